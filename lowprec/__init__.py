@@ -1,0 +1,27 @@
+"""Recommenders with embedding tables in low precision: unbiased, reproducible, NumPy in and out."""
+
+# ruff: noqa: E402 - the threads are told how to idle before anything loads them
+from lowprec.threads import quiet_idle_threads
+
+quiet_idle_threads()
+
+from lowprec import datasets, metrics, schedules
+from lowprec._version import __version__
+from lowprec.models import DLRM, LogisticRegression
+from lowprec.optim import SGD
+from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
+from lowprec.table import EmbeddingTable
+
+__all__ = [
+    "DLRM",
+    "SGD",
+    "EmbeddingTable",
+    "LogisticRegression",
+    "__version__",
+    "datasets",
+    "metrics",
+    "nearest_round",
+    "round_up_probability",
+    "schedules",
+    "stochastic_round",
+]

@@ -1,0 +1,237 @@
+"""The ids of one batch: the one place that checks indices, offsets and weights.
+
+A batch of B samples over F features has B * F *bags*, sample-major: bag ``b * F + f``.  Without
+offsets each bag holds one id.  With offsets, as in the ``indptr`` of a CSR matrix::
+
+    indices  7 3 | 5 | | 1 4 2          bag k = indices[offsets[k]:offsets[k + 1]]
+    offsets  0     2   3 3       6      here 4 bags, the third of them empty
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.checks import check_choice, check_int
+from lowprec.device import Device
+
+MAX_ROWS = 2**32 - 1  # a row is a uint32 in the kernels
+POOLINGS = ("sum", "mean")
+_IDS_AT_ONCE = 1 << 20
+_INDEX_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A checked batch, as the kernels take it."""
+
+    rows: NDArray[np.uint32]  # (n,) row in the stacked table of each position
+    bags: NDArray[np.uint32]  # (n,) bag of each position; empty where that is the position
+    offsets: NDArray[np.int64] | None  # (bags + 1,), or None for one id a bag
+    sample_weights: NDArray[np.float32]  # (n,), or empty for ones
+    mean: bool
+    shape: tuple[int, ...]  # of the bags: (B, F), or (B,) for a single table
+
+    def coefficients(self) -> NDArray[np.float32]:
+        """What the gradient of a bag is multiplied with at each position; empty for ones."""
+        if self.offsets is None or not self.mean:
+            return self.sample_weights
+        sizes = np.diff(self.offsets).astype(np.float32)
+        weights = self.sample_weights if self.sample_weights.size else np.float32(1.0)
+        return np.asarray(weights / np.repeat(sizes, np.diff(self.offsets)), np.float32)
+
+
+@dataclass(frozen=True)
+class Features:
+    """How many rows each feature has, and where they begin in the stacked table.
+
+    Parameters
+    ----------
+    num_embeddings : ndarray of int64, shape (F,)
+        Rows of each feature.
+    row_offsets : ndarray of int64, shape (F + 1,)
+        Feature f has rows ``row_offsets[f]:row_offsets[f + 1]``.
+    single : bool
+        Whether the user gave one number instead of a sequence.
+    """
+
+    num_embeddings: NDArray[np.int64]
+    row_offsets: NDArray[np.int64]
+    single: bool
+
+    @classmethod
+    def check(cls, num_embeddings: int | Sequence[int]) -> Features:
+        """From what a user gave; TypeError or ValueError name the feature."""
+        single = np.ndim(num_embeddings) == 0
+        given: Sequence[Any] = [num_embeddings] if single else list(num_embeddings)  # type: ignore[arg-type, list-item]
+        if not given:
+            raise ValueError("num_embeddings is empty: give one number of rows for each feature")
+        counts = [
+            check_int("num_embeddings" if single else f"num_embeddings[{f}]", count, low=1)
+            for f, count in enumerate(given)
+        ]
+        if sum(counts) > MAX_ROWS:
+            raise ValueError(f"num_embeddings adds up to {sum(counts)} rows; at most {MAX_ROWS}")
+        row_offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        return cls(np.array(counts, np.int64), row_offsets, single)
+
+    def __len__(self) -> int:
+        return len(self.num_embeddings)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the stacked table."""
+        return int(self.row_offsets[-1])
+
+    def batch(
+        self,
+        device: Device,
+        indices: Any,
+        offsets: Any = None,
+        pooling: str = "sum",
+        per_sample_weights: Any = None,
+    ) -> Batch:
+        """Check a batch and find its rows.
+
+        Raises
+        ------
+        IndexError
+            If an id is out of range: names the feature, the position, the id and the limit.
+        TypeError, ValueError
+            If a dtype or a shape is wrong, or the offsets are not those of a batch.
+        """
+        check_choice("pooling", pooling, POOLINGS)
+        ids, bounds = self._check_layout(indices, offsets)
+        shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
+        weights = _check_sample_weights(per_sample_weights, ids)
+        rows, bags, bad = self._find_rows(device, ids.reshape(-1), bounds)
+        if bad is not None:
+            self._raise_out_of_range(ids, bounds, bad)
+        return Batch(rows, bags, bounds, weights, pooling == "mean", shape)
+
+    def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:
+        """Check the ids of many samples as `batch` does, in little memory.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As `batch` does.
+        """
+        ids, bounds = self._check_layout(indices, offsets)
+        flat = ids.reshape(-1)
+        bags = flat.size if bounds is None else self._num_bags(bounds)
+        piece = max(1, _IDS_AT_ONCE // len(self)) * len(self)
+        for first in range(0, bags, piece):
+            last = min(first + piece, bags)
+            if bounds is None:
+                start, piece_bounds = first, None
+                piece_ids = flat[first:last]
+            else:
+                start, stop = bounds[first], bounds[last]
+                piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
+            bad = self._find_rows(device, piece_ids, piece_bounds)[2]
+            if bad is not None:
+                self._raise_out_of_range(ids, bounds, int(start) + bad)
+
+    def _check_layout(
+        self, indices: Any, offsets: Any
+    ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+        """Indices, C-contiguous in native byte order, and offsets as int64."""
+        ids = np.asarray(indices)
+        native = ids.dtype.newbyteorder("=")
+        if native not in _INDEX_DTYPES:
+            raise TypeError(f"indices must be int32 or int64, got {ids.dtype}")
+        ids = np.ascontiguousarray(ids, native).reshape(ids.shape)
+        if offsets is not None:
+            return ids, self._check_offsets(offsets, ids)
+        if (ids.ndim == 2 and ids.shape[1] == len(self)) or (ids.ndim == 1 and self.single):
+            return ids, None
+        expected = "(N,) or (N, 1)" if self.single else f"(B, {len(self)})"
+        raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")
+
+    def _find_rows(
+        self, device: Device, flat: NDArray[Any], offsets: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int | None]:
+        """The row and the bag of each position, and the first position with a bad id."""
+        rows = np.empty(flat.size, np.uint32)
+        tables = (self.num_embeddings, self.row_offsets[:-1])
+        if offsets is None:
+            bags = np.empty(0, np.uint32)
+            bad = device.kernels.rows_of_features(flat, *tables, rows)
+        else:
+            bags = np.empty(flat.size, np.uint32)
+            bad = device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags)
+        return rows, bags, None if bad == device.kernels.NOT_FOUND else int(bad)
+
+    def _num_bags(self, offsets: NDArray[np.int64]) -> int:
+        bags = offsets.size - 1
+        if bags % len(self):
+            raise ValueError(
+                f"offsets has {offsets.size} entries, so {bags} bags, "
+                f"which is not a multiple of the {len(self)} features"
+            )
+        return bags
+
+    def _shape_of_bags(self, offsets: NDArray[np.int64]) -> tuple[int, ...]:
+        bags = self._num_bags(offsets)
+        return (bags,) if self.single else (bags // len(self), len(self))
+
+    def _check_offsets(self, offsets: Any, ids: NDArray[Any]) -> NDArray[np.int64]:
+        bounds = np.asarray(offsets)
+        if bounds.dtype.newbyteorder("=") not in _INDEX_DTYPES:
+            raise TypeError(f"offsets must be int32 or int64, got {bounds.dtype}")
+        if ids.ndim != 1:
+            raise ValueError(f"indices with offsets must be 1-D, got shape {ids.shape}")
+        if bounds.ndim != 1 or bounds.size == 0:
+            raise ValueError(f"offsets must be 1-D with one entry at least, got {bounds.shape}")
+        bounds = np.ascontiguousarray(bounds, np.int64)
+        if bounds[0] != 0:
+            raise ValueError(f"offsets must start with 0, got offsets[0] = {bounds[0]}")
+        decreasing = np.flatnonzero(bounds[1:] < bounds[:-1])
+        if decreasing.size:
+            k = int(decreasing[0])
+            raise ValueError(
+                f"offsets must not decrease, got offsets[{k}] = {bounds[k]} "
+                f"and offsets[{k + 1}] = {bounds[k + 1]}"
+            )
+        if bounds[-1] != ids.size:
+            raise ValueError(
+                f"offsets must end with len(indices) = {ids.size}, "
+                f"got offsets[{bounds.size - 1}] = {bounds[-1]}"
+            )
+        return bounds
+
+    def _raise_out_of_range(
+        self, ids: NDArray[Any], offsets: NDArray[np.int64] | None, position: int
+    ) -> None:
+        if offsets is None:
+            feature = position % len(self)
+            where = ", ".join(str(i) for i in np.unravel_index(position, ids.shape))
+        else:
+            bag = int(np.searchsorted(offsets, position, side="right")) - 1
+            feature, where = bag % len(self), str(position)
+        raise IndexError(
+            f"indices[{where}] = {ids.reshape(-1)[position]} is out of range for feature {feature}, "
+            f"which has num_embeddings {self.num_embeddings[feature]}"
+        )
+
+
+def _check_sample_weights(weights: Any, ids: NDArray[Any]) -> NDArray[np.float32]:
+    if weights is None:
+        return np.empty(0, np.float32)
+    values = np.asarray(weights)
+    if values.dtype != np.float32:
+        raise TypeError(f"per_sample_weights must be float32, got {values.dtype}")
+    if values.shape != ids.shape:
+        raise ValueError(
+            f"per_sample_weights must have the shape of indices, {ids.shape}, got {values.shape}"
+        )
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        where = tuple(int(i) for i in bad[0])
+        raise ValueError(f"per_sample_weights{list(where)} = {values[where]} is not finite")
+    return np.ascontiguousarray(values, np.float32).reshape(-1)

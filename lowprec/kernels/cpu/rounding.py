@@ -1,0 +1,35 @@
+"""Rounding of whole arrays, for the functions of `lowprec.rounding`."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cpu.options import PARALLEL
+from lowprec.kernels.cpu.rows import store_nearest, store_stochastic
+from lowprec.scalar import formats
+from lowprec.scalar.xorshift import derive
+
+BLOCK = 1024  # elements under one key; a constant of the specification of stochastic_round
+
+
+@njit(**PARALLEL)
+def round_stochastic(x, key, out):
+    """Round 1-D float32 `x` into the words `out`; element i is column i % BLOCK of row i // BLOCK."""
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
+        words = np.empty(BLOCK, np.uint32)
+        store_stochastic(x[first:last], derive(key, block), words, out[first:last])
+
+
+@njit(**PARALLEL)
+def round_nearest(x, out):
+    """Round 1-D float32 `x` to nearest, ties to even, into the words `out`."""
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
+        store_nearest(x[first:last], out[first:last])
+
+
+@njit(**PARALLEL)
+def round_up_probability(x, like, out):
+    """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf."""
+    for i in prange(x.size):
+        out[i] = formats.round_up_probability(x[i], like)

@@ -1,0 +1,95 @@
+"""Grouping the ids of a batch by row: a stable parallel radix sort, then the runs of equal rows."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.scalar.updates import PIECE
+
+DIGIT_BITS = 11
+_ROW_SHIFT = np.uint64(32)
+
+
+@njit(**SERIAL)
+def _pack_and_count(rows, packed, mask, counts, start, stop):
+    counts[:] = 0
+    for i in range(start, stop):
+        row = np.uint64(rows[i])
+        packed[i] = (row << _ROW_SHIFT) | np.uint64(i)
+        counts[row & mask] += 1
+
+
+@njit(**SERIAL)
+def _count(packed, shift, mask, counts, start, stop):
+    counts[:] = 0
+    for i in range(start, stop):
+        counts[(packed[i] >> shift) & mask] += 1
+
+
+@njit(**SERIAL)
+def _counts_to_places(counts):
+    """In place: where each thread writes its first entry of each digit, digits before threads."""
+    place = 0
+    for digit in range(counts.shape[1]):
+        for t in range(counts.shape[0]):
+            count = counts[t, digit]
+            counts[t, digit] = place
+            place += count
+
+
+@njit(**SERIAL)
+def _scatter(packed, shift, mask, places, out, start, stop):
+    for i in range(start, stop):
+        entry = packed[i]
+        digit = (entry >> shift) & mask
+        out[places[digit]] = entry
+        places[digit] += 1
+
+
+@njit(**PARALLEL)
+def sort_by_row(rows, row_bits, packed, spare, threads):
+    """Sort positions by row, equal rows in batch order; returns `packed` or `spare`.
+
+    `rows` is uint32 and below ``2**row_bits``; an entry of the result is ``row << 32 | position``
+    (uint64).  Least significant digit first, each thread on its own stretch of the batch, so the
+    result does not depend on the number of threads.
+    """
+    size = rows.size
+    chunks = threads
+    passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
+    digit_bits = (row_bits + passes - 1) // passes
+    mask = np.uint64((1 << digit_bits) - 1)
+    counts = np.empty((chunks, 1 << digit_bits), np.int64)
+    for p in range(passes):
+        shift = _ROW_SHIFT + np.uint64(p * digit_bits)
+        for t in prange(chunks):
+            start, stop = t * size // chunks, (t + 1) * size // chunks
+            if p == 0:
+                _pack_and_count(rows, packed, mask, counts[t], start, stop)
+            else:
+                _count(packed, shift, mask, counts[t], start, stop)
+        _counts_to_places(counts)
+        for t in prange(chunks):
+            start, stop = t * size // chunks, (t + 1) * size // chunks
+            _scatter(packed, shift, mask, counts[t], spare, start, stop)
+        packed, spare = spare, packed
+    return packed
+
+
+@njit(**SERIAL)
+def find_runs(order, starts, first_pieces):
+    """Runs of equal rows in sorted `order`; returns how many, and how many pieces need a sum.
+
+    Run r is ``order[starts[r]:starts[r + 1]]``.  A run longer than PIECE is summed in pieces, the
+    first of which is number ``first_pieces[r]`` of all such pieces; a short run needs none, and
+    then ``first_pieces[r] == first_pieces[r + 1]``.
+    """
+    runs, pieces, start = 0, 0, 0
+    for i in range(1, order.size + 1):
+        if i == order.size or order[i] >> _ROW_SHIFT != order[start] >> _ROW_SHIFT:
+            starts[runs], first_pieces[runs] = start, pieces
+            if i - start > PIECE:
+                pieces += (i - start + PIECE - 1) // PIECE
+            runs, start = runs + 1, i
+    starts[runs], first_pieces[runs] = order.size, pieces
+    return runs, pieces

@@ -1,0 +1,6 @@
+"""Recommenders: scikit-learn shaped, trained by hand-written forward and backward passes."""
+
+from lowprec.models.dlrm import DLRM
+from lowprec.models.logistic import LogisticRegression
+
+__all__ = ["DLRM", "LogisticRegression"]

@@ -1,0 +1,266 @@
+"""What all recommenders share: the training loop and the scikit-learn shape."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from tqdm import tqdm
+
+from lowprec.batch import Features
+from lowprec.checks import check_int, check_seed
+from lowprec.device import get_device
+from lowprec.losses import logistic_loss
+from lowprec.models.data import Samples, check_samples
+from lowprec.optim import SGD
+from lowprec.table import EmbeddingTable
+
+_PREDICT_BATCH = 16384
+
+
+class Recommender:
+    """A binary classifier of samples with dense features and ids, trained by minibatch SGD.
+
+    A subclass stores its parameters in ``__init__`` and defines `_build`, `_forward` and
+    `_backward`.
+    """
+
+    # The parameters that every recommender has; subclasses set them in __init__.
+    num_embeddings: int | Sequence[int]
+    dtype: Any
+    rounding: str
+    optimizer: SGD
+    dense_optimizer: SGD | None
+    standardize: bool
+    shuffle: bool
+    epochs: int
+    batch_size: int
+    seed: int
+    device: str
+    verbose: bool
+
+    # What `_build` makes.
+    table_: EmbeddingTable
+    num_dense_: int
+
+    # --- the model: one subclass each ---
+
+    def _build(self, num_dense: int) -> None:
+        """Make `table_` and the dense parameters."""
+        raise NotImplementedError
+
+    def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], Any]:
+        """Logits (B,) and what `_backward` needs."""
+        raise NotImplementedError
+
+    def _backward(
+        self, dlogits: NDArray[np.float32], cache: Any
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """The gradients of the table's lookup (B, F, D) and of `_dense_parameters`."""
+        raise NotImplementedError
+
+    def _dense_parameters(self) -> list[NDArray[np.float32]]:
+        """The float32 arrays that `dense_optimizer` steps."""
+        raise NotImplementedError
+
+    def _update_table(self, batch: Samples, dembeddings: NDArray[np.float32]) -> None:
+        self.table_.update(batch.indices, dembeddings, offsets=batch.offsets)
+
+    def _step(self, batch: Samples) -> float:
+        """One optimizer step; returns the batch's loss before it."""
+        logits, cache = self._forward(batch)
+        loss, dlogits = logistic_loss(logits, batch.y)
+        dembeddings, gradients = self._backward(dlogits, cache)
+        for gradient in gradients:
+            if not np.isfinite(gradient).all():
+                raise FloatingPointError(
+                    f"training diverged at step {self.table_.step}: a gradient of the dense "
+                    "parameters is not finite; lower the learning rate"
+                )
+        step = self.table_.step
+        self._update_table(batch, dembeddings)
+        dense_optimizer = self.dense_optimizer or self.optimizer
+        dense_optimizer.update_dense(self._dense_parameters(), gradients, step)
+        return loss
+
+    # --- training and prediction ---
+
+    def fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
+        """Train from scratch, `epochs` times over the samples.
+
+        Parameters
+        ----------
+        X : tuple
+            ``(dense, indices)``, or ``(dense, indices, offsets)`` for jagged bags: dense float32
+            (n, num_dense), indices int32 or int64 (n, num_features), and offsets as in
+            `EmbeddingTable.lookup`; the ids of a bag are summed.
+        y : array_like, shape (n,)
+            Labels, 0 or 1.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            If a sample is malformed or a parameter is none of what it may be: names it.
+        FloatingPointError
+            If training diverges.
+        """
+        samples = self._check(X, y, None)
+        self._start(samples)
+        rng = np.random.default_rng([self.seed, 1])
+        orders = (
+            rng.permutation(len(samples)) if self.shuffle else None for _ in range(self.epochs)
+        )
+        with self._progress(len(samples) * self.epochs) as report:
+            for order in orders:
+                self._train(samples, order, report)
+        return self
+
+    def partial_fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
+        """Train once over the samples in the order they have, from where training stands.
+
+        Parameters, return value and exceptions are those of `fit`.
+        """
+        fitted = self._is_fitted()
+        samples = self._check(X, y, self.num_dense_ if fitted else None)
+        if not fitted:
+            self._start(samples)
+        with self._progress(len(samples)) as report:
+            self._train(samples, None, report)
+        return self
+
+    def decision_function(self, X: Sequence[ArrayLike]) -> NDArray[np.float32]:
+        """The logits (n,) of samples; `X` as for `fit`."""
+        if not self._is_fitted():
+            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        samples = self._check(X, None, self.num_dense_)
+        logits = [self._forward(self._prepared(b))[0] for b in samples.batches(_PREDICT_BATCH)]
+        return np.concatenate(logits)
+
+    def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
+        """The probabilities (n, 2) of the labels `classes_`, 0 and 1; `X` as for `fit`."""
+        p = expit(self.decision_function(X).astype(np.float64))
+        return np.column_stack([1.0 - p, p])
+
+    def predict(self, X: Sequence[ArrayLike]) -> NDArray[np.int64]:
+        """The more probable label (n,) of samples; `X` as for `fit`."""
+        return self.classes_[(self.decision_function(X) > 0).astype(np.int64)]
+
+    # --- parameters, as scikit-learn has them ---
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments by name; `deep` is there for scikit-learn."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set arguments of the constructor; ValueError, with nothing set, names an unknown one."""
+        valid = self.get_params()
+        for name in params:
+            if name not in valid:
+                raise ValueError(f"{name!r} is not a parameter; there are {', '.join(valid)}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({params})"
+
+    # --- inside ---
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "table_")
+
+    def _feature_sizes(self) -> list[int]:
+        """`num_embeddings` as a list, one entry a feature."""
+        if np.ndim(self.num_embeddings) == 0:
+            return [self.num_embeddings]  # type: ignore[list-item]
+        return list(self.num_embeddings)  # type: ignore[arg-type]
+
+    def _check(self, X: Sequence[ArrayLike], y: ArrayLike | None, num_dense: int | None) -> Samples:
+        """Checked samples: every id, label and number, before anything is trained."""
+        check_int("epochs", self.epochs, low=1)
+        check_int("batch_size", self.batch_size, low=1)
+        check_seed(self.seed)
+        for name in ("optimizer", "dense_optimizer"):
+            value = getattr(self, name)
+            if not isinstance(value, SGD) and not (name == "dense_optimizer" and value is None):
+                raise TypeError(f"{name} must be a lowprec.SGD, got {value!r}")
+        features = Features.check(self._feature_sizes())
+        samples = check_samples(X, y, len(features), num_dense)
+        features.check_ids(get_device(self.device), samples.indices, samples.offsets)
+        return samples
+
+    def _start(self, samples: Samples) -> None:
+        """Make the model anew for these samples."""
+        self._build(samples.dense.shape[1])
+        self.classes_ = np.array([0, 1])
+        self.num_dense_ = samples.dense.shape[1]
+        self.dense_mean_ = np.zeros(self.num_dense_, np.float32)
+        self.dense_scale_ = np.ones(self.num_dense_, np.float32)
+        if self.standardize:
+            self.dense_mean_[:] = samples.dense.mean(axis=0, dtype=np.float64)
+            deviation = samples.dense.std(axis=0, dtype=np.float64)
+            self.dense_scale_[:] = 1.0 / np.where(deviation > 0, deviation, 1.0)
+
+    def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
+        return EmbeddingTable(
+            self._feature_sizes(),
+            embedding_dim,
+            self.dtype,
+            self.rounding,
+            self.optimizer,
+            self.seed,
+            self.device,
+            init_range=init_range,
+        )
+
+    def _prepared(self, batch: Samples) -> Samples:
+        """The batch with its dense features standardised, if that is asked for."""
+        if not self.standardize:
+            return batch
+        return replace(batch, dense=(batch.dense - self.dense_mean_) * self.dense_scale_)
+
+    def _train(
+        self,
+        samples: Samples,
+        order: NDArray[np.int64] | None,
+        report: Callable[[int, float], None],
+    ) -> None:
+        for batch in samples.batches(self.batch_size, order):
+            report(len(batch), self._step(self._prepared(batch)))
+
+    @contextmanager
+    def _progress(self, total: int) -> Iterator[Callable[[int, float], None]]:
+        """What to call with (samples, loss) after each step: a progress bar if `verbose`."""
+        bar = tqdm(total=total, unit=" samples", unit_scale=True, disable=not self.verbose)
+        running = _RunningMean()
+
+        def report(samples: int, loss: float) -> None:
+            bar.set_postfix_str(f"log loss {running.add(loss):.4f}", refresh=False)
+            bar.update(samples)
+
+        with bar:
+            yield report
+
+
+class _RunningMean:
+    """An average that forgets: each value counts 1 %, the first ones equally."""
+
+    def __init__(self) -> None:
+        self._mean = 0.0
+        self._count = 0
+
+    def add(self, value: float) -> float:
+        self._count += 1
+        self._mean += (value - self._mean) * max(0.01, 1.0 / self._count)
+        return self._mean

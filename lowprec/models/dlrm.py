@@ -1,0 +1,157 @@
+"""The deep learning recommendation model of Naumov et al. (arXiv:1906.00091, 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lowprec import layers
+from lowprec.checks import check_choice, check_int
+from lowprec.device import get_device
+from lowprec.models.base import Recommender
+from lowprec.models.data import Samples
+from lowprec.optim import SGD
+
+INTERACTIONS = ("dot", "cat")
+
+
+class _Cache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    bottom: list[layers.Float]  # activations; the last is the dense vector (B, D)
+    embeddings: layers.Float  # (B, F, D)
+    top: list[layers.Float]
+
+
+class DLRM(Recommender):
+    """The deep learning recommendation model: two MLPs around an interaction of embeddings.
+
+    Dense features go through the bottom MLP to a vector as long as an embedding; the interaction
+    joins it with the embeddings of the sample's ids; the top MLP gives the logit.  Dense layers are
+    float32, tables are stored in `dtype`.
+
+    Parameters
+    ----------
+    num_embeddings : int or sequence of int
+        Ids of each feature.
+    embedding_dim : int, default 16
+        Columns of the tables.
+    bottom_mlp, top_mlp : sequence of int, default (512, 256)
+        Hidden layers, ReLU after each; the bottom MLP ends with a layer of `embedding_dim`, with
+        ReLU, and the top MLP with one of a single output.
+    interaction : {"dot", "cat"}, default "dot"
+        Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
+    dtype, rounding
+        How the tables are stored: see `EmbeddingTable`.
+    optimizer : SGD, default SGD(learning_rate=10.0)
+        Steps the tables; the gradient is that of the batch's mean loss, of which an id sees only
+        the samples that hold it, so the rate is much larger than that of the dense layers.
+    dense_optimizer : SGD, default SGD(learning_rate=0.1)
+        Steps the dense layers.
+    standardize : bool, default False
+        Centre and scale each dense feature by its mean and standard deviation in the first samples
+        seen by `fit` or `partial_fit`.
+    shuffle : bool, default True
+        Whether `fit` takes the samples of each epoch in a new random order.
+    epochs, batch_size, seed
+        Passes of `fit` over the samples, samples a step, source of all randomness.
+    device : {"cpu"}, default "cpu"
+        Where the table lives.
+    verbose : bool, default False
+        Show a progress bar with the running log loss and samples/s.
+
+    Attributes
+    ----------
+    table_ : EmbeddingTable
+    bottom_, top_ : list of (weight, bias)
+        The dense layers: weight (inputs, outputs) and bias (outputs,), float32.
+    classes_ : ndarray, [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np, lowprec as lp
+    >>> X, y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
+    >>> model = lp.DLRM([50, 20], embedding_dim=4, bottom_mlp=(8,), top_mlp=(8,), batch_size=100)
+    >>> model.fit(X, y).predict_proba(X).shape
+    (2000, 2)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int | Sequence[int],
+        embedding_dim: int = 16,
+        bottom_mlp: Sequence[int] = (512, 256),
+        top_mlp: Sequence[int] = (512, 256),
+        interaction: str = "dot",
+        dtype: DTypeLike = "float16",
+        rounding: str = "stochastic",
+        optimizer: SGD = SGD(learning_rate=10.0),  # noqa: B008 - immutable
+        dense_optimizer: SGD | None = SGD(learning_rate=0.1),  # noqa: B008 - immutable
+        standardize: bool = False,
+        shuffle: bool = True,
+        epochs: int = 1,
+        batch_size: int = 2048,
+        seed: int = 0,
+        device: str = "cpu",
+        verbose: bool = False,
+    ) -> None:
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.bottom_mlp = bottom_mlp
+        self.top_mlp = top_mlp
+        self.interaction = interaction
+        self.dtype = dtype
+        self.rounding = rounding
+        self.optimizer = optimizer
+        self.dense_optimizer = dense_optimizer
+        self.standardize = standardize
+        self.shuffle = shuffle
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        self.verbose = verbose
+
+    def _build(self, num_dense: int) -> None:
+        dim = check_int("embedding_dim", self.embedding_dim, low=1)
+        check_choice("interaction", self.interaction, INTERACTIONS)
+        bottom, top = (
+            [check_int(f"{name}[{i}]", size, low=1) for i, size in enumerate(getattr(self, name))]
+            for name in ("bottom_mlp", "top_mlp")
+        )
+        num_features = len(self._feature_sizes())
+        joined = layers.num_pairs(num_features) if self.interaction == "dot" else num_features * dim
+        rng = np.random.default_rng([self.seed, 2])
+        self.table_ = self._make_table(dim, init_range=None)
+        self.bottom_ = layers.mlp_init([num_dense, *bottom, dim], rng)
+        self.top_ = layers.mlp_init([dim + joined, *top, 1], rng)
+
+    def _dense_parameters(self) -> list[NDArray[np.float32]]:
+        return layers.flatten(self.bottom_) + layers.flatten(self.top_)
+
+    def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], _Cache]:
+        bottom = layers.mlp_forward(batch.dense, self.bottom_, last_relu=True)
+        embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets)
+        if self.interaction == "dot":
+            joined = layers.dot_forward(get_device(self.device), bottom[-1], embeddings)
+        else:
+            joined = layers.cat_forward(bottom[-1], embeddings)
+        top = layers.mlp_forward(joined, self.top_, last_relu=False)
+        return top[-1][:, 0], _Cache(bottom, embeddings, top)
+
+    def _backward(
+        self, dlogits: NDArray[np.float32], cache: Any
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        bottom, embeddings, top = cache
+        djoined, dtop = layers.mlp_backward(dlogits[:, None], top, self.top_, last_relu=False)
+        if self.interaction == "dot":
+            ddense, dembeddings = layers.dot_backward(
+                get_device(self.device), djoined, bottom[-1], embeddings
+            )
+        else:
+            ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
+        _, dbottom = layers.mlp_backward(ddense, bottom, self.bottom_, last_relu=True)
+        return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

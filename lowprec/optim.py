@@ -1,0 +1,75 @@
+"""Optimizers: small immutable data that say which update kernel runs, and with what numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.schedules import Schedule, check_rate
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent: ``weight - learning_rate * gradient``, in float32.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        A number, not negative, or a function from the step (int, from 0) to one: see
+        `lowprec.schedules`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the learning rate is not a finite number, or is negative.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> lp.SGD(learning_rate=0.1).learning_rate_at(step=5)
+    0.1
+    >>> lp.SGD(lp.schedules.InverseTime(1.0, decay=1.0)).learning_rate_at(step=3)
+    0.25
+    """
+
+    learning_rate: float | Schedule = 0.1
+
+    def __post_init__(self) -> None:
+        if not callable(self.learning_rate):
+            check_rate("learning_rate", self.learning_rate)
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of one step; ValueError if a schedule gives no valid one."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        rate = self.learning_rate(step)
+        check_rate(f"learning_rate({step})", rate)
+        return rate
+
+    def init_state(self, num_rows: int, embedding_dim: int) -> dict[str, NDArray[Any]]:
+        """The state that a table keeps for this optimizer, by name: none."""
+        return {}
+
+    def update_rows(
+        self,
+        kernels: ModuleType,
+        weight: NDArray[Any],
+        state: dict[str, NDArray[Any]],
+        learning_rate: np.float32,
+        runs: Any,
+        gradients: Any,
+        *rounding: Any,
+    ) -> int:
+        """Run the update kernel on the rows of a batch; returns how many rows it skipped."""
+        return kernels.update_sgd(weight, runs, gradients, learning_rate, *rounding)
+
+    def update_dense(self, parameters: Iterable[Any], gradients: Iterable[Any], step: int) -> None:
+        """Step dense float32 parameters in place."""
+        learning_rate = np.float32(self.learning_rate_at(step))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter -= learning_rate * gradient

@@ -1,0 +1,176 @@
+"""Rounding float32 arrays into storage formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from lowprec.checks import check_seed
+from lowprec.device import get_device
+from lowprec.scalar.formats import FORMATS
+from lowprec.scalar.xorshift import STREAM_ROUND, stream_key
+
+_FLOAT32 = np.dtype(np.float32)
+_WORDS = {fmt.storage: fmt.word for fmt in FORMATS} | {_FLOAT32: _FLOAT32}
+_NAMES = {storage.name: storage for storage in _WORDS}
+
+
+def storage_dtype(dtype: DTypeLike) -> np.dtype:
+    """The storage dtype that `dtype` (a name, a NumPy or an ml_dtypes dtype) stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is none of the storage formats.
+    """
+    supported = "dtype must be one of " + ", ".join(repr(name) for name in _NAMES)
+    if isinstance(dtype, str) and dtype in _NAMES:
+        return _NAMES[dtype]
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        raise ValueError(f"{supported}; got {dtype!r}") from None
+    if resolved not in _WORDS or dtype is None:
+        raise ValueError(f"{supported}; got {dtype!r}")
+    return resolved
+
+
+def word_dtype(storage: np.dtype) -> np.dtype:
+    """The integer dtype under which kernels see a storage dtype; float32 is its own."""
+    return _WORDS[storage]
+
+
+def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[Any]:
+    """Round float32 numbers to one of their two neighbours at random, without bias.
+
+    A number between two neighbours goes to the upper one with a chance equal to its distance from
+    the lower one, so the expected result is `x`; a representable number never moves.
+
+    Parameters
+    ----------
+    x : array_like of float32
+        The numbers, of any shape.
+    dtype : str or dtype
+        ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``, ``"float8_e5m2"`` or ``"float32"``.
+    seed : int, default 0
+        In [0, 2**64).  The random bits are a function of (seed, flat index) alone.
+
+    Returns
+    -------
+    ndarray
+        Of the storage dtype and the shape of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not float32 (a silent cast would round twice) or `seed` is not an int.
+    ValueError
+        If `dtype` is not a storage format or `seed` is out of range.
+
+    Notes
+    -----
+    Finite numbers beyond the largest finite one saturate there; inf stays inf (``float8_e4m3fn``
+    has none and gives NaN), NaN stays NaN, and -0.0 keeps its sign.  Chances are multiples of
+    2**-13 for float16, 2**-16 for bfloat16, 2**-20 and 2**-21 for the two 8-bit formats: exact for
+    normal numbers, the nearest multiple for subnormal ones; `round_up_probability` states them.
+
+    Examples
+    --------
+    >>> import numpy as np, lowprec as lp
+    >>> x = np.full(100_000, 1.0 + 2.0**-12, np.float32)  # a quarter of the way to 1 + 2**-10
+    >>> h = lp.stochastic_round(x, "float16", seed=0)
+    >>> bool(abs(np.mean(h > 1.0) - 0.25) < 0.01)
+    True
+    """
+    values = _check_float32(x)
+    out, words = _output(values.shape, dtype)
+    key = stream_key(check_seed(seed), STREAM_ROUND, 0)
+    get_device("cpu").kernels.round_stochastic(values.reshape(-1), key, words)
+    return out
+
+
+def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
+    """Round float32 numbers to the nearest representable one, ties to even.
+
+    Parameters
+    ----------
+    x : array_like of float32
+        The numbers, of any shape.
+    dtype : str or dtype
+        As for `stochastic_round`.
+
+    Returns
+    -------
+    ndarray
+        Of the storage dtype and the shape of `x`.  Equal to NumPy's or ml_dtypes' cast, but finite
+        numbers beyond the largest finite one saturate there.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not float32.
+    ValueError
+        If `dtype` is not a storage format.
+
+    Examples
+    --------
+    >>> import numpy as np, lowprec as lp
+    >>> lp.nearest_round(np.array([1.0001, 70000.0], np.float32), "float16")
+    array([1.00e+00, 6.55e+04], dtype=float16)
+    """
+    values = _check_float32(x)
+    out, words = _output(values.shape, dtype)
+    get_device("cpu").kernels.round_nearest(values.reshape(-1), words)
+    return out
+
+
+def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
+    """The exact chance that `stochastic_round` goes to the neighbour towards +inf.
+
+    Parameters
+    ----------
+    x : array_like of float32
+        The numbers, of any shape.
+    dtype : str or dtype
+        As for `stochastic_round`.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the shape of `x`; 0 where `x` is representable, inf or NaN.  A number below the most
+        negative finite one saturates upwards, so its chance is 1.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not float32.
+    ValueError
+        If `dtype` is not a storage format.
+
+    Examples
+    --------
+    >>> import numpy as np, lowprec as lp
+    >>> lp.round_up_probability(np.array([1.0, 1.0 + 2.0**-12], np.float32), "float16")
+    array([0.  , 0.25])
+    """
+    values = _check_float32(x)
+    like = word_dtype(storage_dtype(dtype)).type(0)
+    out = np.empty(values.shape, np.float64)
+    get_device("cpu").kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
+    return out
+
+
+def _check_float32(x: ArrayLike) -> NDArray[np.float32]:
+    values = np.asarray(x)
+    if values.dtype != np.float32:
+        raise TypeError(f"x must be float32, got {values.dtype}; cast it first")
+    return np.ascontiguousarray(values, np.float32).reshape(values.shape)
+
+
+def _output(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A new array in the storage dtype, and its words as a flat view."""
+    storage = storage_dtype(dtype)
+    out = np.empty(shape, storage)
+    return out, out.reshape(-1).view(word_dtype(storage))

@@ -1,0 +1,81 @@
+"""KXS32, the keyed xorshift generator: random words as a pure function of a key and a position.
+
+The specification, with the reasons, is `docs/random-bits.md`; `tests/data/kxs32.json` holds known
+answers.  Any change of output is a new generator with a new name.
+"""
+
+import numpy as np
+from numba import njit
+
+NAME = "KXS32"
+VERSION = 1
+
+# What a stream of words is used for: the first value that enters a key after the seed.
+STREAM_UPDATE = 0  # rounding of table updates; keyed further by (step, row)
+STREAM_ROUND = 1  # stochastic_round; keyed further by (0, block of elements)
+STREAM_INIT = 2  # initial weights of a table; keyed further by (0, row)
+
+_GOLDEN32 = np.uint32(0x9E3779B9)
+_GOLDEN64 = np.uint64(0x9E3779B97F4A7C15)
+_MIX64 = np.uint64(0xD6E8FEB86659FD93)
+_MULTIPLIER = np.uint32(0x2C1B3C6D)
+_U32 = np.uint32
+_U64 = np.uint64
+
+
+@njit(forceinline=True)
+def mix64(z):
+    """Bijective 64-bit mixer: every input bit reaches every output bit."""
+    z = _U64(_U64(z ^ _U64(z >> _U64(32))) * _MIX64)
+    z = _U64(_U64(z ^ _U64(z >> _U64(32))) * _MIX64)
+    return _U64(z ^ _U64(z >> _U64(32)))
+
+
+@njit(forceinline=True)
+def derive(key, value):
+    """The key one level below `key` for a 64-bit `value`; distinct values give distinct keys."""
+    return mix64(_U64(key + _U64(_U64(value) + _U64(1)) * _GOLDEN64))
+
+
+@njit(forceinline=True)
+def halves_of(key):
+    """A 64-bit key as its low and its high 32 bits, which is how `word` takes it.
+
+    A loop over words then has no 64-bit number in it, and the compiler vectorises it.
+    """
+    return _U32(key & _U64(0xFFFFFFFF)), _U32(_U64(key) >> _U64(32))
+
+
+@njit(forceinline=True)
+def word(key_low, key_high, position):
+    """The 32-bit random word number `position` (uint32) under the two halves of a key."""
+    x = _U32(key_low + _U32(position) * _GOLDEN32)
+    x = _U32(x ^ _U32(x << _U32(13)))
+    x = _U32(x ^ _U32(x >> _U32(17)))
+    x = _U32(x ^ _U32(x << _U32(5)))
+    x = _U32(_U32(x + key_high) * _MULTIPLIER)
+    return _U32(x ^ _U32(x >> _U32(16)))
+
+
+@njit(forceinline=True)
+def draw(key_low, key_high, column, bits):
+    """The `bits` random bits (1 to 32) of one column under the key of its row.
+
+    Up to 16 bits are the top bits of a half-word, two columns a word, even columns the low half;
+    more are the top bits of a word of the column's own.
+    """
+    if bits <= 16:
+        pair = word(key_low, key_high, column >> 1)
+        half = _U32(_U32(pair >> _U32((column & 1) << 4)) & _U32(0xFFFF))
+        return _U32(half >> _U32(16 - bits))
+    return _U32(word(key_low, key_high, column) >> _U32(32 - bits))
+
+
+@njit(cache=True)
+def _stream_key(seed, stream, step):
+    return derive(derive(mix64(seed), stream), step)
+
+
+def stream_key(seed: int, stream: int, step: int) -> np.uint64:
+    """The key of one stream of one seed at one step, from which row keys are derived."""
+    return np.uint64(_stream_key(np.uint64(seed), np.uint64(stream), np.uint64(step)))

@@ -1,0 +1,98 @@
+"""Learning-rate schedules: functions from the number of a step, from 0, to its learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from lowprec.checks import check_int
+
+
+class Schedule(Protocol):
+    """Anything that maps a step (int, from 0) to a learning rate (float, not negative)."""
+
+    def __call__(self, step: int) -> float: ...
+
+
+def check_rate(name: str, value: float) -> None:
+    """ValueError or TypeError unless `value` is a finite number, not negative."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        try:
+            value = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} must be a number, got {value!r}") from None
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and not negative, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same learning rate at every step.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> lp.schedules.Constant(0.1)(1000)
+    0.1
+    """
+
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        check_rate("learning_rate", self.learning_rate)
+
+    def __call__(self, step: int) -> float:
+        return self.learning_rate
+
+
+@dataclass(frozen=True)
+class InverseTime:
+    """``learning_rate / (1 + decay * step)``: the 1/t steps of strongly convex theory.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> lp.schedules.InverseTime(1.0, decay=0.5)(2)
+    0.5
+    """
+
+    learning_rate: float
+    decay: float
+
+    def __post_init__(self) -> None:
+        check_rate("learning_rate", self.learning_rate)
+        check_rate("decay", self.decay)
+
+    def __call__(self, step: int) -> float:
+        return self.learning_rate / (1.0 + self.decay * step)
+
+
+@dataclass(frozen=True)
+class WarmupLinearDecay:
+    """A linear rise to `learning_rate` over `warmup_steps`, then a linear fall to 0.
+
+    The fall ends at `total_steps`; later steps have rate 0.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> schedule = lp.schedules.WarmupLinearDecay(1.0, warmup_steps=2, total_steps=6)
+    >>> [schedule(step) for step in range(7)]
+    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+
+    learning_rate: float
+    warmup_steps: int
+    total_steps: int
+
+    def __post_init__(self) -> None:
+        check_rate("learning_rate", self.learning_rate)
+        check_int("warmup_steps", self.warmup_steps, low=0)
+        check_int("total_steps", self.total_steps, low=self.warmup_steps + 1)
+
+    def __call__(self, step: int) -> float:
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        left = (self.total_steps - step) / (self.total_steps - self.warmup_steps)
+        return self.learning_rate * max(0.0, left)
