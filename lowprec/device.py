@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -9,6 +11,8 @@ import numba
 import numpy as np
 
 import lowprec.kernels.cpu
+
+_NUMBERS_PER_THREAD = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,23 @@ class Device:
     kernels: ModuleType
     xp: ModuleType
 
-    @property
-    def num_threads(self) -> int:
-        """How many threads the kernels may use now (`numba.set_num_threads` changes it)."""
-        return numba.get_num_threads()
+    @contextmanager
+    def threads(self, numbers: int) -> Iterator[int]:
+        """How many threads to use for a kernel over so many numbers, in force inside the block.
+
+        At most as many as `numba.get_num_threads` says, and fewer for little work, for which waking
+        a thread takes longer than doing its share.  Results do not depend on it.
+        """
+        allowed = numba.get_num_threads()
+        wanted = max(1, min(allowed, numbers // _NUMBERS_PER_THREAD))
+        if wanted == allowed:
+            yield allowed
+            return
+        numba.set_num_threads(wanted)  # of this Python thread alone
+        try:
+            yield wanted
+        finally:
+            numba.set_num_threads(allowed)
 
 
 def get_device(name: str) -> Device:

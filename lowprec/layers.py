@@ -1,11 +1,12 @@
 """Dense layers as pairs of functions: ``forward`` gives outputs, ``backward`` gives gradients.
 
-A gradient is named after what it belongs to with a ``d`` in front: ``dx = dLoss/dx``.  Everything is
-float32; B is the batch, D the embedding dimension, F the number of features.
+A gradient is named after what it belongs to with a ``d`` in front: ``dx = dLoss/dx``.  Everything
+is float32; B is the batch, D the embedding dimension, F the number of features.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def relu_backward(dy: Float, y: Float) -> Float:
 
 
 def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
-    """Layers of the given sizes, initialised as DLRM's: normal, variance 2 / (in + out), 1 / out."""
+    """Layers of these sizes, initialised as DLRM's: normal, variance 2 / (in + out) and 1 / out."""
     return [
         (
             rng.normal(0.0, np.sqrt(2.0 / (inputs + outputs)), (inputs, outputs)).astype(
@@ -49,7 +50,7 @@ def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
             ),
             rng.normal(0.0, np.sqrt(1.0 / outputs), outputs).astype(np.float32),
         )
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+        for inputs, outputs in pairwise(sizes)
     ]
 
 
@@ -83,8 +84,7 @@ def num_pairs(num_features: int) -> int:
 
 def dot_forward(device: Device, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
-    batch, dim = dense.shape
-    products = np.empty((batch, num_pairs(embeddings.shape[1])), np.float32)
+    products = np.empty((len(dense), num_pairs(embeddings.shape[1])), np.float32)
     device.kernels.dot_forward(dense, embeddings, products)
     return np.concatenate([dense, products], axis=1)
 

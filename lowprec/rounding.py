@@ -164,9 +164,9 @@ def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
 
 def _check_float32(x: ArrayLike) -> NDArray[np.float32]:
     values = np.asarray(x)
-    if values.dtype != np.float32:
+    if values.dtype.newbyteorder("=") != np.float32:
         raise TypeError(f"x must be float32, got {values.dtype}; cast it first")
-    return np.ascontiguousarray(values, np.float32).reshape(values.shape)
+    return np.require(values, np.float32, ["C", "ALIGNED"])
 
 
 def _output(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -213,10 +213,16 @@ class EmbeddingTable:
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
         """
-        batch = self._batch(indices, offsets, pooling, per_sample_weights)
+        with self._device.threads(np.size(indices) * self.embedding_dim) as threads:
+            return self._lookup(threads, out, indices, offsets, pooling, per_sample_weights)
+
+    def _lookup(
+        self, threads: int, out: NDArray[np.float32] | None, *arguments: Any
+    ) -> NDArray[np.float32]:
+        batch = self._features.batch(self._device, *arguments)
         result = self._check_out(out, (*batch.shape, self.embedding_dim))
         flat = result.reshape(-1, self.embedding_dim)
-        kernels, threads = self._device.kernels, self._device.num_threads
+        kernels = self._device.kernels
         if batch.offsets is None and not batch.sample_weights.size:
             kernels.gather(self._words, batch.rows, flat, threads)
         else:
@@ -252,14 +258,18 @@ class EmbeddingTable:
             If a gradient, or a row's sum of them times the learning rate, is not finite and
             ``on_nonfinite="raise"``.  In every case nothing was changed.
         """
-        batch = self._batch(indices, offsets, pooling, per_sample_weights)
+        with self._device.threads(np.size(indices) * self.embedding_dim) as threads:
+            self._update(threads, grad, indices, offsets, pooling, per_sample_weights)
+
+    def _update(self, threads: int, grad: NDArray[np.float32], *arguments: Any) -> None:
+        batch = self._features.batch(self._device, *arguments)
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
-        kernels, threads = self._device.kernels, self._device.num_threads
+        kernels = self._device.kernels
         if batch.rows.size:
             gradients = kernels.Gradients(flat_grad, batch.bags, batch.coefficients())
-            runs = self._group(batch)
-            guard = self._needs_guard(gradients, runs, learning_rate)
+            runs = self._group(batch, threads)
+            guard = self._needs_guard(gradients, runs, learning_rate, threads)
             key = stream_key(self.seed, STREAM_UPDATE, self._step)
             stochastic = self.rounding == "stochastic"
             self._skipped_rows += self.optimizer.update_rows(
@@ -267,9 +277,6 @@ class EmbeddingTable:
                 key, stochastic, guard, threads,
             )  # fmt: skip
         self._step += 1
-
-    def _batch(self, *batch: Any) -> Batch:
-        return self._features.batch(self._device, *batch)
 
     def _check_out(
         self, out: NDArray[np.float32] | None, shape: tuple[int, ...]
@@ -291,9 +298,9 @@ class EmbeddingTable:
         contiguous = np.ascontiguousarray(values, np.float32)
         return contiguous.reshape(-1, self.embedding_dim)
 
-    def _group(self, batch: Batch) -> Any:
+    def _group(self, batch: Batch, threads: int) -> Any:
         """The ids of a batch grouped by row."""
-        kernels, threads = self._device.kernels, self._device.num_threads
+        kernels = self._device.kernels
         n = batch.rows.size
         packed = self._workspace.empty("packed", (n,), np.uint64)
         spare = self._workspace.empty("spare", (n,), np.uint64)
@@ -305,17 +312,17 @@ class EmbeddingTable:
         pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)
         return kernels.Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)
 
-    def _needs_guard(self, gradients: Any, runs: Any, learning_rate: np.float32) -> bool:
+    def _needs_guard(
+        self, gradients: Any, runs: Any, learning_rate: np.float32, threads: int
+    ) -> bool:
         """Whether some row's step might not be finite; raises where that is so and not allowed."""
-        kernels, threads = self._device.kernels, self._device.num_threads
+        kernels = self._device.kernels
         bits = int(kernels.largest_magnitude_bits(gradients.grad.reshape(-1), threads))
         if bits < _FLOAT32_INF_BITS:
             largest = float(np.uint32(bits).view(np.float32))
-            factor = float(np.abs(gradients.coefficients).max(initial=0.0)) or 1.0
-            if (
-                largest * max(factor, 1.0) * runs.order.size * max(learning_rate, 1.0)
-                < _FLOAT32_MAX
-            ):
+            factor = float(np.abs(gradients.coefficients).max(initial=1.0))
+            bound = largest * factor * runs.order.size * max(float(learning_rate), 1.0)
+            if bound < _FLOAT32_MAX:
                 return False
         if self.on_nonfinite == "skip":
             return True

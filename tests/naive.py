@@ -199,3 +199,31 @@ def store(x, key, column, name, rounding):
     if rounding == "nearest":
         return round_nearest(x, name)
     return round_stochastic(x, draw(key, column, 23 - FORMATS[name][3]), name)
+
+
+# --- rounding of arrays, in float64, where every step below is exact ---
+
+
+def in_draws(x, name):
+    """(|x| in units of one draw, that unit): float64 arrays, for finite float32 x, saturated."""
+    _, _, exponent_bits, _, largest = FORMATS[name]
+    magnitude = np.minimum(np.abs(np.asarray(x, np.float64)), float(largest))
+    min_exponent = 2 - 2 ** (exponent_bits - 1)
+    exponent = np.maximum(np.frexp(magnitude)[1] - 1, min_exponent)
+    exponent = np.where(magnitude == 0, min_exponent, exponent)
+    unit = np.ldexp(1.0, exponent - 23)
+    return magnitude / unit, unit
+
+
+def stochastic_round(x, name, seed):
+    """What the public function gives for any float32 array: NaN and inf too."""
+    dtype, _, _, mantissa_bits, _ = FORMATS[name]
+    bits = 23 - mantissa_bits
+    flat = np.asarray(x, np.float32).reshape(-1)
+    keys = [row_key(seed, 1, 0, block) for block in range((flat.size + 1023) // 1024)]
+    draws = [draw(keys[i // 1024], i % 1024, bits) for i in range(flat.size)]
+    finite = np.isfinite(flat)
+    units, unit = in_draws(np.where(finite, flat, 0), name)
+    magnitude = (np.rint(units) + draws) // 2**bits * 2**bits * unit
+    out = np.copysign(np.where(finite, magnitude, np.abs(flat)), flat)
+    return out.astype(np.float32).astype(dtype).reshape(np.shape(x))

@@ -74,24 +74,30 @@ class Recommender:
 
     def _step(self, batch: Samples) -> float:
         """One optimizer step; returns the batch's loss before it."""
+        step = self.table_.step
+        dense_optimizer = self.dense_optimizer or self.optimizer
+        dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
         logits, cache = self._forward(batch)
         loss, dlogits = logistic_loss(logits, batch.y)
         dembeddings, gradients = self._backward(dlogits, cache)
-        for gradient in gradients:
-            if not np.isfinite(gradient).all():
-                raise FloatingPointError(
-                    f"training diverged at step {self.table_.step}: a gradient of the dense "
-                    "parameters is not finite; lower the learning rate"
-                )
-        step = self.table_.step
+        if not (np.isfinite(loss) and all(np.isfinite(g).all() for g in gradients)):
+            raise FloatingPointError(
+                f"training diverged at step {step}: the loss or a gradient of the dense "
+                "parameters is not finite; lower the learning rate"
+            )
         self._update_table(batch, dembeddings)
-        dense_optimizer = self.dense_optimizer or self.optimizer
         dense_optimizer.update_dense(self._dense_parameters(), gradients, step)
         return loss
 
     # --- training and prediction ---
 
-    def fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
+    def fit(
+        self,
+        X: Sequence[ArrayLike],
+        y: ArrayLike,
+        *,
+        callback: Callable[[Any, int], None] | None = None,
+    ) -> Any:
         """Train from scratch, `epochs` times over the samples.
 
         Parameters
@@ -102,6 +108,9 @@ class Recommender:
             `EmbeddingTable.lookup`; the ids of a bag are summed.
         y : array_like, shape (n,)
             Labels, 0 or 1.
+        callback : callable, optional
+            Called as ``callback(model, samples)`` after each step, with how many samples were
+            trained on so far; the model can predict then.
 
         Returns
         -------
@@ -114,13 +123,14 @@ class Recommender:
         FloatingPointError
             If training diverges.
         """
-        samples = self._check(X, y, None)
+        self._check_parameters(step=0)
+        samples = self._check_samples(X, y, fitted=False)
         self._start(samples)
         rng = np.random.default_rng([self.seed, 1])
         orders = (
             rng.permutation(len(samples)) if self.shuffle else None for _ in range(self.epochs)
         )
-        with self._progress(len(samples) * self.epochs) as report:
+        with self._progress(len(samples) * self.epochs, callback) as report:
             for order in orders:
                 self._train(samples, order, report)
         return self
@@ -131,8 +141,11 @@ class Recommender:
         Parameters, return value and exceptions are those of `fit`.
         """
         fitted = self._is_fitted()
-        samples = self._check(X, y, self.num_dense_ if fitted else None)
-        if not fitted:
+        self._check_parameters(step=self.table_.step if fitted else 0)
+        samples = self._check_samples(X, y, fitted=fitted)
+        if fitted:
+            self.table_.optimizer = self.optimizer  # `set_params` may have given a new one
+        else:
             self._start(samples)
         with self._progress(len(samples)) as report:
             self._train(samples, None, report)
@@ -142,7 +155,7 @@ class Recommender:
         """The logits (n,) of samples; `X` as for `fit`."""
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
-        samples = self._check(X, None, self.num_dense_)
+        samples = self._check_samples(X, None, fitted=True)
         logits = [self._forward(self._prepared(b))[0] for b in samples.batches(_PREDICT_BATCH)]
         return np.concatenate(logits)
 
@@ -153,7 +166,8 @@ class Recommender:
 
     def predict(self, X: Sequence[ArrayLike]) -> NDArray[np.int64]:
         """The more probable label (n,) of samples; `X` as for `fit`."""
-        return self.classes_[(self.decision_function(X) > 0).astype(np.int64)]
+        clicked = self.decision_function(X) > 0
+        return self.classes_[clicked.astype(np.int64)]
 
     # --- parameters, as scikit-learn has them ---
 
@@ -186,8 +200,8 @@ class Recommender:
             return [self.num_embeddings]  # type: ignore[list-item]
         return list(self.num_embeddings)  # type: ignore[arg-type]
 
-    def _check(self, X: Sequence[ArrayLike], y: ArrayLike | None, num_dense: int | None) -> Samples:
-        """Checked samples: every id, label and number, before anything is trained."""
+    def _check_parameters(self, step: int) -> None:
+        """TypeError or ValueError names a parameter that training from `step` on cannot use."""
         check_int("epochs", self.epochs, low=1)
         check_int("batch_size", self.batch_size, low=1)
         check_seed(self.seed)
@@ -195,8 +209,15 @@ class Recommender:
             value = getattr(self, name)
             if not isinstance(value, SGD) and not (name == "dense_optimizer" and value is None):
                 raise TypeError(f"{name} must be a lowprec.SGD, got {value!r}")
-        features = Features.check(self._feature_sizes())
-        samples = check_samples(X, y, len(features), num_dense)
+            if value is not None:
+                value.learning_rate_at(step)
+
+    def _check_samples(
+        self, X: Sequence[ArrayLike], y: ArrayLike | None, *, fitted: bool
+    ) -> Samples:
+        """Checked samples: every id, label and number, before anything is trained."""
+        features = Features.check(self.table_.num_embeddings if fitted else self._feature_sizes())
+        samples = check_samples(X, y, len(features), self.num_dense_ if fitted else None)
         features.check_ids(get_device(self.device), samples.indices, samples.offsets)
         return samples
 
@@ -237,17 +258,28 @@ class Recommender:
         report: Callable[[int, float], None],
     ) -> None:
         for batch in samples.batches(self.batch_size, order):
-            report(len(batch), self._step(self._prepared(batch)))
+            with np.errstate(over="ignore", invalid="ignore"):  # `_step` raises instead
+                loss = self._step(self._prepared(batch))
+            report(len(batch), loss)
 
     @contextmanager
-    def _progress(self, total: int) -> Iterator[Callable[[int, float], None]]:
-        """What to call with (samples, loss) after each step: a progress bar if `verbose`."""
+    def _progress(
+        self, total: int, callback: Callable[[Any, int], None] | None = None
+    ) -> Iterator[Callable[[int, float], None]]:
+        """What to call with (samples, loss) after each step: tells the user's callback, if there
+        is one, and the progress bar, if `verbose`."""
         bar = tqdm(total=total, unit=" samples", unit_scale=True, disable=not self.verbose)
         running = _RunningMean()
+        done = 0
 
         def report(samples: int, loss: float) -> None:
-            bar.set_postfix_str(f"log loss {running.add(loss):.4f}", refresh=False)
-            bar.update(samples)
+            nonlocal done
+            done += samples
+            if self.verbose:
+                bar.set_postfix_str(f"log loss {running.add(loss):.4f}", refresh=False)
+                bar.update(samples)
+            if callback is not None:
+                callback(self, done)
 
         with bar:
             yield report

@@ -115,19 +115,25 @@ class DLRM(Recommender):
         self.device = device
         self.verbose = verbose
 
-    def _build(self, num_dense: int) -> None:
-        dim = check_int("embedding_dim", self.embedding_dim, low=1)
+    def _check_parameters(self, step: int) -> None:
+        super()._check_parameters(step)
+        check_int("embedding_dim", self.embedding_dim, low=1)
         check_choice("interaction", self.interaction, INTERACTIONS)
-        bottom, top = (
-            [check_int(f"{name}[{i}]", size, low=1) for i, size in enumerate(getattr(self, name))]
-            for name in ("bottom_mlp", "top_mlp")
-        )
+        for name in ("bottom_mlp", "top_mlp"):
+            sizes = getattr(self, name)
+            if np.ndim(sizes) != 1:
+                raise TypeError(f"{name} must be a sequence of ints, got {sizes!r}")
+            for i, size in enumerate(sizes):
+                check_int(f"{name}[{i}]", size, low=1)
+
+    def _build(self, num_dense: int) -> None:
+        dim = self.embedding_dim
         num_features = len(self._feature_sizes())
         joined = layers.num_pairs(num_features) if self.interaction == "dot" else num_features * dim
         rng = np.random.default_rng([self.seed, 2])
         self.table_ = self._make_table(dim, init_range=None)
-        self.bottom_ = layers.mlp_init([num_dense, *bottom, dim], rng)
-        self.top_ = layers.mlp_init([dim + joined, *top, 1], rng)
+        self.bottom_ = layers.mlp_init([num_dense, *self.bottom_mlp, dim], rng)
+        self.top_ = layers.mlp_init([dim + joined, *self.top_mlp, 1], rng)
 
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return layers.flatten(self.bottom_) + layers.flatten(self.top_)

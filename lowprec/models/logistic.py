@@ -60,11 +60,11 @@ class LogisticRegression(Recommender):
 
     Notes
     -----
-    The penalty shrinks all weights by ``1 - learning_rate * l2`` at every step.  That factor is kept
-    in one number, `table_scale_`, instead of being multiplied into every row (Bottou, "Stochastic
-    Gradient Descent Tricks", 2012, section 5.1), so a step touches the rows of its batch alone and
-    they are rounded once.  When it falls below 1/2 it doubles and the table is halved, which is
-    exact but for subnormal numbers.
+    The penalty shrinks all weights by ``1 - learning_rate * l2`` at every step.  That factor is
+    kept in one number, `table_scale_`, instead of being multiplied into every row (Bottou,
+    "Stochastic Gradient Descent Tricks", 2012, section 5.1), so a step touches the rows of its
+    batch alone and they are rounded once.  When it falls below 1/2 it doubles and the table is
+    halved, which is exact but for subnormal numbers.
 
     Examples
     --------
@@ -105,8 +105,12 @@ class LogisticRegression(Recommender):
         self.device = device
         self.verbose = verbose
 
-    def _build(self, num_dense: int) -> None:
+    def _check_parameters(self, step: int) -> None:
+        super()._check_parameters(step)
         check_rate("l2", self.l2)
+        self._shrinkage(step)
+
+    def _build(self, num_dense: int) -> None:
         self.table_ = self._make_table(embedding_dim=1, init_range=0.0)
         self.table_scale_ = 1.0
         self.coef_ = np.zeros(num_dense, np.float32)
@@ -131,19 +135,19 @@ class LogisticRegression(Recommender):
 
     def _update_table(self, batch: Samples, dweights: NDArray[np.float32]) -> None:
         """Weights are scale * table: shrink the scale, then step the table by what is left."""
-        scale = self.table_scale_ * self._shrinkage()
+        scale = self.table_scale_ * self._shrinkage(self.table_.step)
         self.table_.update(batch.indices, dweights / np.float32(scale), offsets=batch.offsets)
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
             self._halve_table()
             self.table_scale_ *= 2.0
 
-    def _shrinkage(self) -> float:
-        rate = self.optimizer.learning_rate_at(self.table_.step)
+    def _shrinkage(self, step: int) -> float:
+        """What all weights are multiplied with at a step."""
+        rate = self.optimizer.learning_rate_at(step)
         if rate * self.l2 >= 1.0:
             raise ValueError(
-                f"learning_rate * l2 must be less than 1, got {rate} * {self.l2} "
-                f"at step {self.table_.step}"
+                f"learning_rate * l2 must be less than 1, got {rate} * {self.l2} at step {step}"
             )
         return 1.0 - rate * self.l2
 
@@ -152,7 +156,7 @@ class LogisticRegression(Recommender):
         for start in range(0, len(weight), _ROWS_AT_ONCE):
             rows = weight[start : start + _ROWS_AT_ONCE]
             halved = rows.astype(np.float32) * np.float32(0.5)
-            if self.rounding == "nearest":
+            if self.table_.rounding == "nearest":
                 rows[:] = nearest_round(halved, self.table_.dtype)
             else:
                 self._halvings += 1

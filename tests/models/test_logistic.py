@@ -1,0 +1,278 @@
+"""LogisticRegression: its gradients, its steps, its penalty, and that it finds the optimum."""
+
+import numba
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import lowprec as lp
+from tests import naive_models
+
+SIZES = [5, 3, 4]
+JAGGED = pytest.mark.parametrize("jagged", [False, True], ids=["one id", "jagged"])
+
+
+def unpack(X):
+    """(dense in float64, indices, offsets or None)."""
+    return X[0].astype(np.float64), X[1], X[2] if len(X) == 3 else None
+
+
+def parameters(model):
+    """The model's weights in float64: of the ids (rows, 1), `coef_`, `intercept_`."""
+    ids = model.table_.weight.astype(np.float64) * model.table_scale_
+    return [ids, model.coef_.astype(np.float64), model.intercept_.astype(np.float64)]
+
+
+def fitted(jagged=False, seed=0, **kwargs):
+    """A model after a few steps, and the samples of the next one."""
+    X, y = naive_models.samples(30, SIZES, 2, jagged=jagged, seed=seed)
+    kwargs = {"dtype": "float32", "optimizer": lp.SGD(0.5), "batch_size": 10, **kwargs}
+    model = lp.LogisticRegression(SIZES, seed=seed, **kwargs).fit(X, y)
+    return model, *naive_models.samples(12, SIZES, 2, jagged=jagged, seed=seed + 1)
+
+
+def naive_gradients(model, X, y, l2=0.0):
+    before = parameters(model)
+
+    def gradient_of(k):
+        def loss(value):
+            changed = [*before[:k], value, *before[k + 1 :]]
+            return naive_models.logistic_loss(changed, SIZES, unpack(X), y, l2)
+
+        return naive_models.gradient(loss, before[k])
+
+    return [gradient_of(k) for k in range(len(before))]
+
+
+# --- gradients and steps ---
+
+
+@JAGGED
+def test_predicts_what_the_definition_says(jagged):
+    model, X, y = fitted(jagged, l2=0.1)
+    assert model.table_scale_ < 1.0
+    p = model.predict_proba(X)[:, 1]
+    expected = naive_models.logistic_loss(parameters(model), SIZES, unpack(X), y)
+    assert lp.metrics.log_loss(y, p) == pytest.approx(expected, rel=1e-6)
+
+
+@JAGGED
+def test_a_step_goes_down_the_slope(jagged):
+    """One batch without penalty: weights - rate * gradient, the gradient by finite differences."""
+    model, X, y = fitted(jagged)
+    before = parameters(model)
+    gradients = naive_gradients(model, X, y)
+    assert np.linalg.norm(gradients[0]) > 0.01
+    model.set_params(batch_size=len(y)).partial_fit(X, y)
+    for got, start, gradient in zip(parameters(model), before, gradients, strict=True):
+        np.testing.assert_allclose(got, start - 0.5 * gradient, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
+@JAGGED
+def test_a_float16_step_goes_to_a_neighbour(jagged, rounding):
+    model, X, y = fitted(jagged, dtype="float16", rounding=rounding)
+    expected = parameters(model)[0] - 0.5 * naive_gradients(model, X, y)[0]
+    model.set_params(batch_size=len(y)).partial_fit(X, y)
+    spacing = np.spacing(np.abs(expected).astype(np.float16)).astype(np.float64)
+    largest = np.abs(parameters(model)[0] - expected) / spacing
+    limit = 1.0 if rounding == "stochastic" else 0.5
+    assert (largest < limit + 0.01).all()  # the float32 arithmetic before the rounding
+
+
+@JAGGED
+def test_a_step_with_penalty_goes_down_the_slope(jagged):
+    model, X, y = fitted(jagged, l2=0.2)
+    before = parameters(model)
+    gradients = naive_gradients(model, X, y, l2=0.2)
+    model.set_params(batch_size=len(y)).partial_fit(X, y)
+    for got, start, gradient in zip(parameters(model), before, gradients, strict=True):
+        np.testing.assert_allclose(got, start - 0.5 * gradient, rtol=1e-6, atol=1e-6)
+
+
+def test_the_comparison_sees_a_wrong_gradient():
+    model, X, y = fitted()
+    right = naive_gradients(model, X, y, l2=0.2)
+    wrong = naive_gradients(model, X, y)  # without the penalty
+    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(right[:2], wrong[:2], strict=True))
+    np.testing.assert_allclose(right[2], wrong[2], atol=1e-9)  # the intercept is free
+
+
+def test_dense_optimizer_steps_the_dense_weights_alone():
+    X, y = naive_models.samples(20, SIZES, 2)
+    make = lambda **kwargs: lp.LogisticRegression(
+        SIZES, dtype="float32", optimizer=lp.SGD(0.5), **kwargs
+    ).fit(X, y)
+    same, other = make(), make(dense_optimizer=lp.SGD(0.05))
+    np.testing.assert_array_equal(same.table_.weight, other.table_.weight)  # one step
+    np.testing.assert_allclose(other.coef_, same.coef_ / 10, rtol=1e-6)
+    np.testing.assert_allclose(other.intercept_, same.intercept_ / 10, rtol=1e-6)
+
+
+def test_no_dense_features():
+    (_, indices), y = naive_models.samples(50, SIZES, 0)
+    model = lp.LogisticRegression(SIZES, dtype="float32").fit((np.empty((50, 0), "f4"), indices), y)
+    assert model.coef_.shape == (0,)
+    expected = naive_models.gradient(
+        lambda b: naive_models.logistic_loss(
+            [np.zeros((12, 1)), np.zeros(0), b], SIZES, (np.empty((50, 0)), indices, None), y
+        ),
+        np.zeros(1),
+    )
+    np.testing.assert_allclose(model.intercept_, -1.0 * expected, rtol=1e-5)
+
+
+# --- the penalty ---
+
+
+def test_scale_trick_is_plain_decay():
+    """Many steps through several halvings against weights that decay one and all."""
+    X, y = naive_models.samples(400, SIZES, 2)
+    rate, l2, batch = 0.5, 0.1, 10
+    model = lp.LogisticRegression(
+        SIZES, dtype="float32", optimizer=lp.SGD(rate), l2=l2, batch_size=batch, shuffle=False
+    ).fit(X, y)
+    assert (1 - rate * l2) ** 40 < 2**-2  # so the scale was doubled twice at least
+    dense, indices, _ = unpack(X)
+    rows = indices + np.cumsum([0, *SIZES[:-1]])
+    ids, coef, intercept = np.zeros(12), np.zeros(2), 0.0
+    for start in range(0, 400, batch):
+        now = slice(start, start + batch)
+        logits = ids[rows[now]].sum(axis=1) + dense[now] @ coef + intercept
+        dlogits = (1 / (1 + np.exp(-logits)) - y[now]) / batch
+        ids *= 1 - rate * l2
+        coef *= 1 - rate * l2
+        np.subtract.at(ids, rows[now], rate * dlogits[:, None])
+        coef -= rate * dlogits @ dense[now]
+        intercept -= rate * dlogits.sum()
+    got = parameters(model)
+    np.testing.assert_allclose(got[0][:, 0], ids, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got[1], coef, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got[2], intercept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_times_l2", [0.001, 0.3, 0.5, 0.9, 0.999])
+def test_scale_stays_between_one_half_and_one(rate_times_l2):
+    X, y = naive_models.samples(8, SIZES, 2)
+    model = lp.LogisticRegression(SIZES, optimizer=lp.SGD(1.0), l2=rate_times_l2, batch_size=1)
+    scales = [model.partial_fit(X, y).table_scale_ for _ in range(10)]
+    assert all(0.5 <= scale <= 1.0 for scale in scales)
+    assert scales[0] < 1.0
+    assert np.isfinite(parameters(model)[0]).all()
+
+
+def test_without_penalty_the_scale_is_one():
+    assert fitted()[0].table_scale_ == 1.0
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [("float16", "stochastic"), ("float16", "nearest")])
+def test_halving_keeps_the_weights(dtype, rounding):
+    """Ids that no batch holds only decay: in float16 too, since halving them is exact."""
+    X, y = naive_models.samples(30, SIZES, 2)
+    X[1][:] = 0
+    model = lp.LogisticRegression(
+        SIZES, dtype=dtype, rounding=rounding, optimizer=lp.SGD(0.5), l2=0.1, batch_size=1
+    ).fit(X, y)
+    start = np.linspace(-1, 1, len(model.table_.weight)).astype(np.float16)
+    model.table_.weight[:, 0] = start
+    before = parameters(model)[0]
+    model.partial_fit(X, y)
+    decayed = parameters(model)[0] / before
+    untouched = ~np.isin(np.arange(12), [0, 5, 8])
+    np.testing.assert_allclose(decayed[untouched], 0.95**30, rtol=1e-12)
+
+
+def test_halving_subnormals_is_unbiased():
+    """2**-24 is the smallest half: half of it is 0 or 2**-24, each half of the time."""
+    model = lp.LogisticRegression(10_000, optimizer=lp.SGD(1.0), l2=0.6, seed=3)
+    X = (np.empty((1, 0), np.float32), np.zeros((1, 1), np.int64))
+    model.fit(X, [1])
+    assert model.table_scale_ == pytest.approx(0.8)
+    model.table_.weight[:] = 2.0**-24
+    model.partial_fit(X, [1])  # 0.8 * 0.4 = 0.32 is doubled once
+    kept = (model.table_.weight[1:] > 0).mean()
+    assert abs(kept - 0.5) < 4 * 0.5 / np.sqrt(10_000)  # false alarms: 6e-5, seed fixed
+
+
+@pytest.mark.parametrize(("rate", "l2"), [(1.0, 1.0), (4.0, 0.25), (10.0, 1.0)])
+def test_too_strong_a_penalty_raises(rate, l2):
+    X, y = naive_models.samples(8, SIZES, 2)
+    model = lp.LogisticRegression(SIZES, optimizer=lp.SGD(rate), l2=l2)
+    with pytest.raises(ValueError, match=r"learning_rate \* l2 must be less than 1, got .*step 0"):
+        model.fit(X, y)
+    assert not hasattr(model, "table_")
+
+
+# --- the optimum ---
+
+
+@pytest.fixture(scope="module")
+def clicks():
+    (dense, indices), y, _ = lp.datasets.make_clicks(1000, [20, 10, 5], num_dense=3, seed=1)
+    dense = ((dense - dense.mean(axis=0)) / dense.std(axis=0)).astype(np.float32)
+    return (dense, indices), y
+
+
+L2 = 0.05
+
+
+@pytest.fixture(scope="module")
+def optimum(clicks):
+    """The objective and its minimiser, by SciPy: weights of ids, of dense features, intercept."""
+    (dense, indices), y = clicks
+    one_hot = np.zeros((1000, 35))
+    for feature, start in enumerate([0, 20, 30]):
+        one_hot[np.arange(1000), start + indices[:, feature]] = 1.0
+    design = np.column_stack([one_hot, dense, np.ones(1000)])
+
+    def objective(w):
+        logits, free = design @ w, np.append(w[:-1], 0.0)
+        slope = design.T @ (1 / (1 + np.exp(-logits)) - y) / 1000 + L2 * free
+        loss = np.mean(np.logaddexp(0.0, logits) - y * logits)
+        return loss + L2 / 2 * (free @ free), slope
+
+    options = {"gtol": 1e-9, "ftol": 1e-15, "maxiter": 1000}
+    found = minimize(objective, np.zeros(39), jac=True, method="L-BFGS-B", options=options)
+    assert np.abs(found.jac).max() < 1e-7
+    return lambda w: objective(w)[0], found.x
+
+
+def solution(clicks, seed, **kwargs):
+    schedule = lp.schedules.InverseTime(2.0, decay=0.02)
+    model = lp.LogisticRegression(
+        [20, 10, 5],
+        optimizer=lp.SGD(schedule),
+        l2=L2,
+        batch_size=200,
+        epochs=120,
+        seed=seed,
+        **kwargs,
+    ).fit(*clicks)
+    assert 0.5 <= model.table_scale_ <= 1.0
+    return np.concatenate([part.ravel() for part in parameters(model)])
+
+
+def test_finds_the_optimum(clicks, optimum):
+    objective, best = optimum
+    w = solution(clicks, seed=0, dtype="float32")
+    assert np.abs(best).max() > 0.5
+    assert np.abs(w - best).max() < 4e-3
+    assert objective(w) - objective(best) < 5e-6
+
+
+def test_float16_finds_the_optimum_on_average(clicks, optimum):
+    objective, best = optimum
+    found = np.array([solution(clicks, seed, dtype="float16") for seed in range(4)])
+    assert all(objective(w) - objective(best) < 5e-6 for w in found)
+    assert np.abs(found.mean(axis=0) - best).max() < 2e-3
+
+
+def test_results_do_not_depend_on_threads(clicks, monkeypatch):
+    monkeypatch.setattr("lowprec.device._NUMBERS_PER_THREAD", 1)  # so small a batch uses them all
+    before, results = numba.get_num_threads(), []
+    for count in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(count)
+        model = lp.LogisticRegression([20, 10, 5], l2=0.01, batch_size=500, epochs=2, seed=4)
+        results.append(model.fit(*clicks).table_.weight.tobytes())
+    numba.set_num_threads(before)
+    assert len(set(results)) == 1

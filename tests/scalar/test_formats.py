@@ -1,0 +1,394 @@
+"""Rounding and decoding, one number at a time, for every draw of random bits."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+import lowprec as lp
+from lowprec.scalar import formats
+from lowprec.scalar.formats import FORMATS
+from tests import naive
+
+every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
+
+
+@njit
+def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
+    """Round each x with every draw of [0, draws), and -x too.
+
+    `codes` gets the word without its sign for draw 0, `ups` how many draws gave the next code, and
+    `faults` how many broke a rule: monotone in the draw, no third result, the sign of x, and
+    round(-x) the negative of round(x).
+    """
+    for i in range(xs.size):
+        x = xs[i]
+        sign = np.int64(mask + 1 if np.signbit(x) else 0)
+        first = np.int64(formats.round_stochastic(x, np.uint32(0), like)) & mask
+        up, fault, before = 0, 0, first
+        for draw in range(draws):
+            word = np.int64(formats.round_stochastic(x, np.uint32(draw), like)) & (2 * mask + 1)
+            opposite = np.int64(formats.round_stochastic(-x, np.uint32(draw), like))
+            code = word & mask
+            up += code - first
+            fault += code < before
+            fault += code > first + 1
+            fault += (word ^ code) != sign
+            fault += ((opposite ^ word) & (2 * mask + 1)) != mask + 1
+            before = code
+        codes[i], ups[i], faults[i] = first, up, fault
+
+
+@njit
+def decode_all(words, out):
+    for i in range(words.size):
+        out[i] = formats.decode(words[i])
+
+
+@njit
+def probability_of(x, like):
+    return formats.round_up_probability(x, like)
+
+
+def enumerated(xs, fmt):
+    """(magnitude that draw 0 gives, how many draws give the next one), no rule broken."""
+    mask = (1 << fmt.magnitude_bits) - 1
+    codes, ups, faults = (np.empty(xs.size, np.int64) for _ in range(3))
+    enumerate_draws(xs, 1 << fmt.random_bits, fmt.word.type(0), mask, codes, ups, faults)
+    assert not faults.any()
+    return codes.astype(fmt.word).view(fmt.storage).astype(np.float64), ups
+
+
+def floats_of_binade(rng, exponent, count):
+    """Float32 numbers of [2**exponent, 2**(exponent + 1)) and their negatives."""
+    mantissas = rng.integers(0, 2**23, count)
+    mantissas[:8] = [0, 1, 2**23 - 1, 2**22, 2**12, 2**13 - 1, 2**13, 2**13 + 1]
+    magnitudes = np.ldexp(1.0 + mantissas / 2.0**23, exponent)
+    return np.concatenate([magnitudes, -magnitudes]).astype(np.float32)
+
+
+def errors_in_draws(xs, fmt):
+    """E[rounded] - |x|, in units of one draw, from the enumeration of all draws."""
+    assert (np.abs(xs) <= fmt.max_finite).all()
+    inward, ups = enumerated(xs, fmt)
+    units, unit = naive.in_draws(xs, fmt.name)
+    return inward / unit + ups - units
+
+
+def all_words(fmt):
+    bits = 1 + fmt.magnitude_bits
+    return np.arange(1 << bits).astype(f"u{bits // 8}").view(fmt.word)
+
+
+def finite_values(fmt):
+    """All finite values of a format as sorted float64, from the cast of NumPy or ml_dtypes."""
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        values = all_words(fmt).view(fmt.storage).astype(np.float64)
+    return np.unique(values[np.isfinite(values)])
+
+
+def neighbours(x, fmt):
+    """The largest value <= x and the smallest >= x; the largest finite on both sides beyond it."""
+    values = finite_values(fmt)
+    x = np.clip(np.float64(x), values[0], values[-1])
+    below = values[np.searchsorted(values, x, "right") - 1]
+    return below, values[np.searchsorted(values, x, "left")]
+
+
+# --- unbiased ---
+
+
+@pytest.mark.parametrize("exponent", range(-14, 16))
+def test_half_is_exactly_unbiased_in_every_normal_binade(exponent):
+    rng = np.random.default_rng(exponent + 100)
+    xs = floats_of_binade(rng, exponent, 250)
+    assert not errors_in_draws(xs[np.abs(xs) <= 65504], FORMATS[0]).any()
+
+
+@pytest.mark.parametrize("exponent", range(-45, -14))
+def test_half_is_unbiased_to_half_a_draw_when_subnormal(exponent):
+    xs = floats_of_binade(np.random.default_rng(exponent + 100), exponent, 250)
+    assert np.abs(errors_in_draws(xs, FORMATS[0])).max() <= 0.5
+
+
+def test_smallest_floats_round_to_zero():
+    # A draw of half is worth 2**-37, and 2**-38 is the tie, which goes to even: no draw at all.
+    xs = np.float32([2.0**-38, 2.0**-38 * (1 + 2.0**-23), 2.0**-37, 2.0**-149])
+    inward, ups = enumerated(xs, FORMATS[0])
+    assert not inward.any()
+    assert ups.tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "count"), [(FORMATS[1], 400), (FORMATS[2], 60), (FORMATS[3], 40)], ids=lambda v: str(v)
+)
+def test_other_formats_are_unbiased(fmt, count):
+    rng = np.random.default_rng(1)
+    top = np.frexp(fmt.max_finite)[1] - 1
+    lowest = np.frexp(fmt.min_normal)[1] - 1
+    exponents = rng.permutation(np.arange(lowest, top + 1).repeat(count))[:count]
+    normal = np.ldexp(rng.uniform(1, 2, count), exponents).astype(np.float32)
+    normal = normal[normal <= fmt.max_finite] * rng.choice(np.float32([-1, 1]))
+    assert not errors_in_draws(normal, fmt).any()
+    exponents = rng.integers(lowest - fmt.mantissa_bits - 2, lowest, count)
+    subnormal = np.ldexp(rng.uniform(1, 2, count), exponents).astype(np.float32)
+    assert np.abs(errors_in_draws(subnormal, fmt)).max() <= 0.5
+
+
+# --- fixed points, special values, saturation ---
+
+
+def test_every_half_is_a_fixed_point_for_every_draw():
+    words = all_words(FORMATS[0])
+    xs = words.view(np.float16).astype(np.float32)
+    xs = xs[~np.isnan(xs)]
+    inward, ups = enumerated(xs, FORMATS[0])
+    np.testing.assert_array_equal(inward, np.abs(xs))
+    assert not ups.any()
+
+
+@pytest.mark.parametrize("fmt", FORMATS[1:], ids=lambda fmt: fmt.name)
+def test_every_word_is_a_fixed_point(fmt):
+    words = all_words(fmt)
+    xs = words.view(fmt.storage).astype(np.float32)
+    number = ~np.isnan(xs)
+    last = (1 << fmt.random_bits) - 1
+    for draw in (0, 1, last // 2, last):
+        assert rounded(xs[number], draw, fmt).tobytes() == words[number].tobytes()
+
+
+@njit
+def round_with(xs, draw, like, out):
+    for i in range(xs.size):
+        out[i] = formats.round_stochastic(xs[i], draw, like)
+
+
+def rounded(xs, draw, fmt):
+    """The words of a float32 array rounded with one draw."""
+    out = np.empty(xs.size, fmt.word)
+    round_with(xs, np.uint32(draw), fmt.word.type(0), out)
+    return out
+
+
+@every_format
+def test_special_values_keep_their_kind_and_sign(fmt):
+    zeros, infinities = [0, 0x80000000], [0x7F800000, 0xFF800000]
+    nans = [0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFBFFFFF, 0x7FFFFFFF]  # quiet, signalling
+    floats = np.array([*zeros, *infinities, *nans], np.uint32).view(np.float32)
+    for draw in (0, 1, (1 << fmt.random_bits) - 1):
+        words = rounded(floats, draw, fmt)
+        values = words.view(fmt.storage).astype(np.float32)
+        np.testing.assert_array_equal(np.signbit(values), np.signbit(floats))
+        assert (values[:2] == 0).all()
+        assert np.isnan(values[4:]).all()
+        if fmt.has_inf:
+            assert np.isinf(values[2:4]).all()
+        else:
+            assert np.isnan(values[2:4]).all()
+
+
+@every_format
+def test_beyond_the_largest_finite_saturates(fmt):
+    largest = np.float32(fmt.max_finite)
+    beyond = np.float32([np.nextafter(largest, np.float32(np.inf)), 3.4028235e38])
+    for draw in (0, (1 << fmt.random_bits) - 1):
+        for sign in np.float32([1, -1]):
+            values = rounded(sign * beyond, draw, fmt).view(fmt.storage).astype(np.float32)
+            assert (values == sign * largest).all()
+
+
+# --- decoding ---
+
+
+@every_format
+def test_decode_of_every_word(fmt):
+    words = all_words(fmt)
+    out = np.empty(words.size, np.float32)
+    decode_all(words, out)
+    assert_same_floats(out, words.view(fmt.storage).astype(np.float32))
+
+
+def test_decode_by_integers_is_that_of_the_hardware(monkeypatch):
+    monkeypatch.setattr(formats, "HALF_IN_HARDWARE", False)
+    decode = njit(formats._decode_body(FORMATS[0]))
+
+    @njit
+    def decode_by_integers(words, out):
+        for i in range(words.size):
+            out[i] = decode(words[i])
+
+    words = all_words(FORMATS[0])
+    out, expected = np.empty(words.size, np.float32), np.empty(words.size, np.float32)
+    decode_by_integers(words, out)
+    decode_all(words, expected)
+    assert_same_floats(out, expected)
+
+
+def assert_same_floats(a, b):
+    """Equal bits, but any NaN equals any NaN of its sign."""
+    np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+    np.testing.assert_array_equal(np.signbit(a), np.signbit(b))
+    number = ~np.isnan(a)
+    np.testing.assert_array_equal(a[number].view(np.uint32), b[number].view(np.uint32))
+
+
+def digest():
+    """A digest of rounding, an update and a lookup in float16: the same on every CPU."""
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 2**32, 5000, dtype=np.uint32).view(np.float32)
+    indices = rng.integers(0, 50, (200, 1))
+    table = lp.EmbeddingTable([50], 5, seed=3, optimizer=lp.SGD(0.3))
+    for _ in range(3):
+        table.update(indices, rng.normal(size=(200, 1, 5)).astype(np.float32))
+    results = lp.stochastic_round(x, "float16", seed=6), table.weight, table.lookup(indices)
+    return hashlib.sha256(b"".join(array.tobytes() for array in results)).hexdigest()
+
+
+def test_an_older_cpu_gives_the_same_bits(root):
+    """Without half conversion and fma in hardware: NUMBA_CPU_NAME compiles for such a CPU."""
+    program = (
+        "from lowprec.scalar.bits import HALF_IN_HARDWARE\n"
+        "from tests.scalar.test_formats import digest\n"
+        "print(HALF_IN_HARDWARE, digest())"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    expected = digest()  # while the child compiles
+    output, errors = child.communicate()
+    assert child.returncode == 0, errors
+    in_hardware, its_digest = output.split()
+    # Every 64-bit ARM converts halves.
+    assert in_hardware == str(platform.machine().lower() in ("aarch64", "arm64"))
+    assert its_digest == expected
+
+
+# --- nearest ---
+
+
+@njit
+def nearest_all(xs, like, out):
+    for i in range(xs.size):
+        out[i] = formats.round_nearest(xs[i], like)
+
+
+def assert_nearest_is_the_cast(xs, fmt):
+    words = np.empty(xs.size, fmt.word)
+    nearest_all(xs, fmt.word.type(0), words)
+    saturated = np.clip(xs, np.float32(-fmt.max_finite), np.float32(fmt.max_finite))
+    with np.errstate(invalid="ignore"):  # NaN
+        expected = np.where(np.isinf(xs), xs, saturated).astype(fmt.storage)
+    assert_same_floats(words.view(fmt.storage).astype(np.float32), expected.astype(np.float32))
+
+
+@every_format
+def test_nearest_of_random_bits_is_the_cast(fmt):
+    bits = np.random.default_rng(5).integers(0, 2**32, 1_000_000, dtype=np.uint32)
+    assert_nearest_is_the_cast(bits.view(np.float32), fmt)
+    # Most random bits are out of range; these exponents are all in it.
+    span = np.uint32(fmt.exponent_bits) << np.uint32(23)
+    middle = (bits & np.uint32(0x83FFFFFF)) + np.uint32(0x3C000000) - span
+    assert_nearest_is_the_cast(middle.view(np.float32), fmt)
+
+
+@every_format
+def test_nearest_of_ties_goes_to_even(fmt):
+    values = finite_values(fmt)
+    ties = ((values[1:] + values[:-1]) / 2).astype(np.float32)
+    ties = ties[ties.astype(np.float64) * 2 == values[1:] + values[:-1]]  # those float32 can hold
+    up = np.nextafter(ties, np.float32(np.inf))
+    down = np.nextafter(ties, np.float32(-np.inf))
+    for xs in (ties, up, down):
+        assert_nearest_is_the_cast(xs, fmt)
+
+
+# --- any float32 ---
+
+
+def floats_near(fmt):
+    """Any float32, and those a few steps from a representable number."""
+
+    def shifted(word, steps):
+        value = np.array([word]).astype(f"u{fmt.word.itemsize}").view(fmt.storage)
+        bits = int(value.astype(np.float32).view(np.uint32)[0])
+        return np.uint32((bits + steps) & 0xFFFFFFFF).view(np.float32)
+
+    words = st.integers(0, 2 ** (fmt.magnitude_bits + 1) - 1)
+    near = st.builds(shifted, words, st.integers(-3, 3))
+    anything = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
+    return anything.map(np.float32) | near
+
+
+@every_format
+@settings(max_examples=60)
+@given(st.data())
+def test_rounding_of_any_float(fmt, data):
+    x = data.draw(floats_near(fmt))
+    xs = np.array([x], np.float32)
+    probability = probability_of(xs[0], fmt.word.type(0))
+    if np.isnan(x) or np.isinf(x):
+        value = rounded(xs, 0, fmt).view(fmt.storage).astype(np.float32)[0]
+        assert np.isnan(value) if np.isnan(x) or not fmt.has_inf else value == x
+        assert np.signbit(value) == np.signbit(x)
+        assert probability == 0.0
+        return
+    below, above = neighbours(x, fmt)
+    last = (1 << fmt.random_bits) - 1
+    inward, ups = enumerated(xs, fmt)  # which checks that draws are monotone, and signs
+    ends = rounded(xs[[0]], 0, fmt), rounded(xs, last, fmt)
+    ends = [float(word.view(fmt.storage).astype(np.float64)[0]) for word in ends]
+    assert below <= min(ends) <= max(ends) <= above
+    if below == above:
+        assert ends == [below, below]
+    share_outward = ups[0] / (last + 1)
+    if below == above == x:
+        assert probability == 0.0
+        assert ups[0] == 0
+    elif abs(x) > fmt.max_finite:
+        assert probability == (0.0 if x > 0 else 1.0)
+    else:
+        # `inward` is the outer neighbour already when x is within half a draw of it.
+        outer = abs(above if x > 0 else below)
+        share_outward += inward[0] == outer
+        assert probability == (share_outward if x > 0 else 1 - share_outward)
+    assert probability == naive.round_up_probability(x, fmt.name)
+
+
+@every_format
+@settings(max_examples=60)
+@given(st.data())
+def test_rounding_of_any_float_is_the_oracle(fmt, data):
+    x = data.draw(floats_near(fmt).filter(np.isfinite))
+    draw = data.draw(st.integers(0, (1 << fmt.random_bits) - 1))
+    expected = naive.round_stochastic(x, draw, fmt.name)
+    assert rounded(np.array([x], np.float32), draw, fmt).tobytes() == expected.tobytes()
+
+
+@every_format
+def test_constants(fmt):
+    """What a format says about itself, against what its dtype says."""
+    values = finite_values(fmt)
+    assert values[-1] == fmt.max_finite
+    smallest = values[values > 0][0]
+    assert smallest == fmt.min_normal * 2.0**-fmt.mantissa_bits
+    assert fmt.random_bits == 23 - fmt.mantissa_bits
+    has_inf = np.isinf(all_words(fmt).view(fmt.storage).astype(np.float32)).any()
+    assert has_inf == fmt.has_inf
+
+
+def test_words_stand_for_one_format_each():
+    assert len({fmt.word for fmt in FORMATS}) == len({fmt.name for fmt in FORMATS}) == len(FORMATS)
+    with pytest.raises(Exception, match="no storage format is held in words of type int32"):
+        probability_of(np.float32(1), np.int32(0))

@@ -1,0 +1,295 @@
+"""The generator KXS32: known answers, its specification, and the quality of its bits."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+
+import lowprec as lp
+from lowprec.kernels.cpu.rounding import BLOCK
+from lowprec.scalar import xorshift
+from lowprec.scalar.xorshift import derive, mix64
+from tests import naive
+from tests.scalar import battery
+
+DATA = Path(__file__).parents[1] / "data"
+WORDS = json.loads((DATA / "kxs32.json").read_text())
+ROUNDED = json.loads((DATA / "stochastic_round.json").read_text())
+
+u32, u64 = np.uint32, np.uint64
+keys = st.integers(0, 2**64 - 1)
+positions = st.integers(0, 2**32 - 1)
+# Neighbours and numbers that differ in one bit are what a weak mixer would map close together.
+values = keys | st.integers(0, 63).map(lambda bit: 1 << bit) | st.integers(0, 1000)
+
+
+@njit
+def one_word(key, position):
+    low, high = xorshift.halves_of(key)
+    return xorshift.word(low, high, position)
+
+
+@njit
+def one_draw(key, column, bits):
+    low, high = xorshift.halves_of(key)
+    return xorshift.draw(low, high, column, bits)
+
+
+@njit
+def derived(key, value):
+    return derive(key, value)
+
+
+def row_key(seed, stream, step, row):
+    return int(derived(xorshift.stream_key(seed, stream, step), u64(row)))
+
+
+# --- known answers ---
+
+
+def test_the_files_are_of_this_generator():
+    assert (WORDS["name"], WORDS["version"]) == (xorshift.NAME, xorshift.VERSION)
+    assert (ROUNDED["generator"], ROUNDED["version"]) == (xorshift.NAME, xorshift.VERSION)
+    streams = xorshift.STREAM_UPDATE, xorshift.STREAM_ROUND, xorshift.STREAM_INIT
+    assert (*streams, BLOCK) == (0, 1, 2, 1024)
+
+
+@pytest.mark.parametrize("case", WORDS["cases"], ids=lambda case: "-".join(map(str, case[:5])))
+def test_known_words(case):
+    seed, stream, step, row, column = (int(number) for number in case[:5])
+    key, word, *draws = int(case[5], 16), int(case[6], 16), *case[7:]
+    assert naive.row_key(seed, stream, step, row) == key
+    assert row_key(seed, stream, step, row) == key
+    assert naive.word(key, column) == word
+    assert one_word(u64(key), u32(column)) == word
+    for bits, draw in zip((13, 16, 20, 21), draws, strict=True):
+        assert naive.draw(key, column, bits) == draw
+        assert one_draw(u64(key), u32(column), bits) == draw
+        assert one_draw(u64(key), column, bits) == draw  # a signed loop variable
+
+
+def test_known_mixes():
+    for value, mixed in WORDS["mix64"]:
+        assert naive.mix64(int(value, 16)) == int(mix64(u64(int(value, 16)))) == int(mixed, 16)
+
+
+@pytest.mark.parametrize("case", ROUNDED["cases"], ids=lambda case: "-".join(case[:2]))
+def test_known_roundings(case):
+    dtype, seed, first, last = case
+    x = np.array(ROUNDED["float_bits"], np.uint32).view(np.float32)
+    result = lp.stochastic_round(np.tile(x, ROUNDED["repeats"]), dtype, seed=int(seed))
+    words = result.view(naive.FORMATS[dtype][1]).tolist()
+    assert words[: x.size] == first
+    assert words[-x.size :] == last
+
+
+# --- the specification ---
+
+
+@given(keys, positions)
+def test_word_is_the_specification(key, position):
+    assert one_word(u64(key), u32(position)) == naive.word(key, position)
+
+
+@given(keys, positions, st.integers(1, 32))
+def test_draw_is_the_specification(key, column, bits):
+    draw = int(one_draw(u64(key), u32(column), bits))
+    assert draw == naive.draw(key, column, bits)
+    assert 0 <= draw < 2**bits
+
+
+@given(keys, st.integers(0, 2), keys, keys)
+def test_row_keys_are_the_specification(seed, stream, step, row):
+    assert row_key(seed, stream, step, row) == naive.row_key(seed, stream, step, row)
+
+
+@given(values, values)
+def test_mix64_can_be_undone(z, other):
+    mixed = int(mix64(u64(z)))
+    assert unmix64(mixed) == z
+    assert (mixed == int(mix64(u64(other)))) == (z == other)
+
+
+def unmix64(z):
+    inverse = pow(0xD6E8FEB86659FD93, -1, 2**64)
+    for _ in range(2):
+        z = (z ^ (z >> 32)) * inverse % 2**64
+    return z ^ (z >> 32)
+
+
+@given(keys, values, values)
+def test_distinct_values_give_distinct_keys(key, first, second):
+    same = derived(u64(key), u64(first)) == derived(u64(key), u64(second))
+    assert same == (first == second)
+
+
+def test_mix64_spreads_every_bit():
+    """Flipping one bit in flips each bit out in about half of 20,000 numbers: at most 8 sigma off.
+
+    64 * 64 binomial counts: for an ideal mixer and random numbers 5e-12 of false alarms.
+    """
+    numbers = np.random.default_rng(7).integers(0, 2**64, 20_000, dtype=np.uint64)
+    mixed = mix_all(numbers)
+    for bit in range(64):
+        flipped = mix_all(numbers ^ u64(1 << bit)) ^ mixed
+        flips = np.unpackbits(flipped.view(np.uint8), bitorder="little").reshape(-1, 64).sum(0)
+        assert (np.abs(flips - 10_000.0) < 8 * np.sqrt(5000)).all()
+
+
+@njit
+def mix_all(numbers):
+    out = np.empty_like(numbers)
+    for i in range(numbers.size):
+        out[i] = mix64(numbers[i])
+    return out
+
+
+def test_no_word_comes_twice_under_a_key():
+    """`word` is one-to-one in the position: shown on 2**20 of the 2**32."""
+    words = words_of(u64(naive.row_key(1, 0, 2, 3)), np.arange(2**20, dtype=np.uint32))
+    assert np.unique(words).size == words.size
+
+
+@njit
+def words_of(key, at):
+    out = np.empty(at.size, np.uint32)
+    for i in range(at.size):
+        out[i] = one_word(key, at[i])
+    return out
+
+
+def test_keys_that_share_their_low_half():
+    """A limit that the specification states: the upper half-words then differ by a constant."""
+    at = np.arange(1000, dtype=np.uint32)
+    low, high, other = (u64(n) for n in (0x12345678, 0x9ABCDEF0, 0x0F1E2D3C))
+    difference = (words_of(low | other << u64(32), at) >> u32(16)) - (
+        words_of(low | high << u64(32), at) >> u32(16)
+    )
+    assert np.unique(difference & u32(0xFFFF)).size == 2  # the constant, with or without a carry
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_rounding_takes_the_draw_of_its_column(dtype):
+    """Between 1 and its neighbour a number goes up exactly where the draw is large enough."""
+    bits = 23 - naive.FORMATS[dtype][3]
+    columns = 300
+    draws = [naive.draw(naive.row_key(8, 1, 0, 0), c, bits) for c in range(columns)]
+    for share in (0.5, 0.1, 0.9):
+        needed = round((1 - share) * 2**bits)
+        x = np.full(columns, 1 + (2**bits - needed) * 2.0**-23, np.float32)
+        up = lp.stochastic_round(x, dtype, seed=8).astype(np.float32) > 1
+        assert up.tolist() == [draw >= needed for draw in draws]
+
+
+# --- quality ---
+
+
+@njit
+def row_key_of_update(seed, step, row):
+    return derive(derive(derive(mix64(seed), xorshift.STREAM_UPDATE), step), row)
+
+
+def test_the_generator_passes():
+    """No test of the battery fails; see there for what they are and how sure this is."""
+    source = battery.make_source(row_key_of_update, xorshift.word)
+    assert source([9], [4], [7], [5])[0, 0] == naive.word(naive.row_key(9, 0, 4, 7), 5)
+    assert battery.failures(source) == {}
+
+
+# What is left of the generator when a part of it is left out or made weaker.  Each must fail: that
+# shows that the battery sees such a defect, and why the part is there.
+
+
+@njit
+def golden(position):
+    return u32(position) * u32(0x9E3779B9)
+
+
+@njit
+def shift_three_times(x):
+    x = u32(x ^ u32(x << u32(13)))
+    x = u32(x ^ u32(x >> u32(17)))
+    return u32(x ^ u32(x << u32(5)))
+
+
+@njit
+def multiply(x):
+    return u32(u32(x) * u32(0x2C1B3C6D))
+
+
+@njit
+def fold(x):
+    return u32(u32(x) ^ u32(u32(x) >> u32(16)))
+
+
+@njit
+def without_fold(low, high, position):
+    return multiply(shift_three_times(u32(low + golden(position))) + high)
+
+
+@njit
+def without_multiply(low, high, position):
+    return fold(shift_three_times(u32(low + golden(position))) + high)
+
+
+@njit
+def without_weyl(low, high, position):
+    return fold(multiply(shift_three_times(u32(low + u32(position))) + high))
+
+
+@njit
+def without_xorshift(low, high, position):
+    return fold(multiply(u32(low + golden(position)) + high))
+
+
+@njit
+def seeded_by_xor(low, high, position):
+    """Linear over bits: every word of a key is a fixed xor of every other."""
+    return fold(shift_three_times(u32(low ^ golden(position))) ^ high)
+
+
+@njit
+def seeded_by_xor_but_multiplied(low, high, position):
+    return fold(multiply(shift_three_times(u32(low ^ golden(position))) ^ high))
+
+
+@njit
+def base_plus_row(seed, step, row):
+    return u64(derive(derive(mix64(seed), 0), step) + row)
+
+
+@njit
+def base_plus_weyl_of_row(seed, step, row):
+    return u64(derive(derive(mix64(seed), 0), step) + u64(row * u64(0x9E3779B97F4A7C15)))
+
+
+WEAK = {
+    # name: (key, word, a test that fails), and what it sees
+    # The lowest bits of a product depend on the lowest bits of its factor alone.
+    "no fold": (row_key_of_update, without_fold, "pairs: position + 4, even bits 3-8"),
+    # An xorshift is linear over bits: some bits of two words of a key go together.
+    "no multiply": (row_key_of_update, without_multiply, "bits"),
+    # Neighbouring positions start from states that differ in a few low bits.
+    "no Weyl start": (row_key_of_update, without_weyl, "pairs: position + 1, even bits 3-8"),
+    # Equal steps of position are equal steps of the product.
+    "no xorshift": (row_key_of_update, without_xorshift, "pairs: position + 2, even bits 3-8"),
+    # Everything is linear: two words of a key differ by the same bits under every key.
+    "all linear": (row_key_of_update, seeded_by_xor, "bits"),
+    # So do the states before the multiplication.
+    "xor for plus": (row_key_of_update, seeded_by_xor_but_multiplied, "bits"),
+    # Keys of neighbouring rows differ in the lowest bits of their low half alone.
+    "base + row": (base_plus_row, xorshift.word, "pairs: row + 1, even bits 3-8"),
+    # The low halves of the keys of rows 2**26 apart differ in their upper bits alone.
+    "base + Weyl of row": (
+        base_plus_weyl_of_row, xorshift.word, "pairs: row + 67108864, odd low",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "word", "caught_by"), WEAK.values(), ids=WEAK.keys())
+def test_a_weaker_generator_fails(key, word, caught_by):
+    assert battery.p_value(battery.make_source(key, word), caught_by) < battery.THRESHOLD

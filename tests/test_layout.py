@@ -1,0 +1,200 @@
+"""The house: which module may import which, what is public, and that it is documented."""
+
+import ast
+import inspect
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import lowprec as lp
+
+PACKAGE = Path(lp.__file__).parent
+
+# Lower floors first: a module may import its own floor and those below.  The longest matching
+# prefix says where a module lives.
+FLOORS = {
+    "lowprec.threads": 0,
+    "lowprec._version": 0,
+    "lowprec.checks": 0,
+    "lowprec.scalar": 1,
+    "lowprec.kernels": 2,
+    "lowprec.device": 3,
+    "lowprec.": 4,  # the public layer: every other module
+    "lowprec.models": 5,
+    "lowprec": 6,  # the package itself, which only collects
+}
+
+
+def module_name(path):
+    """``lowprec.scalar.bits`` of its file; a package goes by its own name."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(name):
+    """Every module that module `name` imports, at its head or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(SOURCES[name])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            # `from package import module` imports the module, `from module import name` does not
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in SOURCES else node.module)
+    return found
+
+
+def inside(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+def floor(name):
+    matches = [home for home in FLOORS if name == home or name.startswith(home.rstrip(".") + ".")]
+    return FLOORS[max(matches, key=len)]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_imports_go_down(name):
+    upward = {other for other in imports(name) if other in SOURCES and floor(other) > floor(name)}
+    assert not upward, f"{name} imports {upward} from above"
+
+
+def test_floors():
+    assert floor("lowprec.scalar.bits") < floor("lowprec.kernels.cpu.update")
+    assert floor("lowprec.kernels.cpu.update") < floor("lowprec.device") < floor("lowprec.table")
+    assert floor("lowprec.table") == floor("lowprec.layers") < floor("lowprec.models.base")
+    assert floor("lowprec.models.base") < floor("lowprec")
+
+
+def test_no_import_cycles():
+    below = {name: imports(name) & SOURCES.keys() - {name} for name in SOURCES}
+    list(TopologicalSorter(below).static_order())  # CycleError names the modules
+
+
+def test_devices_do_not_import_each_other():
+    for name in SOURCES:
+        others = imports(name)
+        if inside(name, "lowprec.kernels.cpu"):
+            assert not [other for other in others if inside(other, "lowprec.kernels.cuda")], name
+        if inside(name, "lowprec.kernels.cuda"):
+            assert not [other for other in others if inside(other, "lowprec.kernels.cpu")], name
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if inside(name, "lowprec.models")])
+def test_models_know_no_compiler(name):
+    forbidden = ("numba", "llvmlite", "lowprec.kernels", "lowprec.scalar")
+    assert not [other for other in imports(name) for outside in forbidden if inside(other, outside)]
+
+
+def test_llvm_is_in_two_files():
+    users = {name for name in SOURCES if any(inside(other, "llvmlite") for other in imports(name))}
+    assert users == {"lowprec.scalar.bits", "lowprec.kernels.cpu.prefetch"}
+
+
+def test_only_compiled_code_and_the_device_import_numba():
+    users = {name for name in SOURCES if any(inside(other, "numba") for other in imports(name))}
+    compiled = ("lowprec.scalar", "lowprec.kernels", "lowprec.device")
+    assert not [name for name in users if not any(inside(name, home) for home in compiled)]
+
+
+def test_no_fast_math():
+    for name, source in SOURCES.items():
+        words = {
+            word.arg if isinstance(word, ast.keyword) else word.value
+            for word in ast.walk(ast.parse(source))
+            if isinstance(word, (ast.keyword, ast.Constant))
+        }
+        assert "fastmath" not in words, name
+
+
+def test_a_wrong_import_is_seen(monkeypatch):
+    monkeypatch.setitem(
+        SOURCES, "lowprec.scalar.bits", "def f():\n    from lowprec import table, device"
+    )
+    assert imports("lowprec.scalar.bits") == {"lowprec.table", "lowprec.device"}
+    with pytest.raises(AssertionError, match="from above"):
+        test_imports_go_down("lowprec.scalar.bits")
+    with pytest.raises(ValueError, match="cycle"):
+        test_no_import_cycles()
+
+
+# --- the public names ---
+
+
+def public(module):
+    """The names that a module of the package defines for its users."""
+    return sorted(
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    )
+
+
+def test_exported_names():
+    assert sorted(lp.__all__) == [
+        "DLRM",
+        "EmbeddingTable",
+        "LogisticRegression",
+        "SGD",
+        "__version__",
+        "datasets",
+        "metrics",
+        "nearest_round",
+        "round_up_probability",
+        "schedules",
+        "stochastic_round",
+    ]
+    assert sorted(lp.datasets.__all__) == [
+        "CriteoReader",
+        "DEFAULT_NUM_EMBEDDINGS",
+        "load_criteo",
+        "make_clicks",
+    ]
+    assert public(lp.metrics) == ["log_loss", "normalized_entropy", "roc_auc"]
+    assert public(lp.schedules) == [
+        "Constant",
+        "InverseTime",
+        "Schedule",
+        "WarmupLinearDecay",
+        "check_rate",
+    ]
+
+
+def documented():
+    """Every public class and function, by its full name."""
+    exported = {f"lp.{name}": getattr(lp, name) for name in lp.__all__}
+    for module, names in (
+        (lp.datasets, lp.datasets.__all__),
+        (lp.metrics, public(lp.metrics)),
+        (lp.schedules, ["Constant", "InverseTime", "WarmupLinearDecay"]),
+    ):
+        exported |= {f"{module.__name__}.{name}": getattr(module, name) for name in names}
+    return {
+        name: value
+        for name, value in exported.items()
+        if inspect.isclass(value) or inspect.isfunction(value)
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), documented().items(), ids=documented())
+def test_public_names_have_examples(name, value):
+    text = inspect.getdoc(value) or ""
+    assert "Examples\n--------\n" in text, name
+    assert ">>> " in text, name
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_module_says_what_it_is_for(name):
+    module = ast.parse(SOURCES[name])
+    assert not module.body or ast.get_docstring(module), name
+
+
+def test_every_export_is_listed_once_and_there():
+    assert len(set(lp.__all__)) == len(lp.__all__)
+    assert all(hasattr(lp, name) for name in lp.__all__)
