@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--rows", type=float, default=1e7)
     parser.add_argument("--dim", type=int, default=64)
     options = parser.parse_args()
-    print(
-        "| tables | table MB | peak MB, whole process | peak less what was there before, per table byte |"
-    )
+    print("| tables | table MB | peak MB of the process | growth of the peak, in tables |")
     print("|---|---|---|---|")
     for dtype in ("float32", "float16"):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

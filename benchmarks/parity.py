@@ -34,7 +34,7 @@ def report(name: str, differences: np.ndarray) -> None:
 
 
 def main() -> None:
-    """Print the log loss of every run and the paired differences; other options as the example's."""
+    """Print every log loss and the paired differences; other options are the example's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
     options, arguments = parser.parse_known_args()

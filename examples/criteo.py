@@ -1,11 +1,11 @@
 """Train one recommender three times, side by side: float32, float16 nearest, float16 stochastic.
 
-The three runs see the same samples in the same order from the same seeds and differ in how the
-embedding tables are stored alone.  Without --data the samples are planted clicks, drawn from a known
-model, and the learning rate is small, as late in a long training: most updates are below half a unit
-in the last place of float16, so that rounding to nearest loses them, while stochastic rounding keeps
-them on average.  With --data they are rows in Criteo's format (label, 13 integers, 26 categories,
-separated by tabs), and the settings are those that score best on a sample of the Criteo Kaggle data.
+The three runs see the same samples in the same order from the same seeds, and differ only in how
+the embedding tables are stored.  Without --data the samples are planted clicks, drawn from a known
+model, and the learning rate is small, as it is late in a long training: many updates are then below half a
+unit in the last place of float16.  Rounding to nearest loses them; stochastic rounding keeps them on
+average.  With --data they are rows in Criteo's format (a label, 13 integers and 26 categories,
+separated by tabs), and the settings are ones that score well on a sample of the Criteo Kaggle data.
 
 Each run is a process of its own, so that its peak memory is its own.
 

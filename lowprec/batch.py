@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import check_choice, check_int
+from lowprec.checks import check_choice, check_float32, check_int
 from lowprec.device import Device
 
 MAX_ROWS = 2**32 - 1  # a row is a uint32 in the kernels
@@ -148,7 +148,7 @@ class Features:
         ids = np.ascontiguousarray(ids, native).reshape(ids.shape)
         if offsets is not None:
             return ids, self._check_offsets(offsets, ids)
-        if (ids.ndim == 2 and ids.shape[1] == len(self)) or (ids.ndim == 1 and self.single):
+        if (ids.shape[1:] == (len(self),)) or (ids.ndim == 1 and self.single):
             return ids, None
         expected = "(N,) or (N, 1)" if self.single else f"(B, {len(self)})"
         raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")
@@ -215,7 +215,7 @@ class Features:
             bag = int(np.searchsorted(offsets, position, side="right")) - 1
             feature, where = bag % len(self), str(position)
         raise IndexError(
-            f"indices[{where}] = {ids.reshape(-1)[position]} is out of range for feature {feature}, "
+            f"indices[{where}] = {ids.flat[position]} is out of range for feature {feature}, "
             f"which has num_embeddings {self.num_embeddings[feature]}"
         )
 
@@ -223,9 +223,7 @@ class Features:
 def _check_sample_weights(weights: Any, ids: NDArray[Any]) -> NDArray[np.float32]:
     if weights is None:
         return np.empty(0, np.float32)
-    values = np.asarray(weights)
-    if values.dtype != np.float32:
-        raise TypeError(f"per_sample_weights must be float32, got {values.dtype}")
+    values = check_float32("per_sample_weights", weights)
     if values.shape != ids.shape:
         raise ValueError(
             f"per_sample_weights must have the shape of indices, {ids.shape}, got {values.shape}"
@@ -234,4 +232,4 @@ def _check_sample_weights(weights: Any, ids: NDArray[Any]) -> NDArray[np.float32
     if bad.size:
         where = tuple(int(i) for i in bad[0])
         raise ValueError(f"per_sample_weights{list(where)} = {values[where]} is not finite")
-    return np.ascontiguousarray(values, np.float32).reshape(-1)
+    return values.reshape(-1)

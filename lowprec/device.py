@@ -56,6 +56,7 @@ def get_device(name: str) -> Device:
         return Device("cpu", lowprec.kernels.cpu, np)
     if name == "cuda":
         raise RuntimeError(
-            "device='cuda' needs GPU kernels, which this version of lowprec does not have yet; use device='cpu'"
+            "device='cuda' is not available: this version of lowprec has no GPU kernels; "
+            "use device='cpu'"
         )
     raise ValueError(f"device must be 'cpu' or 'cuda', got {name!r}")

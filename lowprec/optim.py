@@ -63,10 +63,10 @@ class SGD:
         learning_rate: np.float32,
         runs: Any,
         gradients: Any,
-        *rounding: Any,
-    ) -> int:
-        """Run the update kernel on the rows of a batch; returns how many rows it skipped."""
-        return kernels.update_sgd(weight, runs, gradients, learning_rate, *rounding)
+        *rest: Any,
+    ) -> None:
+        """Run the update kernel on the rows of a batch; `rest` is what all optimizers need."""
+        kernels.update_sgd(weight, runs, gradients, learning_rate, *rest)
 
     def update_dense(self, parameters: Iterable[Any], gradients: Iterable[Any], step: int) -> None:
         """Step dense float32 parameters in place."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lowprec.checks import check_seed
+from lowprec.checks import check_float32, check_seed
 from lowprec.device import get_device
 from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import STREAM_ROUND, stream_key
@@ -84,7 +84,7 @@ def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[A
     >>> bool(abs(np.mean(h > 1.0) - 0.25) < 0.01)
     True
     """
-    values = _check_float32(x)
+    values = check_float32("x", x)
     out, words = _output(values.shape, dtype)
     key = stream_key(check_seed(seed), STREAM_ROUND, 0)
     get_device("cpu").kernels.round_stochastic(values.reshape(-1), key, words)
@@ -120,7 +120,7 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     >>> lp.nearest_round(np.array([1.0001, 70000.0], np.float32), "float16")
     array([1.00e+00, 6.55e+04], dtype=float16)
     """
-    values = _check_float32(x)
+    values = check_float32("x", x)
     out, words = _output(values.shape, dtype)
     get_device("cpu").kernels.round_nearest(values.reshape(-1), words)
     return out
@@ -155,18 +155,11 @@ def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
     >>> lp.round_up_probability(np.array([1.0, 1.0 + 2.0**-12], np.float32), "float16")
     array([0.  , 0.25])
     """
-    values = _check_float32(x)
+    values = check_float32("x", x)
     like = word_dtype(storage_dtype(dtype)).type(0)
     out = np.empty(values.shape, np.float64)
     get_device("cpu").kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
     return out
-
-
-def _check_float32(x: ArrayLike) -> NDArray[np.float32]:
-    values = np.asarray(x)
-    if values.dtype.newbyteorder("=") != np.float32:
-        raise TypeError(f"x must be float32, got {values.dtype}; cast it first")
-    return np.require(values, np.float32, ["C", "ALIGNED"])
 
 
 def _output(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], NDArray[Any]]:

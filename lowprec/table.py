@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lowprec.batch import Batch, Features
-from lowprec.checks import check_choice, check_int, check_seed
+from lowprec.checks import check_choice, check_float32, check_int, check_seed
 from lowprec.device import get_device
 from lowprec.optim import SGD
 from lowprec.rounding import storage_dtype, word_dtype
@@ -47,7 +47,7 @@ class EmbeddingTable:
     device : {"cpu"}, default "cpu"
         Where the table lives.
     init_range : float, optional
-        Initial weights are uniform in ``[-init_range, init_range)``, rounded to nearest; 0 gives
+        Initial weights are uniform in ``[-init_range, init_range]``, rounded to nearest; 0 gives
         zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019).
     on_nonfinite : {"raise", "skip"}, default "raise"
         What an update does with a gradient that is not finite: raise and change nothing, or leave
@@ -171,7 +171,7 @@ class EmbeddingTable:
 
     @property
     def skipped_rows(self) -> int:
-        """How many row updates were left out for a non-finite gradient (``on_nonfinite="skip"``)."""
+        """How many row updates were left out for a non-finite gradient, which was to be skipped."""
         return self._skipped_rows
 
     def lookup(
@@ -269,13 +269,19 @@ class EmbeddingTable:
         if batch.rows.size:
             gradients = kernels.Gradients(flat_grad, batch.bags, batch.coefficients())
             runs = self._group(batch, threads)
+            if len(runs.pieces):
+                kernels.sum_pieces(runs, gradients)
             guard = self._needs_guard(gradients, runs, learning_rate, threads)
             key = stream_key(self.seed, STREAM_UPDATE, self._step)
             stochastic = self.rounding == "stochastic"
-            self._skipped_rows += self.optimizer.update_rows(
+            values = self._workspace.empty("values", (threads, self.embedding_dim), np.float32)
+            words = self._workspace.empty("words", (threads, self.embedding_dim), np.uint32)
+            skipped = np.zeros(threads, np.int64)
+            self.optimizer.update_rows(
                 kernels, self._words, self._state, learning_rate, runs, gradients,
-                key, stochastic, guard, threads,
+                key, stochastic, guard, values, words, skipped,
             )  # fmt: skip
+            self._skipped_rows += int(skipped.sum())
         self._step += 1
 
     def _check_out(
@@ -290,13 +296,10 @@ class EmbeddingTable:
         return out
 
     def _check_grad(self, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        values = np.asarray(grad)
-        if values.dtype != np.float32:
-            raise TypeError(f"grad must be float32, got {values.dtype}")
+        values = check_float32("grad", grad)
         if values.shape != shape:
             raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
-        contiguous = np.ascontiguousarray(values, np.float32)
-        return contiguous.reshape(-1, self.embedding_dim)
+        return values.reshape(-1, self.embedding_dim)
 
     def _group(self, batch: Batch, threads: int) -> Any:
         """The ids of a batch grouped by row."""
@@ -317,7 +320,9 @@ class EmbeddingTable:
     ) -> bool:
         """Whether some row's step might not be finite; raises where that is so and not allowed."""
         kernels = self._device.kernels
-        bits = int(kernels.largest_magnitude_bits(gradients.grad.reshape(-1), threads))
+        magnitudes = np.zeros(threads, np.uint32)
+        kernels.largest_magnitude_bits(gradients.grad.reshape(-1), magnitudes)
+        bits = int(magnitudes.max())
         if bits < _FLOAT32_INF_BITS:
             largest = float(np.uint32(bits).view(np.float32))
             factor = float(np.abs(gradients.coefficients).max(initial=1.0))

@@ -38,7 +38,9 @@ def gradient(rng, shape):
 
 
 @pytest.fixture(params=[1, 2])
-def threads(request):
+def threads(request, monkeypatch):
+    """Runs a test with one and with two threads, however small its batches."""
+    monkeypatch.setattr("lowprec.device._NUMBERS_PER_THREAD", 1)
     before = numba.get_num_threads()
     if request.param > numba.config.NUMBA_NUM_THREADS:
         pytest.skip("this machine has one thread")
@@ -120,7 +122,8 @@ def test_distinct_rows_in_any_order(seed, dtype):
     assert bits(first.weight) == bits(second.weight)
 
 
-def test_large_batch_does_not_depend_on_threads():
+def test_large_batch_does_not_depend_on_threads(monkeypatch):
+    monkeypatch.setattr("lowprec.device._NUMBERS_PER_THREAD", 1)
     results = []
     rng = np.random.default_rng(0)
     indices = np.minimum(rng.zipf(1.2, (5000, 3)) - 1, 999)

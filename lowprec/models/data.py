@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.checks import check_float32
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -75,9 +77,7 @@ def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> S
 
 
 def _check_dense(values: Any, num_dense: int | None) -> NDArray[np.float32]:
-    dense = np.asarray(values)
-    if dense.dtype != np.float32:
-        raise TypeError(f"dense features must be float32, got {dense.dtype}")
+    dense = check_float32("dense features", values)
     if dense.ndim != 2 or (num_dense is not None and dense.shape[1] != num_dense):
         columns = "num_dense" if num_dense is None else num_dense
         raise ValueError(f"dense features must have shape (n, {columns}), got {dense.shape}")
@@ -85,7 +85,7 @@ def _check_dense(values: Any, num_dense: int | None) -> NDArray[np.float32]:
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise ValueError(f"dense[{row}, {column}] = {dense[row, column]} is not finite")
-    return np.asarray(dense, np.float32)
+    return dense
 
 
 def _check_labels(y: Any, n: int) -> NDArray[np.float32]:

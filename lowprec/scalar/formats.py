@@ -2,8 +2,8 @@
 
 Kernels see a table as an array of *words*, integers whose dtype says which format they hold
 (uint16 is float16, int16 is bfloat16, ...), because compiled code on the CPU knows no float16.
-`decode`, `round_nearest` and `round_stochastic` pick their arithmetic by that dtype when a kernel is
-compiled, so one kernel source serves every format.  To add a format, add an entry to `FORMATS`.
+`decode`, `round_nearest` and `round_stochastic` pick their arithmetic by that dtype when a kernel
+is compiled, so one kernel source serves every format.  To add a format, add it to `FORMATS`.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def _round_up_probability_body(fmt: Format):
         clamped = magnitude if magnitude < c.max_finite else c.max_finite
         shift = c.min_normal if clamped < c.min_normal_bits else np.float32(0.0)
         aligned = float_as_bits(np.float32(bits_as_float(clamped) + shift))
-        outward = np.float64(_U32(aligned & c.draw_mask)) / draws
+        outward = float(_U32(aligned & c.draw_mask)) / draws
         if abs(inward) > abs(x):  # within half a draw of the outer neighbour: always taken
             outward = 1.0
         return outward if x > np.float32(0.0) else 1.0 - outward

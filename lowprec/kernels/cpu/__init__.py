@@ -1,18 +1,19 @@
-"""Loops over NumPy arrays, compiled for the CPU.  No validation, no choices: see `lowprec.device`."""
+"""Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import NOT_FOUND, rows_of_bags, rows_of_features
+from lowprec.kernels.cpu.gradients import (
+    Gradients,
+    Runs,
+    count_nonfinite_rows,
+    largest_magnitude_bits,
+    sum_pieces,
+)
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.sort import find_runs, sort_by_row
-from lowprec.kernels.cpu.update import (
-    Gradients,
-    Runs,
-    count_nonfinite_rows,
-    largest_magnitude_bits,
-    update_sgd,
-)
+from lowprec.kernels.cpu.update import update_sgd
 
 __all__ = [
     "NOT_FOUND",
@@ -32,5 +33,6 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sort_by_row",
+    "sum_pieces",
     "update_sgd",
 ]

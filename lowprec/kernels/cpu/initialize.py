@@ -10,7 +10,7 @@ from lowprec.scalar.xorshift import derive, halves_of, word
 
 @njit(**PARALLEL)
 def fill_uniform(weight, first_row, last_row, bound, key):
-    """Fill rows [first_row, last_row) with numbers uniform in [-bound, bound), rounded to nearest."""
+    """Fill these rows with numbers uniform in [-bound, bound], rounded to nearest."""
     scale = np.float32(bound) * np.float32(2.0**-31)
     for row in prange(first_row, last_row):
         values = np.empty(weight.shape[1], np.float32)

@@ -5,6 +5,7 @@ from numba import njit, prange
 
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.prefetch import prefetch_row
+from lowprec.kernels.cpu.search import first_at_least
 from lowprec.scalar.bits import fma
 from lowprec.scalar.formats import decode
 
@@ -23,9 +24,9 @@ def _gather_range(weight, rows, out, start, stop):
 @njit(**PARALLEL)
 def gather(weight, rows, out, threads):
     """``out[i] = weight[rows[i]]`` in float32."""
-    chunks = threads
-    for t in prange(chunks):
-        _gather_range(weight, rows, out, t * rows.size // chunks, (t + 1) * rows.size // chunks)
+    for t in prange(threads):
+        start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
+        _gather_range(weight, rows, out, start, stop)
 
 
 @njit(**SERIAL)
@@ -47,18 +48,24 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
                 values[c] /= divisor
 
 
+@njit(forceinline=True, **SERIAL)
+def _first_bag(offsets, part, parts):
+    """The first bag of a part of the batch; the bags of all parts have about as many entries."""
+    bags = offsets.size - 1
+    if part == 0:
+        return 0
+    if part == parts:
+        return bags
+    return min(bags, first_at_least(offsets, offsets[bags] * part // parts))
+
+
 @njit(**PARALLEL)
 def pool(weight, rows, offsets, sample_weights, mean, out, threads):
     """``out[k]`` = the sum over bag k of ``sample_weights * weight[rows]``, or that over its size.
 
     `offsets` is int64; `sample_weights` is float32, empty for ones.
     """
-    bags = offsets.size - 1
-    chunks = threads
-    for t in prange(chunks):
+    for t in prange(threads):
         # by entries rather than bags, so that a few long bags do not fall to one thread
-        start = np.searchsorted(offsets[:bags], offsets[bags] * t // chunks) if t > 0 else 0
-        stop = np.searchsorted(offsets[:bags], offsets[bags] * (t + 1) // chunks)
-        if t == chunks - 1:
-            stop = bags
+        start, stop = _first_bag(offsets, t, threads), _first_bag(offsets, t + 1, threads)
         _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)

@@ -13,7 +13,7 @@ BLOCK = 1024  # elements under one key; a constant of the specification of stoch
 
 @njit(**PARALLEL)
 def round_stochastic(x, key, out):
-    """Round 1-D float32 `x` into the words `out`; element i is column i % BLOCK of row i // BLOCK."""
+    """Round 1-D float32 `x` into the words `out`; i is column i % BLOCK of row i // BLOCK."""
     for block in prange((x.size + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
         words = np.empty(BLOCK, np.uint32)

@@ -55,22 +55,21 @@ def sort_by_row(rows, row_bits, packed, spare, threads):
     result does not depend on the number of threads.
     """
     size = rows.size
-    chunks = threads
     passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
     digit_bits = (row_bits + passes - 1) // passes
     mask = np.uint64((1 << digit_bits) - 1)
-    counts = np.empty((chunks, 1 << digit_bits), np.int64)
+    counts = np.empty((threads, 1 << digit_bits), np.int64)
     for p in range(passes):
         shift = _ROW_SHIFT + np.uint64(p * digit_bits)
-        for t in prange(chunks):
-            start, stop = t * size // chunks, (t + 1) * size // chunks
+        for t in prange(threads):
+            start, stop = t * size // threads, (t + 1) * size // threads
             if p == 0:
                 _pack_and_count(rows, packed, mask, counts[t], start, stop)
             else:
                 _count(packed, shift, mask, counts[t], start, stop)
         _counts_to_places(counts)
-        for t in prange(chunks):
-            start, stop = t * size // chunks, (t + 1) * size // chunks
+        for t in prange(threads):
+            start, stop = t * size // threads, (t + 1) * size // threads
             _scatter(packed, shift, mask, counts[t], spare, start, stop)
         packed, spare = spare, packed
     return packed
