@@ -47,17 +47,17 @@ class Settings:
     batch_size: int
     learning_rate: float  # of the tables; the gradient is that of the mean loss of a batch
     dense_learning_rate: float
+    hidden: tuple[int, ...] = ()  # layers of both MLPs of the DLRM
 
 
 # Criteo: chosen by training on the first 64 % of a 110,000-row sample of the Kaggle data and scoring
 # the next 16 %.  Planted clicks: small steps, many of which rounding to nearest loses.
 SETTINGS = {
     ("logistic", "criteo"): Settings(8, 128, 1.5, 0.2),
-    ("dlrm", "criteo"): Settings(2, 128, 10.0, 0.3),
+    ("dlrm", "criteo"): Settings(2, 128, 10.0, 0.3, (512, 256)),
     ("logistic", "planted"): Settings(16, 256, 0.005, 0.05),
-    ("dlrm", "planted"): Settings(2, 1024, 1.0, 0.1),
+    ("dlrm", "planted"): Settings(4, 256, 0.3, 0.1, (64,)),
 }
-BOTTOM_MLP, TOP_MLP = (512, 256), (512, 256)
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,14 @@ def make_model(
     }
     if options.model == "logistic":
         return lp.LogisticRegression(**common)
-    return lp.DLRM(embedding_dim=16, bottom_mlp=BOTTOM_MLP, top_mlp=TOP_MLP, **common)
+    hidden = settings.hidden
+    return lp.DLRM(embedding_dim=16, bottom_mlp=hidden, top_mlp=hidden, **common)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The documented settings, with what the command line changes."""
     settings = SETTINGS[options.model, "criteo" if options.data else "planted"]
-    given = {f.name: getattr(options, f.name) for f in fields(Settings)}
+    given = {f.name: getattr(options, f.name, None) for f in fields(Settings)}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
