@@ -50,8 +50,8 @@ class Settings:
     hidden: tuple[int, ...] = ()  # layers of both MLPs of the DLRM
 
 
-# Criteo: chosen by training on the first 64 % of a 110,000-row sample of the Kaggle data and scoring
-# the next 16 %.  Planted clicks: small steps, many of which rounding to nearest loses.
+# Criteo: chosen by training on the first 64 % of a 110,000-row sample of the Kaggle data and
+# scoring the next 16 %.  Planted clicks: small steps, many of which rounding to nearest loses.
 SETTINGS = {
     ("logistic", "criteo"): Settings(8, 128, 1.5, 0.2),
     ("dlrm", "criteo"): Settings(2, 128, 10.0, 0.3, (512, 256)),
@@ -178,7 +178,7 @@ def compile_kernels(options: argparse.Namespace, data: Data, dtype: str, roundin
     """Train on a few samples once, so that no time goes to the compiler later."""
     (dense, indices), y = data.train
     model = make_model(options, replace(data, num_embeddings=[1] * 26), dtype, rounding)
-    few = slice(0, 64)
+    few = slice(0, 512)
     model.set_params(epochs=1, verbose=False)
     model.fit((dense[few], np.zeros_like(indices[few])), y[few])
     model.predict_proba((dense[few], np.zeros_like(indices[few])))

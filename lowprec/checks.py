@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 def check_int(name: str, value: Any, *, low: int, high: int | None = None) -> int:
     """`value` as an int in [low, high); TypeError or ValueError names the argument."""
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {value!r}")
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if number < low or (high is not None and number >= high):
         limit = f"at least {low}" if high is None else f"in [{low}, {high})"
         raise ValueError(f"{name} must be {limit}, got {number}")

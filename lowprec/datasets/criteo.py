@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from lowprec.datasets._arguments import as_integer, as_sizes
+from lowprec.checks import check_int
+from lowprec.datasets.sizes import as_sizes
 from lowprec.datasets.tsv import Block, Column, import_pyarrow, read_blocks
 from lowprec.kernels.cpu.criteo import category_column, dense_column, label_column
 
@@ -138,7 +139,7 @@ class CriteoReader:
     ) -> None:
         self.paths = _as_paths(paths)
         self.num_embeddings = as_sizes(num_embeddings, NUM_FEATURES)
-        self.batch_size = as_integer("batch_size", batch_size, 1, 2**31)
+        self.batch_size = check_int("batch_size", batch_size, low=1, high=2**31)
         import_pyarrow()  # fail here, not at the first batch
 
     def __iter__(self) -> Iterator[Batch]:

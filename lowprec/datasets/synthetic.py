@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from lowprec.datasets._arguments import as_integer, as_sizes
+from lowprec.checks import check_int, check_seed
+from lowprec.datasets.sizes import as_sizes
 
 # 26 features, 200,000 ids: Criteo's small features, and its large ones cut down.
 DEFAULT_NUM_EMBEDDINGS = (
@@ -106,10 +107,10 @@ def make_clicks(
     >>> dense.shape, indices.shape, y.shape, p.shape
     ((1000, 3), (1000, 2), (1000,), (1000,))
     """
-    n_samples = as_integer("n_samples", n_samples, 1, 2**40)
+    n_samples = check_int("n_samples", n_samples, low=1, high=2**40)
     sizes = as_sizes(num_embeddings, None)
-    num_dense = as_integer("num_dense", num_dense, 0, 2**20)
-    seed = as_integer("seed", seed, 0, 2**64 - 1)
+    num_dense = check_int("num_dense", num_dense, low=0, high=2**20)
+    seed = check_seed(seed)
 
     model = _plant(_generator(seed, _KEY_MODEL), sizes, num_dense)
     calibration = _calibrate(_generator(seed, _KEY_CALIBRATION), model)

@@ -228,7 +228,8 @@ class Recommender:
         self.num_dense_ = samples.dense.shape[1]
         self.dense_mean_ = np.zeros(self.num_dense_, np.float32)
         self.dense_scale_ = np.ones(self.num_dense_, np.float32)
-        if self.standardize:
+        self._standardized = self.standardize  # `set_params` may change it before the next fit
+        if self._standardized:
             self.dense_mean_[:] = samples.dense.mean(axis=0, dtype=np.float64)
             deviation = samples.dense.std(axis=0, dtype=np.float64)
             self.dense_scale_[:] = 1.0 / np.where(deviation > 0, deviation, 1.0)
@@ -247,7 +248,7 @@ class Recommender:
 
     def _prepared(self, batch: Samples) -> Samples:
         """The batch with its dense features standardised, if that is asked for."""
-        if not self.standardize:
+        if not self._standardized:
             return batch
         return replace(batch, dense=(batch.dense - self.dense_mean_) * self.dense_scale_)
 

@@ -129,9 +129,12 @@ class DLRM(Recommender):
     def _build(self, num_dense: int) -> None:
         dim = self.embedding_dim
         num_features = len(self._feature_sizes())
-        joined = layers.num_pairs(num_features) if self.interaction == "dot" else num_features * dim
         rng = np.random.default_rng([self.seed, 2])
         self.table_ = self._make_table(dim, init_range=None)
+        self._interaction = self.interaction  # `set_params` may change it before the next fit
+        joined = (
+            layers.num_pairs(num_features) if self._interaction == "dot" else num_features * dim
+        )
         self.bottom_ = layers.mlp_init([num_dense, *self.bottom_mlp, dim], rng)
         self.top_ = layers.mlp_init([dim + joined, *self.top_mlp, 1], rng)
 
@@ -141,7 +144,7 @@ class DLRM(Recommender):
     def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], _Cache]:
         bottom = layers.mlp_forward(batch.dense, self.bottom_, last_relu=True)
         embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets)
-        if self.interaction == "dot":
+        if self._interaction == "dot":
             joined = layers.dot_forward(get_device(self.device), bottom[-1], embeddings)
         else:
             joined = layers.cat_forward(bottom[-1], embeddings)
@@ -153,7 +156,7 @@ class DLRM(Recommender):
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         bottom, embeddings, top = cache
         djoined, dtop = layers.mlp_backward(dlogits[:, None], top, self.top_, last_relu=False)
-        if self.interaction == "dot":
+        if self._interaction == "dot":
             ddense, dembeddings = layers.dot_backward(
                 get_device(self.device), djoined, bottom[-1], embeddings
             )

@@ -148,7 +148,7 @@ def test_small_models(sizes, num_features, num_dense):
     [
         ({"n_samples": 0}, ValueError, "n_samples must be in"),
         ({"n_samples": 1.0}, TypeError, "n_samples must be an integer, got 1.0"),
-        ({"num_embeddings": 0}, ValueError, r"num_embeddings must be in \[1, 2147483648\], got 0"),
+        ({"num_embeddings": 0}, ValueError, r"num_embeddings must be in \[1, 2147483649\), got 0"),
         ({"num_embeddings": []}, ValueError, "at least one entry"),
         ({"num_embeddings": [5, 0]}, ValueError, r"num_embeddings\[1\] must be in"),
         ({"num_embeddings": [5, 2.5]}, TypeError, r"num_embeddings\[1\] must be an integer"),

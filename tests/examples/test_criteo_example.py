@@ -46,7 +46,8 @@ def test_criteo_rows(root, tmp_path, model, epochs):
     write_rows(tmp_path / "test.tsv", 1000, seed=1)
     done = run_example(
         root, tmp_path, "--data", "train.tsv", "--test", "test.tsv", "--model", model,
-        "--num-embeddings", "50", "--epochs", epochs, "--json", "out.json", "--figure", "curves.png",
+        "--num-embeddings", "50", "--epochs", epochs,
+        "--json", "out.json", "--figure", "curves.png",
     )  # fmt: skip
     runs = json.loads((tmp_path / "out.json").read_text())["runs"]
     assert [list(run) for run in runs] == [KEYS] * 3

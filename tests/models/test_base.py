@@ -454,12 +454,12 @@ BAD_PARAMETERS = [
 # These are looked at by every training; those above when the table is made.
 BAD_PARAMETERS_OF_TRAINING = [
     ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
-    ({"epochs": 1.5}, TypeError, "epochs must be an int, got 1.5"),
+    ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
     ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
     ({"batch_size": "all"}, TypeError, "batch_size must be an int"),
     ({"seed": -1}, ValueError, r"seed must be in \[0, 18446744073709551616\), got -1"),
     ({"seed": 2**64}, ValueError, "seed must be in"),
-    ({"seed": None}, TypeError, "seed must be an int, got None"),
+    ({"seed": None}, TypeError, "seed must be an integer, got None"),
     ({"optimizer": None}, TypeError, "optimizer must be a lowprec.SGD, got None"),
     ({"optimizer": 0.1}, TypeError, "optimizer must be a lowprec.SGD, got 0.1"),
     ({"dense_optimizer": "sgd"}, TypeError, "dense_optimizer must be a lowprec.SGD, got 'sgd'"),

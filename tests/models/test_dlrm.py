@@ -205,7 +205,7 @@ def test_a_diverging_model_raises():
         ({"interaction": None}, ValueError, "interaction must be one of"),
         ({"bottom_mlp": 5}, TypeError, "bottom_mlp must be a sequence of ints, got 5"),
         ({"bottom_mlp": (4, 0)}, ValueError, r"bottom_mlp\[1\] must be at least 1, got 0"),
-        ({"top_mlp": (4.5,)}, TypeError, r"top_mlp\[0\] must be an int, got 4.5"),
+        ({"top_mlp": (4.5,)}, TypeError, r"top_mlp\[0\] must be an integer, got 4.5"),
         ({"top_mlp": None}, TypeError, "top_mlp must be a sequence of ints, got None"),
     ],
 )
@@ -220,3 +220,12 @@ def test_bad_parameters_leave_the_model_as_it_was(kwargs, error, message):
             call(X, y)
     assert model.table_ is table
     assert [array.tobytes() for array in parameters(model)] == before
+
+
+def test_set_params_after_fit_waits_for_the_next_fit():
+    X, y, _ = lp.datasets.make_clicks(200, [7, 5], seed=0)
+    model = lp.DLRM([7, 5], 4, (8,), (8,), batch_size=50, standardize=True).fit(X, y)
+    before = model.decision_function(X)
+    model.set_params(interaction="cat", standardize=False)
+    np.testing.assert_array_equal(model.decision_function(X), before)
+    assert not np.array_equal(model.fit(X, y).decision_function(X), before)
