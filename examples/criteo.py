@@ -55,7 +55,7 @@ class Settings:
 SETTINGS = {
     ("logistic", "criteo"): Settings(8, 128, 1.5, 0.2),
     ("dlrm", "criteo"): Settings(2, 128, 10.0, 0.3, (512, 256)),
-    ("logistic", "planted"): Settings(16, 256, 0.005, 0.05),
+    ("logistic", "planted"): Settings(12, 256, 0.005, 0.05),
     ("dlrm", "planted"): Settings(4, 256, 0.3, 0.1, (64,)),
 }
 

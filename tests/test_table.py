@@ -1,5 +1,7 @@
 """EmbeddingTable against the oracle, bit for bit, and what it promises."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 import pytest
@@ -168,6 +170,26 @@ def test_small_updates_vanish_with_nearest_and_not_with_stochastic():
         abs(means["stochastic"] - 0.984375) < 4 * standard_error
     )  # false alarms: 6e-5, seed fixed
     assert 0 < spread < 0.02
+
+
+def test_one_row_and_one_column():
+    table = make_table(num_embeddings=1, embedding_dim=1, optimizer=lp.SGD(0.5))
+    indices = np.zeros(7, np.int64)
+    grad = gradient(np.random.default_rng(0), (7, 1))
+    expected = naive.update(table, 0.5, indices, grad)
+    table.update(indices, grad)
+    assert bits(table.weight) == bits(expected)
+
+
+def test_lookups_from_several_threads():
+    table = lp.EmbeddingTable([5000] * 3, 16, seed=2)
+    rng = np.random.default_rng(0)
+    batches = [rng.integers(0, 5000, (4000, 3)) for _ in range(4)]
+    expected = [bits(table.lookup(indices)) for indices in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = pool.map(lambda indices: bits(table.lookup(indices)), batches)
+            assert list(found) == expected
 
 
 def test_memory_of_float16_is_half():

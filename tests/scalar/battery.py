@@ -59,7 +59,8 @@ def make_source(key, word):
                 out[i, p] = word(low, high, positions[p])
 
     def source(seeds, steps, rows, positions):
-        keys = np.broadcast_arrays(*(np.asarray(a, np.uint64) for a in (seeds, steps, rows)))
+        given = (np.asarray(a, np.uint64) for a in (seeds, steps, rows))
+        keys = [np.array(a) for a in np.broadcast_arrays(*given)]
         positions = np.asarray(positions, np.uint32)
         out = np.empty((keys[0].size, positions.size), np.uint32)
         fill(*(np.ascontiguousarray(k) for k in keys), positions, out)
