@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from lowprec.table import EmbeddingTable
 _PREDICT_BATCH = 16384
 
 
-class Recommender:
+class Recommender(ABC):
     """A binary classifier of samples with dense features and ids, trained by minibatch SGD.
 
     A subclass stores its parameters in ``__init__`` and defines `_build`, `_forward` and
@@ -51,23 +52,23 @@ class Recommender:
 
     # --- the model: one subclass each ---
 
+    @abstractmethod
     def _build(self, num_dense: int) -> None:
         """Make `table_` and the dense parameters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], Any]:
         """Logits (B,) and what `_backward` needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _backward(
         self, dlogits: NDArray[np.float32], cache: Any
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """The gradients of the table's lookup (B, F, D) and of `_dense_parameters`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         """The float32 arrays that `dense_optimizer` steps."""
-        raise NotImplementedError
 
     def _update_table(self, batch: Samples, dembeddings: NDArray[np.float32]) -> None:
         self.table_.update(batch.indices, dembeddings, offsets=batch.offsets)
