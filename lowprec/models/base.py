@@ -22,6 +22,8 @@ from lowprec.models.data import Samples, check_samples
 from lowprec.optim import SGD
 from lowprec.table import EmbeddingTable
 
+DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
+DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
 _PREDICT_BATCH = 16384
 
 
@@ -36,7 +38,7 @@ class Recommender(ABC):
     num_embeddings: int | Sequence[int]
     dtype: Any
     rounding: str
-    optimizer: SGD
+    optimizer: SGD | None
     dense_optimizer: SGD | None
     standardize: bool
     shuffle: bool
@@ -76,7 +78,7 @@ class Recommender(ABC):
     def _step(self, batch: Samples) -> float:
         """One optimizer step; returns the batch's loss before it."""
         step = self.table_.step
-        dense_optimizer = self.dense_optimizer or self.optimizer
+        dense_optimizer = self._optimizer_of_dense()
         dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
         logits, cache = self._forward(batch)
         loss, dlogits = logistic_loss(logits, batch.y)
@@ -145,7 +147,9 @@ class Recommender(ABC):
         self._check_parameters(step=self.table_.step if fitted else 0)
         samples = self._check_samples(X, y, fitted=fitted)
         if fitted:
-            self.table_.optimizer = self.optimizer  # `set_params` may have given a new one
+            self.table_.optimizer = (
+                self._optimizer_of_table()
+            )  # `set_params` may have given a new one
         else:
             self._start(samples)
         with self._progress(len(samples)) as report:
@@ -195,6 +199,13 @@ class Recommender(ABC):
     def _is_fitted(self) -> bool:
         return hasattr(self, "table_")
 
+    def _optimizer_of_table(self) -> SGD:
+        return self.optimizer or DEFAULT_OPTIMIZER
+
+    def _optimizer_of_dense(self) -> SGD:
+        """What steps the dense parameters: an optimizer that was given alone steps all."""
+        return self.dense_optimizer or self.optimizer or DEFAULT_DENSE_OPTIMIZER
+
     def _feature_sizes(self) -> list[int]:
         """`num_embeddings` as a list, one entry a feature."""
         if np.ndim(self.num_embeddings) == 0:
@@ -208,7 +219,7 @@ class Recommender(ABC):
         check_seed(self.seed)
         for name in ("optimizer", "dense_optimizer"):
             value = getattr(self, name)
-            if not isinstance(value, SGD) and not (name == "dense_optimizer" and value is None):
+            if value is not None and not isinstance(value, SGD):
                 raise TypeError(f"{name} must be a lowprec.SGD, got {value!r}")
             if value is not None:
                 value.learning_rate_at(step)
@@ -241,7 +252,7 @@ class Recommender(ABC):
             embedding_dim,
             self.dtype,
             self.rounding,
-            self.optimizer,
+            self._optimizer_of_table(),
             self.seed,
             self.device,
             init_range=init_range,

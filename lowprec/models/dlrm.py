@@ -88,7 +88,7 @@ class DLRM(Recommender):
         interaction: str = "dot",
         dtype: DTypeLike = "float16",
         rounding: str = "stochastic",
-        optimizer: SGD = SGD(learning_rate=10.0),  # noqa: B008 - immutable
+        optimizer: SGD | None = SGD(learning_rate=10.0),  # noqa: B008 - immutable
         dense_optimizer: SGD | None = SGD(learning_rate=0.1),  # noqa: B008 - immutable
         standardize: bool = False,
         shuffle: bool = True,

@@ -29,10 +29,12 @@ class LogisticRegression(Recommender):
         Ids of each feature.
     dtype, rounding
         How the ids' weights are stored: see `EmbeddingTable`.
-    optimizer : SGD, default SGD(learning_rate=1.0)
-        Steps the ids' weights; the gradient is that of the batch's mean loss.
+    optimizer : SGD, optional
+        Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
+        is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
+        dense weights, whose features may be large.
     dense_optimizer : SGD, optional
-        Steps `coef_` and `intercept_`; default: the same as `optimizer`.
+        Steps `coef_` and `intercept_`.
     l2 : float, default 0.0
         Strength of the penalty, on every weight at every step.
     standardize : bool, default False
@@ -80,7 +82,7 @@ class LogisticRegression(Recommender):
         num_embeddings: int | Sequence[int],
         dtype: DTypeLike = "float16",
         rounding: str = "stochastic",
-        optimizer: SGD = SGD(learning_rate=1.0),  # noqa: B008 - immutable
+        optimizer: SGD | None = None,
         dense_optimizer: SGD | None = None,
         l2: float = 0.0,
         standardize: bool = False,
@@ -144,7 +146,7 @@ class LogisticRegression(Recommender):
 
     def _shrinkage(self, step: int) -> float:
         """What all weights are multiplied with at a step."""
-        rate = self.optimizer.learning_rate_at(step)
+        rate = self._optimizer_of_table().learning_rate_at(step)
         if rate * self.l2 >= 1.0:
             raise ValueError(
                 f"learning_rate * l2 must be less than 1, got {rate} * {self.l2} at step {step}"

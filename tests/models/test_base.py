@@ -460,7 +460,6 @@ BAD_PARAMETERS_OF_TRAINING = [
     ({"seed": -1}, ValueError, r"seed must be in \[0, 18446744073709551616\), got -1"),
     ({"seed": 2**64}, ValueError, "seed must be in"),
     ({"seed": None}, TypeError, "seed must be an integer, got None"),
-    ({"optimizer": None}, TypeError, "optimizer must be a lowprec.SGD, got None"),
     ({"optimizer": 0.1}, TypeError, "optimizer must be a lowprec.SGD, got 0.1"),
     ({"dense_optimizer": "sgd"}, TypeError, "dense_optimizer must be a lowprec.SGD, got 'sgd'"),
     (

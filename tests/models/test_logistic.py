@@ -111,7 +111,8 @@ def test_dense_optimizer_steps_the_dense_weights_alone():
 
 def test_no_dense_features():
     (_, indices), y = naive_models.samples(50, SIZES, 0)
-    model = lp.LogisticRegression(SIZES, dtype="float32").fit((np.empty((50, 0), "f4"), indices), y)
+    model = lp.LogisticRegression(SIZES, dtype="float32", optimizer=lp.SGD(1.0))
+    model.fit((np.empty((50, 0), "f4"), indices), y)
     assert model.coef_.shape == (0,)
     expected = naive_models.gradient(
         lambda b: naive_models.logistic_loss(
@@ -276,3 +277,20 @@ def test_results_do_not_depend_on_threads(clicks, monkeypatch):
         results.append(model.fit(*clicks).table_.weight.tobytes())
     numba.set_num_threads(before)
     assert len(set(results)) == 1
+
+
+def test_default_rates_suit_raw_dense_features():
+    """Dense features as `load_criteo` gives them are large; the table's rate would diverge."""
+    X, y, _ = lp.datasets.make_clicks(20_000, seed=0)
+    model = lp.LogisticRegression(lp.datasets.DEFAULT_NUM_EMBEDDINGS, batch_size=256).fit(X, y)
+    base = lp.metrics.log_loss(y, np.full(len(y), y.mean()))
+    assert lp.metrics.log_loss(y, model.predict_proba(X)[:, 1]) < base - 0.02
+
+
+def test_an_optimizer_given_alone_steps_all_weights():
+    X, y, _ = lp.datasets.make_clicks(50, [7, 5], seed=0)
+    alone = lp.LogisticRegression([7, 5], optimizer=lp.SGD(0.01)).fit(X, y)
+    both = lp.LogisticRegression([7, 5], optimizer=lp.SGD(0.01), dense_optimizer=lp.SGD(0.01))
+    np.testing.assert_array_equal(alone.coef_, both.fit(X, y).coef_)
+    default = lp.LogisticRegression([7, 5]).fit(X, y)
+    assert not np.array_equal(default.coef_, alone.coef_)
