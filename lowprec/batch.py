@@ -148,7 +148,7 @@ class Features:
         ids = np.ascontiguousarray(ids, native).reshape(ids.shape)
         if offsets is not None:
             return ids, self._check_offsets(offsets, ids)
-        if (ids.shape[1:] == (len(self),)) or (ids.ndim == 1 and self.single):
+        if ids.shape[1:] == (len(self),) or (ids.ndim == 1 and self.single):
             return ids, None
         expected = "(N,) or (N, 1)" if self.single else f"(B, {len(self)})"
         raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")

@@ -147,9 +147,8 @@ class Recommender(ABC):
         self._check_parameters(step=self.table_.step if fitted else 0)
         samples = self._check_samples(X, y, fitted=fitted)
         if fitted:
-            self.table_.optimizer = (
-                self._optimizer_of_table()
-            )  # `set_params` may have given a new one
+            # `set_params` may have given a new one
+            self.table_.optimizer = self._optimizer_of_table()
         else:
             self._start(samples)
         with self._progress(len(samples)) as report:

@@ -8,12 +8,11 @@ from numba import njit, prange
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.prefetch import prefetch_row
 from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.cpu.sort import POSITION, ROW_SHIFT
 from lowprec.scalar.bits import float_as_bits, fma
 from lowprec.scalar.updates import PIECE
 
 GRADIENTS_AHEAD = 8
-_POSITION = np.uint64(0xFFFFFFFF)
-_ROW_SHIFT = np.uint64(32)
 _EXPONENT = np.uint32(0x7F800000)
 
 
@@ -37,12 +36,12 @@ class Gradients(NamedTuple):
 @njit(forceinline=True, **SERIAL)
 def row_of_run(runs, run):
     """The row (uint64) that a run is about."""
-    return runs.order[runs.starts[run]] >> _ROW_SHIFT
+    return runs.order[runs.starts[run]] >> ROW_SHIFT
 
 
 @njit(forceinline=True, **SERIAL)
 def _bag_at(gradients, entry):
-    position = np.int64(entry & _POSITION)
+    position = np.int64(entry & POSITION)
     return np.int64(gradients.bags[position]) if gradients.bags.size else position
 
 
@@ -56,7 +55,7 @@ def _sum_gradients(gradients, order, start, stop, total):
         prefetch_row(gradients.grad, _bag_at(gradients, ahead))
         term = gradients.grad[_bag_at(gradients, order[i])]
         if gradients.coefficients.size:
-            coefficient = gradients.coefficients[order[i] & _POSITION]
+            coefficient = gradients.coefficients[order[i] & POSITION]
             for c in range(total.size):
                 total[c] = fma(coefficient, term[c], total[c])
         else:

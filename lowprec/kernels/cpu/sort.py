@@ -7,7 +7,9 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.updates import PIECE
 
 DIGIT_BITS = 11
-_ROW_SHIFT = np.uint64(32)
+# An entry is row << 32 | position, both 32 bits.
+ROW_SHIFT = np.uint64(32)
+POSITION = np.uint64(0xFFFFFFFF)
 
 
 @njit(**SERIAL)
@@ -15,7 +17,7 @@ def _pack_and_count(rows, packed, mask, counts, start, stop):
     counts[:] = 0
     for i in range(start, stop):
         row = np.uint64(rows[i])
-        packed[i] = (row << _ROW_SHIFT) | np.uint64(i)
+        packed[i] = (row << ROW_SHIFT) | np.uint64(i)
         counts[row & mask] += 1
 
 
@@ -60,7 +62,7 @@ def sort_by_row(rows, row_bits, packed, spare, threads):
     mask = np.uint64((1 << digit_bits) - 1)
     counts = np.empty((threads, 1 << digit_bits), np.int64)
     for p in range(passes):
-        shift = _ROW_SHIFT + np.uint64(p * digit_bits)
+        shift = ROW_SHIFT + np.uint64(p * digit_bits)
         for t in prange(threads):
             start, stop = t * size // threads, (t + 1) * size // threads
             if p == 0:
@@ -85,7 +87,7 @@ def find_runs(order, starts, first_pieces):
     """
     runs, pieces, start = 0, 0, 0
     for i in range(1, order.size + 1):
-        if i == order.size or order[i] >> _ROW_SHIFT != order[start] >> _ROW_SHIFT:
+        if i == order.size or order[i] >> ROW_SHIFT != order[start] >> ROW_SHIFT:
             starts[runs], first_pieces[runs] = start, pieces
             if i - start > PIECE:
                 pieces += (i - start + PIECE - 1) // PIECE
