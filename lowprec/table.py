@@ -274,12 +274,10 @@ class EmbeddingTable:
             guard = self._needs_guard(gradients, runs, learning_rate, threads)
             key = stream_key(self.seed, STREAM_UPDATE, self._step)
             stochastic = self.rounding == "stochastic"
-            values = self._workspace.empty("values", (threads, self.embedding_dim), np.float32)
-            words = self._workspace.empty("words", (threads, self.embedding_dim), np.uint32)
             skipped = np.zeros(threads, np.int64)
             self.optimizer.update_rows(
                 kernels, self._words, self._state, learning_rate, runs, gradients,
-                key, stochastic, guard, values, words, skipped,
+                key, stochastic, guard, skipped,
             )  # fmt: skip
             self._skipped_rows += int(skipped.sum())
         self._step += 1

@@ -1,4 +1,4 @@
-"""Bit casts, fused multiply-add and half decoding: the only LLVM in the package.
+"""Bit casts, selection, fused multiply-add and half conversion of numbers or `Lanes` of them.
 
 Each intrinsic is one instruction on the CPUs and GPUs we care about and has no Python equivalent
 inside a compiled function.
@@ -11,14 +11,16 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-_HALF, _FLOAT, _INT32 = ir.HalfType(), ir.FloatType(), ir.IntType(32)
+from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
+
+_HALF = ir.HalfType()
 
 
-def _decodes_half_in_hardware():
+def _converts_half_in_hardware():
     """Whether the CPU that Numba compiles for converts halves itself.
 
     Where it does not, LLVM emits a call to a runtime function that is not linked, which crashes
-    the process; `formats.decode` then uses integer arithmetic, which gives the same bits.
+    the process; `formats` then uses integer arithmetic, which gives the same bits.
     """
     if platform.machine().lower() in ("aarch64", "arm64"):
         return True
@@ -27,44 +29,118 @@ def _decodes_half_in_hardware():
     return bool(llvmlite.binding.get_host_cpu_features().get("f16c", False))
 
 
-HALF_IN_HARDWARE = _decodes_half_in_hardware()
+HALF_IN_HARDWARE = _converts_half_in_hardware()
+
+
+@intrinsic
+def u32(typingctx, x):
+    """`x` as uint32: every uint32 operation is wrapped in it, since Numba widens them to 64 bits."""
+
+    def codegen(context, builder, sig, args):
+        if not isinstance(x, Lanes):
+            return context.cast(builder, args[0], x, types.uint32)
+        if x.dtype.bitwidth == 32:
+            return args[0]
+        return builder.zext(args[0], context.get_value_type(sig.return_type))
+
+    return with_dtype(x, types.uint32)(x), codegen
+
+
+@intrinsic
+def narrow(typingctx, x, like):
+    """The low bits of uint32 `x` in the integer type of the number `like`."""
+
+    def codegen(context, builder, sig, args):
+        return builder.trunc(args[0], context.get_value_type(sig.return_type))
+
+    return with_dtype(x, like)(with_dtype(x, types.uint32), like), codegen
+
+
+@intrinsic
+def select(typingctx, condition, x, y):
+    """`x` where `condition` holds, else `y`."""
+
+    def codegen(context, builder, sig, args):
+        return builder.select(*args)
+
+    either = with_dtype(condition, dtype_of(common_type(x, y)))
+    return either(condition, either, either), codegen
+
+
+@intrinsic
+def signed_max(typingctx, x, y):
+    """The larger of two uint32 read as two's complement."""
+
+    def codegen(context, builder, sig, args):
+        return builder.select(builder.icmp_signed(">", *args), *args)
+
+    either = common_type(x, y)
+    return either(either, either), codegen
 
 
 @intrinsic
 def float_as_bits(typingctx, x):
     """The bits of a float32 as uint32."""
 
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], _INT32)
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return types.uint32(types.float32), codegen
+    return with_dtype(x, types.uint32)(with_dtype(x, types.float32)), codegen
 
 
 @intrinsic
 def bits_as_float(typingctx, bits):
     """The float32 with these bits (uint32)."""
 
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], _FLOAT)
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return types.float32(types.uint32), codegen
+    return with_dtype(bits, types.float32)(with_dtype(bits, types.uint32)), codegen
 
 
 @intrinsic
 def fma(typingctx, x, y, z):
     """float32 x * y + z, rounded once, on every device alike."""
 
-    def codegen(context, builder, signature, args):
-        return builder.fma(*args)
+    def codegen(context, builder, sig, args):
+        vector_type = args[0].type
+        if not isinstance(vector_type, ir.VectorType):
+            return builder.fma(*args)
+        name = f"llvm.fma.v{vector_type.count}f32"
+        function = ir.FunctionType(vector_type, [vector_type] * 3)
+        return builder.call(_declare(builder.module, function, name), args)
 
-    return types.float32(types.float32, types.float32, types.float32), codegen
+    every = with_dtype(common_type(x, y, z), types.float32)
+    return every(every, every, every), codegen
+
+
+def _declare(module, function_type, name):
+    return module.globals.get(name) or ir.Function(module, function_type, name)
+
+
+def _half_type(vector_type):
+    """LLVM's half, or lanes of it, as many as `vector_type` has."""
+    is_lanes = isinstance(vector_type, ir.VectorType)
+    return ir.VectorType(_HALF, vector_type.count) if is_lanes else _HALF
 
 
 @intrinsic
 def half_as_float(typingctx, half):
     """The float32 value of a half (uint16); only where `HALF_IN_HARDWARE`."""
 
-    def codegen(context, builder, signature, args):
-        return builder.fpext(builder.bitcast(args[0], _HALF), _FLOAT)
+    def codegen(context, builder, sig, args):
+        result = context.get_value_type(sig.return_type)
+        return builder.fpext(builder.bitcast(args[0], _half_type(result)), result)
 
-    return types.float32(types.uint16), codegen
+    return with_dtype(half, types.float32)(with_dtype(half, types.uint16)), codegen
+
+
+@intrinsic
+def float_as_half(typingctx, x):
+    """The half (uint16) nearest to float32 `x`, ties to even; only where `HALF_IN_HARDWARE`."""
+
+    def codegen(context, builder, sig, args):
+        result = context.get_value_type(sig.return_type)
+        return builder.bitcast(builder.fptrunc(args[0], _half_type(result)), result)
+
+    return with_dtype(x, types.uint16)(with_dtype(x, types.float32)), codegen

@@ -18,7 +18,18 @@ from numba import njit, types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from lowprec.scalar.bits import HALF_IN_HARDWARE, bits_as_float, float_as_bits, half_as_float
+from lowprec.scalar.bits import (
+    HALF_IN_HARDWARE,
+    bits_as_float,
+    float_as_bits,
+    float_as_half,
+    half_as_float,
+    narrow,
+    select,
+    signed_max,
+    u32,
+)
+from lowprec.scalar.lanes import dtype_of
 
 _U32 = np.uint32
 
@@ -90,14 +101,13 @@ class _Constants(NamedTuple):
     max_finite: np.uint32  # as float32 bits
     min_normal: np.float32
     min_normal_bits: np.uint32
-    rebias: np.uint32  # (float32 bits >> dropped) - rebias is the code of a normal number
-    rebias_subnormal: np.uint32  # the same for a subnormal that min_normal was added to
+    normal_offset: np.uint32  # float32 bits - normal_offset is the code << dropped of a normal number
     aligner: np.float32  # its unit in the last place is the smallest subnormal
     aligner_bits: np.uint32
     sign_shift: np.uint32
     sign: np.uint32
     magnitude: np.uint32
-    max_code: np.uint32
+    beyond_finite: np.uint32  # the first code that is no finite number
     inf_code: np.uint32
     nan_code: np.uint32
     scale: np.float32  # undoes the exponent offset of code << dropped
@@ -111,8 +121,7 @@ def _constants(fmt: Format) -> _Constants:
     implicit_one = 1 << fmt.mantissa_bits
     magnitude = (1 << fmt.magnitude_bits) - 1
     aligner = fmt.min_normal * 2.0**dropped
-    rebias_subnormal = float_bits(fmt.min_normal) >> dropped
-    rebias = rebias_subnormal - implicit_one
+    normal_offset = float_bits(fmt.min_normal) - (1 << 23)
     inf_code = magnitude + 1 - implicit_one if fmt.has_inf else magnitude
     return _Constants(
         dropped=_U32(dropped),
@@ -121,14 +130,13 @@ def _constants(fmt: Format) -> _Constants:
         max_finite=_U32(float_bits(fmt.max_finite)),
         min_normal=np.float32(fmt.min_normal),
         min_normal_bits=_U32(float_bits(fmt.min_normal)),
-        rebias=_U32(rebias),
-        rebias_subnormal=_U32(rebias_subnormal),
+        normal_offset=_U32(normal_offset),
         aligner=np.float32(aligner),
         aligner_bits=_U32(float_bits(aligner)),
         sign_shift=_U32(31 - fmt.magnitude_bits),
         sign=_U32(1 << fmt.magnitude_bits),
         magnitude=_U32(magnitude),
-        max_code=_U32((float_bits(fmt.max_finite) >> dropped) - rebias),
+        beyond_finite=_U32(((float_bits(fmt.max_finite) - normal_offset) >> dropped) + 1),
         inf_code=_U32(inf_code),
         nan_code=_U32(inf_code | (implicit_one >> 1)),
         scale=np.float32(2.0 ** (128 - 2 ** (fmt.exponent_bits - 1))),
@@ -146,56 +154,79 @@ def _decode_body(fmt: Format):
     c = _constants(fmt)
 
     def decode(word):
-        code = _U32(_U32(word) & c.magnitude)
-        sign = _U32(_U32(_U32(word) & c.sign) << c.sign_shift)
-        shifted = _U32(code << c.dropped)
-        finite = float_as_bits(np.float32(bits_as_float(shifted) * c.scale))
-        special = _U32(_U32(shifted | _INF) | (_U32(0) if code == c.inf_code else _QUIET))
-        return bits_as_float(_U32(sign | (finite if code <= c.max_code else special)))
+        bits = u32(word)
+        code = u32(bits & c.magnitude)
+        sign = u32(u32(bits & c.sign) << c.sign_shift)
+        shifted = u32(code << c.dropped)
+        finite = float_as_bits(bits_as_float(shifted) * c.scale)
+        special = u32(u32(shifted | _INF) | select(code == c.inf_code, _U32(0), _QUIET))
+        return bits_as_float(u32(sign | select(code < c.beyond_finite, finite, special)))
 
     return decode
 
 
+def _code_with_fraction_body(fmt: Format):
+    c = _constants(fmt)
+
+    def code_with_fraction(magnitude, like):
+        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
+        normal = u32(clamped - c.normal_offset)
+        # Adding min_normal to a subnormal aligns its fraction as that of a normal number.
+        shifted = float_as_bits(bits_as_float(clamped) + c.min_normal)
+        subnormal = u32(shifted - c.min_normal_bits)
+        # Each of the two is the larger one where it is right: below min_normal the subnormal form
+        # grows in proportion and the normal one falls off faster; above, the other way round.
+        return signed_max(normal, subnormal)
+
+    return code_with_fraction
+
+
+def _finish_body(fmt: Format):
+    c = _constants(fmt)
+
+    def finish(bits, magnitude, code, like):
+        sign = u32(u32(bits >> c.sign_shift) & c.sign)
+        special = select(magnitude == _INF, c.inf_code, c.nan_code)
+        return narrow(u32(sign | select(magnitude < _INF, code, special)), like)
+
+    return finish
+
+
 def _round_stochastic_body(fmt: Format):
     c = _constants(fmt)
-    to_word = fmt.word.type
 
     def round_stochastic(x, draw, like):
         bits = float_as_bits(x)
-        magnitude = _U32(bits & _ABS)
-        sign = _U32(_U32(bits >> c.sign_shift) & c.sign)
-        clamped = magnitude if magnitude < c.max_finite else c.max_finite
-        # Adding min_normal to a subnormal aligns its fraction as that of a normal number.
-        subnormal = clamped < c.min_normal_bits
-        shift = c.min_normal if subnormal else np.float32(0.0)
-        aligned = float_as_bits(np.float32(bits_as_float(clamped) + shift))
-        rebias = c.rebias_subnormal if subnormal else c.rebias
-        code = _U32(_U32(_U32(aligned + draw) >> c.dropped) - rebias)
-        special = c.inf_code if magnitude == _INF else c.nan_code
-        return to_word(_U32(sign | (code if magnitude < _INF else special)))
+        magnitude = u32(bits & _ABS)
+        code = u32(u32(_code_with_fraction(magnitude, like) + draw) >> c.dropped)
+        return _finish(bits, magnitude, code, like)
 
     return round_stochastic
 
 
 def _round_nearest_body(fmt: Format):
     c = _constants(fmt)
-    to_word = fmt.word.type
+
+    def in_hardware(x, like):
+        bits = float_as_bits(x)
+        magnitude = u32(bits & _ABS)
+        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
+        code = u32(float_as_half(bits_as_float(clamped)))
+        return _finish(bits, magnitude, code, like)
 
     def round_nearest(x, like):
         bits = float_as_bits(x)
-        magnitude = _U32(bits & _ABS)
-        sign = _U32(_U32(bits >> c.sign_shift) & c.sign)
-        clamped = magnitude if magnitude < c.max_finite else c.max_finite
-        to_even = _U32(_U32(clamped >> c.dropped) & _U32(1))
-        up = _U32(clamped + _U32(c.below_half + to_even))
-        normal = _U32(_U32(up >> c.dropped) - c.rebias)
+        magnitude = u32(bits & _ABS)
+        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
+        to_even = u32(u32(clamped >> c.dropped) & _U32(1))
+        up = u32(clamped + u32(c.below_half + to_even))
+        normal = u32(u32(up - c.normal_offset) >> c.dropped)
         # The addition itself rounds a subnormal to a multiple of the smallest one, ties to even.
-        aligned = float_as_bits(np.float32(bits_as_float(clamped) + c.aligner))
-        code = _U32(aligned - c.aligner_bits) if clamped < c.min_normal_bits else normal
-        special = c.inf_code if magnitude == _INF else c.nan_code
-        return to_word(_U32(sign | (code if magnitude < _INF else special)))
+        subnormal = u32(float_as_bits(bits_as_float(clamped) + c.aligner) - c.aligner_bits)
+        code = select(clamped < c.min_normal_bits, subnormal, normal)
+        return _finish(bits, magnitude, code, like)
 
-    return round_nearest
+    return in_hardware if fmt.name == "float16" and HALF_IN_HARDWARE else round_nearest
 
 
 def _round_up_probability_body(fmt: Format):
@@ -203,14 +234,11 @@ def _round_up_probability_body(fmt: Format):
     draws = float(1 << fmt.random_bits)
 
     def round_up_probability(x, like):
-        magnitude = _U32(float_as_bits(x) & _ABS)
+        magnitude = u32(float_as_bits(x) & _ABS)
         inward = decode(round_stochastic(x, _U32(0), like))
         if magnitude >= _INF or inward == x:
             return 0.0
-        clamped = magnitude if magnitude < c.max_finite else c.max_finite
-        shift = c.min_normal if clamped < c.min_normal_bits else np.float32(0.0)
-        aligned = float_as_bits(np.float32(bits_as_float(clamped) + shift))
-        outward = float(_U32(aligned & c.draw_mask)) / draws
+        outward = float(u32(_code_with_fraction(magnitude, like) & c.draw_mask)) / draws
         if abs(inward) > abs(x):  # within half a draw of the outer neighbour: always taken
             outward = 1.0
         return outward if x > np.float32(0.0) else 1.0 - outward
@@ -223,15 +251,16 @@ def _random_bits_body(fmt: Format):
     return lambda like: random_bits
 
 
-def _chooser(make_body, identity):
+def _chooser(make_body, identity=None):
     """What picks the body for the numba type of a word; `identity` is the body for float32."""
     bodies = {numba.from_dtype(fmt.word): make_body(fmt) for fmt in FORMATS}
-    bodies[types.float32] = identity
+    if identity is not None:
+        bodies[types.float32] = identity
 
     def choose(word):
-        if word not in bodies:
+        if dtype_of(word) not in bodies:
             raise TypingError(f"no storage format is held in words of type {word}")
-        return bodies[word]
+        return bodies[dtype_of(word)]
 
     return choose
 
@@ -241,39 +270,58 @@ _choose_nearest = _chooser(_round_nearest_body, lambda x, like: x)
 _choose_stochastic = _chooser(_round_stochastic_body, lambda x, draw, like: x)
 _choose_probability = _chooser(_round_up_probability_body, lambda x, like: 0.0)
 _choose_random_bits = _chooser(_random_bits_body, lambda like: 0)
+_choose_code_with_fraction = _chooser(_code_with_fraction_body)
+_choose_finish = _chooser(_finish_body)
 
 
-# Names for the overloads below; the public functions call them and never run them as Python.
+# Names for the overloads below; compiled functions call them and never run them as Python.
 def _decode(word): ...
 def _round_nearest(x, like): ...
 def _round_stochastic(x, draw, like): ...
 def _round_up_probability(x, like): ...
 def _random_bits(like): ...
+def _code_with_fraction(magnitude, like): ...
+def _finish(bits, magnitude, code, like): ...
 
 
-@overload(_decode)
+_INLINE = {"jit_options": {"forceinline": True}}
+
+
+@overload(_decode, **_INLINE)
 def _overload_decode(word):
     return _choose_decode(word)
 
 
-@overload(_round_nearest)
+@overload(_round_nearest, **_INLINE)
 def _overload_round_nearest(x, like):
     return _choose_nearest(like)
 
 
-@overload(_round_stochastic)
+@overload(_round_stochastic, **_INLINE)
 def _overload_round_stochastic(x, draw, like):
     return _choose_stochastic(like)
 
 
-@overload(_round_up_probability)
+@overload(_round_up_probability, **_INLINE)
 def _overload_round_up_probability(x, like):
     return _choose_probability(like)
 
 
-@overload(_random_bits)
+@overload(_random_bits, **_INLINE)
 def _overload_random_bits(like):
     return _choose_random_bits(like)
+
+
+@overload(_code_with_fraction, **_INLINE)
+def _overload_code_with_fraction(magnitude, like):
+    """The code of a magnitude, clamped to the finite ones, above the bits that rounding drops."""
+    return _choose_code_with_fraction(like)
+
+
+@overload(_finish, **_INLINE)
+def _overload_finish(bits, magnitude, code, like):
+    """The word of a rounded code: with the sign, and inf or NaN where the number was not finite."""
+    return _choose_finish(like)
 
 
 @njit(forceinline=True)

@@ -7,6 +7,8 @@ answers.  Any change of output is a new generator with a new name.
 import numpy as np
 from numba import njit
 
+from lowprec.scalar.bits import u32
+
 NAME = "KXS32"
 VERSION = 1
 
@@ -49,12 +51,12 @@ def halves_of(key):
 @njit(forceinline=True)
 def word(key_low, key_high, position):
     """The 32-bit random word number `position` (uint32) under the two halves of a key."""
-    x = _U32(key_low + _U32(position) * _GOLDEN32)
-    x = _U32(x ^ _U32(x << _U32(13)))
-    x = _U32(x ^ _U32(x >> _U32(17)))
-    x = _U32(x ^ _U32(x << _U32(5)))
-    x = _U32(_U32(x + key_high) * _MULTIPLIER)
-    return _U32(x ^ _U32(x >> _U32(16)))
+    x = u32(key_low + u32(position * _GOLDEN32))
+    x = u32(x ^ u32(x << _U32(13)))
+    x = u32(x ^ u32(x >> _U32(17)))
+    x = u32(x ^ u32(x << _U32(5)))
+    x = u32(u32(x + key_high) * _MULTIPLIER)
+    return u32(x ^ u32(x >> _U32(16)))
 
 
 @njit(forceinline=True)
@@ -65,10 +67,10 @@ def draw(key_low, key_high, column, bits):
     more are the top bits of a word of the column's own.
     """
     if bits <= 16:
-        pair = word(key_low, key_high, column >> 1)
-        half = _U32(_U32(pair >> _U32((column & 1) << 4)) & _U32(0xFFFF))
-        return _U32(half >> _U32(16 - bits))
-    return _U32(word(key_low, key_high, column) >> _U32(32 - bits))
+        pair = word(key_low, key_high, _U32(column >> 1))
+        half = u32(u32(pair >> _U32((column & 1) << 4)) & _U32(0xFFFF))
+        return u32(half >> _U32(16 - bits))
+    return u32(word(key_low, key_high, _U32(column)) >> _U32(32 - bits))
 
 
 @njit(cache=True)

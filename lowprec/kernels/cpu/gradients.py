@@ -5,15 +5,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.prefetch import prefetch_row
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.sort import POSITION, ROW_SHIFT
-from lowprec.scalar.bits import float_as_bits, fma
+from lowprec.scalar.bits import float_as_bits, fma, u32
+from lowprec.scalar.lanes import any_lane
 from lowprec.scalar.updates import PIECE
 
 GRADIENTS_AHEAD = 8
-_EXPONENT = np.uint32(0x7F800000)
+_ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
 
 
 class Runs(NamedTuple):
@@ -46,52 +47,62 @@ def _bag_at(gradients, entry):
 
 
 @njit(forceinline=True, **SERIAL)
-def _sum_gradients(gradients, order, start, stop, total):
-    """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
-    for c in range(total.size):
-        total[c] = np.float32(0.0)
+def prefetch_gradients(runs, gradients, run):
+    """Ask for the gradients that lie as far ahead as those of `run` are many."""
+    ahead = runs.starts[run] + GRADIENTS_AHEAD
+    count = runs.starts[run + 1] - runs.starts[run]
+    for i in range(ahead, min(ahead + count, runs.order.size)):
+        prefetch_row(gradients.grad, _bag_at(gradients, runs.order[i]))
+
+
+@njit(forceinline=True, **SERIAL)
+def _sum_gradients(gradients, order, start, stop, column, count):
+    """The sum over ``order[start:stop]`` of coefficient * grad, in that order."""
+    columns = gradients.grad.shape[1]
+    total = zeros(gradients.grad)
     for i in range(start, stop):
-        ahead = order[min(i + GRADIENTS_AHEAD, order.size - 1)]
-        prefetch_row(gradients.grad, _bag_at(gradients, ahead))
-        term = gradients.grad[_bag_at(gradients, order[i])]
+        term = load(gradients.grad, _bag_at(gradients, order[i]) * columns + column, count)
         if gradients.coefficients.size:
-            coefficient = gradients.coefficients[order[i] & POSITION]
-            for c in range(total.size):
-                total[c] = fma(coefficient, term[c], total[c])
+            total = fma(gradients.coefficients[order[i] & POSITION], term, total)
         else:
-            for c in range(total.size):
-                total[c] += term[c]
+            total = total + term
+    return total
 
 
 @njit(**PARALLEL)
 def sum_pieces(runs, gradients):
     """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
+    columns = gradients.grad.shape[1]
     for piece in prange(runs.pieces.shape[0]):
         run = first_at_least(runs.first_pieces, piece + 1) - 1
         start = runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE
         stop = min(start + PIECE, runs.starts[run + 1])
-        _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
+        for column in range(0, columns, WIDTH):
+            count = min(WIDTH, columns - column)
+            total = _sum_gradients(gradients, runs.order, start, stop, column, count)
+            store(total, runs.pieces, piece * columns + column, count)
 
 
 @njit(forceinline=True, **SERIAL)
-def sum_run(runs, gradients, run, total):
-    """total = the gradient of the row of one run."""
+def sum_run(runs, gradients, run, column, count):
+    """The gradient of the row of one run: a block of `count` columns."""
     first, last = runs.first_pieces[run], runs.first_pieces[run + 1]
+    start, stop = runs.starts[run], runs.starts[run + 1]
     if first == last:
-        _sum_gradients(gradients, runs.order, runs.starts[run], runs.starts[run + 1], total)
-        return
-    for c in range(total.size):
-        total[c] = np.float32(0.0)
+        return _sum_gradients(gradients, runs.order, start, stop, column, count)
+    total = zeros(gradients.grad)
     for piece in range(first, last):
-        for c in range(total.size):
-            total[c] += runs.pieces[piece, c]
+        total = total + load(runs.pieces, piece * gradients.grad.shape[1] + column, count)
+    return total
 
 
-@njit(forceinline=True, **SERIAL)
-def is_finite(values, factor):
-    """Whether every ``factor * value`` is finite."""
-    for c in range(values.size):
-        if float_as_bits(np.float32(values[c] * factor)) & _EXPONENT == _EXPONENT:
+@njit(**SERIAL)
+def is_finite(runs, gradients, run, factor):
+    """Whether every number of a row's gradient is finite when multiplied by `factor`."""
+    columns = gradients.grad.shape[1]
+    for column in range(0, columns, WIDTH):
+        total = sum_run(runs, gradients, run, column, min(WIDTH, columns - column))
+        if any_lane(u32(float_as_bits(total * factor) & _ABS) >= _INF):
             return False
     return True
 
@@ -101,9 +112,7 @@ def count_nonfinite_rows(runs, gradients, learning_rate):
     """How many rows of the batch have a step that is not finite."""
     count = 0
     for run in prange(runs.starts.size - 1):
-        values = np.empty(gradients.grad.shape[1], np.float32)
-        sum_run(runs, gradients, run, values)
-        if not is_finite(values, learning_rate):
+        if not is_finite(runs, gradients, run, learning_rate):
             count += 1
     return count
 

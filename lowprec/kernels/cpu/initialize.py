@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.cpu.options import PARALLEL
-from lowprec.kernels.cpu.rows import store_nearest
+from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar.xorshift import derive, halves_of, word
 
 
@@ -17,4 +17,4 @@ def fill_uniform(weight, first_row, last_row, bound, key):
         low, high = halves_of(derive(key, row))
         for c in range(values.size):
             values[c] = np.float32(np.int32(word(low, high, np.uint32(c)))) * scale
-        store_nearest(values, weight[row])
+        store_row(values, key, False, weight[row])

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.prefetch import prefetch_row
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.scalar.bits import fma
 from lowprec.scalar.formats import decode
@@ -14,11 +14,14 @@ ROWS_AHEAD = 24
 
 @njit(**SERIAL)
 def _gather_range(weight, rows, out, start, stop):
+    columns = weight.shape[1]
     for i in range(start, stop):
         prefetch_row(weight, np.int64(rows[min(i + ROWS_AHEAD, stop - 1)]))
-        row, values = weight[rows[i]], out[i]
-        for c in range(values.size):
-            values[c] = decode(row[c])
+        row = np.int64(rows[i])
+        for column in range(0, columns, WIDTH):
+            count = min(WIDTH, columns - column)
+            block = decode(load(weight, row * columns + column, count))
+            store(block, out, i * columns + column, count)
 
 
 @njit(**PARALLEL)
@@ -31,21 +34,22 @@ def gather(weight, rows, out, threads):
 
 @njit(**SERIAL)
 def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
-    last = offsets[stop] - 1
+    columns = weight.shape[1]
     for bag in range(start, stop):
-        values = out[bag]
-        values[:] = np.float32(0.0)
-        for position in range(offsets[bag], offsets[bag + 1]):
-            prefetch_row(weight, np.int64(rows[min(position + ROWS_AHEAD, last)]))
-            row = weight[rows[position]]
-            scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
-            for c in range(values.size):
-                values[c] = fma(scale, decode(row[c]), values[c])
-        count = offsets[bag + 1] - offsets[bag]
-        if mean and count > 1:
-            divisor = np.float32(count)
-            for c in range(values.size):
-                values[c] /= divisor
+        first, last = offsets[bag], offsets[bag + 1]
+        for position in range(first, last):
+            ahead = min(position + ROWS_AHEAD, offsets[stop] - 1)
+            prefetch_row(weight, np.int64(rows[ahead]))
+        for column in range(0, columns, WIDTH):
+            count = min(WIDTH, columns - column)
+            total = zeros(out)
+            for position in range(first, last):
+                block = decode(load(weight, np.int64(rows[position]) * columns + column, count))
+                scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
+                total = fma(scale, block, total)
+            if mean and last - first > 1:
+                total = total / np.float32(last - first)
+            store(total, out, bag * columns + column, count)
 
 
 @njit(forceinline=True, **SERIAL)

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.cpu.options import PARALLEL
-from lowprec.kernels.cpu.rows import store_nearest, store_stochastic
+from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar import formats
 from lowprec.scalar.xorshift import derive
 
@@ -16,8 +16,7 @@ def round_stochastic(x, key, out):
     """Round 1-D float32 `x` into the words `out`; i is column i % BLOCK of row i // BLOCK."""
     for block in prange((x.size + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
-        words = np.empty(BLOCK, np.uint32)
-        store_stochastic(x[first:last], derive(key, block), words, out[first:last])
+        store_row(x[first:last], derive(key, block), True, out[first:last])
 
 
 @njit(**PARALLEL)
@@ -25,7 +24,7 @@ def round_nearest(x, out):
     """Round 1-D float32 `x` to nearest, ties to even, into the words `out`."""
     for block in prange((x.size + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
-        store_nearest(x[first:last], out[first:last])
+        store_row(x[first:last], np.uint64(0), False, out[first:last])
 
 
 @njit(**PARALLEL)

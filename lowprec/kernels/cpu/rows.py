@@ -1,43 +1,42 @@
-"""Storing one row: float32 values rounded into words.  Loops that the compiler vectorises."""
+"""Rounding a block of float32 columns, with the random bits that belong to those columns."""
 
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cpu.memory import WIDTH, load, store
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.bits import u32
 from lowprec.scalar.formats import random_bits, round_nearest, round_stochastic
+from lowprec.scalar.lanes import halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import halves_of, word
 
-
-@njit(forceinline=True, **SERIAL)
-def store_nearest(values, row):
-    """Round float32 `values` to nearest into the words of `row`."""
-    for c in range(row.size):
-        row[c] = round_nearest(values[c], row[c])
+_HALF_WIDTH = WIDTH // 2
 
 
 @njit(forceinline=True, **SERIAL)
-def store_stochastic(values, key, words, row):
-    """Round float32 `values` stochastically into the words of `row`.
+def draws(low, high, column, like):
+    """``xorshift.draw`` of the WIDTH columns from `column`, an even number, on."""
+    bits = random_bits(like)
+    if bits <= 16:
+        words = word(low, high, u32(np.uint32(column >> 1) + lane_numbers(_HALF_WIDTH)))
+        return u32(u32(halves_of_lanes(words)) >> np.uint32(16 - bits))
+    words = word(low, high, u32(np.uint32(column) + lane_numbers(WIDTH)))
+    return u32(words >> np.uint32(32 - bits))
 
-    Column c takes ``draw(key, c, bits)``.  The words of the generator are written to the scratch
-    array `words` (uint32, one a column at least) first, where two columns share a word as its two
-    half-words: that makes both loops plain and fast for any number of columns.
-    """
-    columns = row.size
-    bits = random_bits(row[0])
+
+@njit(forceinline=True, **SERIAL)
+def round_block(values, low, high, column, stochastic, like):
+    """A block of float32 from `column` on as words of the format of `like`."""
+    if stochastic:
+        return round_stochastic(values, draws(low, high, column, like), like)
+    return round_nearest(values, like)
+
+
+@njit(forceinline=True, **SERIAL)
+def store_row(values, key, stochastic, row):
+    """Round the float32 `values` of one row into the words of `row`."""
     low, high = halves_of(key)
-    if bits == 0:
-        store_nearest(values, row)
-    elif bits <= 16:
-        for w in range((columns + 1) // 2):
-            words[w] = word(low, high, np.uint32(w))
-        halves = words.view(np.uint16)  # little-endian: the low half comes first
-        for c in range(columns):
-            bits_of_column = np.uint32(np.uint32(halves[c]) >> np.uint32(16 - bits))
-            row[c] = round_stochastic(values[c], bits_of_column, row[c])
-    else:
-        for c in range(columns):
-            words[c] = word(low, high, np.uint32(c))
-        for c in range(columns):
-            bits_of_column = np.uint32(words[c] >> np.uint32(32 - bits))
-            row[c] = round_stochastic(values[c], bits_of_column, row[c])
+    for column in range(0, row.size, WIDTH):
+        count = min(WIDTH, row.size - column)
+        block = load(values, column, count)
+        store(round_block(block, low, high, column, stochastic, row[0]), row, column, count)

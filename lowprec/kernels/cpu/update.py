@@ -3,14 +3,14 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.gradients import is_finite, row_of_run, sum_run
+from lowprec.kernels.cpu.gradients import is_finite, prefetch_gradients, row_of_run, sum_run
+from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.prefetch import prefetch_row
-from lowprec.kernels.cpu.rows import store_nearest, store_stochastic
+from lowprec.kernels.cpu.rows import round_block
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.scalar.formats import decode
 from lowprec.scalar.updates import sgd
-from lowprec.scalar.xorshift import derive
+from lowprec.scalar.xorshift import derive, halves_of
 
 ROWS_AHEAD = 24
 
@@ -24,41 +24,39 @@ def _first_run(starts, part, parts):
 
 
 @njit(**SERIAL)
-def _sgd_range(
-    weight, runs, gradients, learning_rate, key, stochastic, guard, first, last, values, words
-):
+def _sgd_range(weight, runs, gradients, learning_rate, key, stochastic, guard, first, last):
+    columns = weight.shape[1]
+    like = weight[0, 0]
     skipped = 0
     for run in range(first, last):
         prefetch_row(weight, np.int64(row_of_run(runs, min(run + ROWS_AHEAD, last - 1))))
-        sum_run(runs, gradients, run, values)
-        if guard and not is_finite(values, learning_rate):
+        prefetch_gradients(runs, gradients, run)
+        if guard and not is_finite(runs, gradients, run, learning_rate):
             skipped += 1
             continue
-        index = row_of_run(runs, run)
-        row = weight[index]
-        for c in range(values.size):
-            values[c] = sgd(decode(row[c]), values[c], learning_rate)
-        if stochastic:
-            store_stochastic(values, derive(key, index), words, row)
-        else:
-            store_nearest(values, row)
+        row = row_of_run(runs, run)
+        low, high = halves_of(derive(key, row))
+        for column in range(0, columns, WIDTH):
+            count = min(WIDTH, columns - column)
+            place = np.int64(row) * columns + column
+            gradient = sum_run(runs, gradients, run, column, count)
+            values = sgd(decode(load(weight, place, count)), gradient, learning_rate)
+            words = round_block(values, low, high, column, stochastic, like)
+            store(words, weight, place, count)
     return skipped
 
 
 @njit(**PARALLEL)
-def update_sgd(
-    weight, runs, gradients, learning_rate, key, stochastic, guard, values, words, skipped
-):
+def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, skipped):
     """One SGD step on every row of the batch, by as many threads as `skipped` has entries.
 
-    `values` (threads, columns) float32 and `words`, the same in uint32, are scratch.  With `guard`,
-    rows whose step is not finite are left as they are; `skipped` says how many, for each thread.
+    With `guard`, rows whose step is not finite are left as they are; `skipped` says how many, for
+    each thread.
     """
     threads = skipped.size
     for t in prange(threads):
         first = _first_run(runs.starts, t, threads)
         last = _first_run(runs.starts, t + 1, threads)
         skipped[t] = _sgd_range(
-            weight, runs, gradients, learning_rate, key, stochastic, guard,
-            first, last, values[t], words[t],
-        )  # fmt: skip
+            weight, runs, gradients, learning_rate, key, stochastic, guard, first, last
+        )
