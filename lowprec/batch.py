@@ -90,12 +90,13 @@ class Features:
     def batch(
         self,
         device: Device,
+        threads: int,
         indices: Any,
         offsets: Any = None,
         pooling: str = "sum",
         per_sample_weights: Any = None,
     ) -> Batch:
-        """Check a batch and find its rows.
+        """Check a batch and find its rows, by so many threads.
 
         Raises
         ------
@@ -108,9 +109,10 @@ class Features:
         ids, bounds = self._check_layout(indices, offsets)
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
         weights = _check_sample_weights(per_sample_weights, ids)
-        rows, bags, bad = self._find_rows(device, ids.reshape(-1), bounds)
-        if bad is not None:
-            self._raise_out_of_range(ids, bounds, bad)
+        rows, bags, in_range = self._find_rows(device, threads, ids.reshape(-1), bounds)
+        if not in_range:
+            position = self._first_out_of_range(ids.reshape(-1), bounds)
+            self._raise_out_of_range(ids, bounds, position)
         return Batch(rows, bags, bounds, weights, pooling == "mean", shape)
 
     def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:
@@ -133,9 +135,11 @@ class Features:
             else:
                 start, stop = bounds[first], bounds[last]
                 piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
-            bad = self._find_rows(device, piece_ids, piece_bounds)[2]
-            if bad is not None:
-                self._raise_out_of_range(ids, bounds, int(start) + bad)
+            with device.threads(piece_ids.size) as threads:
+                in_range = self._find_rows(device, threads, piece_ids, piece_bounds)[2]
+            if not in_range:
+                position = self._first_out_of_range(piece_ids, piece_bounds)
+                self._raise_out_of_range(ids, bounds, int(start) + position)
 
     def _check_layout(
         self, indices: Any, offsets: Any
@@ -154,18 +158,27 @@ class Features:
         raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")
 
     def _find_rows(
-        self, device: Device, flat: NDArray[Any], offsets: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int | None]:
-        """The row and the bag of each position, and the first position with a bad id."""
+        self, device: Device, threads: int, flat: NDArray[Any], offsets: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], bool]:
+        """The row and the bag of each position, and whether all ids are in range."""
         rows = np.empty(flat.size, np.uint32)
         tables = (self.num_embeddings, self.row_offsets[:-1])
+        in_range = np.empty(threads, np.bool_)
         if offsets is None:
             bags = np.empty(0, np.uint32)
-            bad = device.kernels.rows_of_features(flat, *tables, rows)
+            device.kernels.rows_of_features(flat, *tables, rows, in_range)
         else:
             bags = np.empty(flat.size, np.uint32)
-            bad = device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags)
-        return rows, bags, None if bad == device.kernels.NOT_FOUND else int(bad)
+            device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags, in_range)
+        return rows, bags, bool(in_range.all())
+
+    def _first_out_of_range(self, flat: NDArray[Any], offsets: NDArray[np.int64] | None) -> int:
+        """The first position with a bad id, where there is one."""
+        bag_of_position = np.arange(flat.size)
+        if offsets is not None:
+            bag_of_position = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+        limits = self.num_embeddings[bag_of_position % len(self)]
+        return int(np.argmax((flat < 0) | (flat >= limits)))
 
     def _num_bags(self, offsets: NDArray[np.int64]) -> int:
         bags = offsets.size - 1

@@ -219,7 +219,7 @@ class EmbeddingTable:
     def _lookup(
         self, threads: int, out: NDArray[np.float32] | None, *arguments: Any
     ) -> NDArray[np.float32]:
-        batch = self._features.batch(self._device, *arguments)
+        batch = self._features.batch(self._device, threads, *arguments)
         result = self._check_out(out, (*batch.shape, self.embedding_dim))
         flat = result.reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
@@ -262,7 +262,7 @@ class EmbeddingTable:
             self._update(threads, grad, indices, offsets, pooling, per_sample_weights)
 
     def _update(self, threads: int, grad: NDArray[np.float32], *arguments: Any) -> None:
-        batch = self._features.batch(self._device, *arguments)
+        batch = self._features.batch(self._device, threads, *arguments)
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
         kernels = self._device.kernels
@@ -274,10 +274,11 @@ class EmbeddingTable:
             guard = self._needs_guard(gradients, runs, learning_rate, threads)
             key = stream_key(self.seed, STREAM_UPDATE, self._step)
             stochastic = self.rounding == "stochastic"
+            totals = self._workspace.empty("totals", (threads, self.embedding_dim), np.float32)
             skipped = np.zeros(threads, np.int64)
             self.optimizer.update_rows(
                 kernels, self._words, self._state, learning_rate, runs, gradients,
-                key, stochastic, guard, skipped,
+                key, stochastic, guard, totals, skipped,
             )  # fmt: skip
             self._skipped_rows += int(skipped.sum())
         self._step += 1
@@ -305,8 +306,8 @@ class EmbeddingTable:
         n = batch.rows.size
         packed = self._workspace.empty("packed", (n,), np.uint64)
         spare = self._workspace.empty("spare", (n,), np.uint64)
-        starts = self._workspace.empty("starts", (n + 1,), np.int64)
-        first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.int64)
+        starts = self._workspace.empty("starts", (n + 1,), np.uint32)
+        first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.uint32)
         row_bits = int(self._features.num_rows - 1).bit_length()
         order = kernels.sort_by_row(batch.rows, row_bits, packed, spare, threads)
         count, num_pieces = kernels.find_runs(order, starts, first_pieces)

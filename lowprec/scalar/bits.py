@@ -34,7 +34,7 @@ HALF_IN_HARDWARE = _converts_half_in_hardware()
 
 @intrinsic
 def u32(typingctx, x):
-    """`x` as uint32: every uint32 operation is wrapped in it, since Numba widens them to 64 bits."""
+    """`x` as uint32; wraps every uint32 operation, since Numba widens those to 64 bits."""
 
     def codegen(context, builder, sig, args):
         if not isinstance(x, Lanes):
@@ -65,6 +65,30 @@ def select(typingctx, condition, x, y):
 
     either = with_dtype(condition, dtype_of(common_type(x, y)))
     return either(condition, either, either), codegen
+
+
+@intrinsic
+def any_of(typingctx, condition):
+    """Whether a condition holds, in any of the lanes where it is a mask."""
+
+    def codegen(context, builder, sig, args):
+        if not isinstance(condition, Lanes):
+            return args[0]
+        bits = ir.IntType(condition.count)
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], bits), bits(0))
+
+    return types.boolean(condition), codegen
+
+
+@intrinsic
+def signed_less(typingctx, x, y):
+    """Whether `x` is below `y`, two uint32 read as two's complement."""
+
+    def codegen(context, builder, sig, args):
+        return builder.icmp_signed("<", *args)
+
+    either = common_type(x, y)
+    return with_dtype(either, types.boolean)(either, either), codegen
 
 
 @intrinsic

@@ -20,12 +20,14 @@ from numba.extending import overload
 
 from lowprec.scalar.bits import (
     HALF_IN_HARDWARE,
+    any_of,
     bits_as_float,
     float_as_bits,
     float_as_half,
     half_as_float,
     narrow,
     select,
+    signed_less,
     signed_max,
     u32,
 )
@@ -101,10 +103,11 @@ class _Constants(NamedTuple):
     max_finite: np.uint32  # as float32 bits
     min_normal: np.float32
     min_normal_bits: np.uint32
-    normal_offset: np.uint32  # float32 bits - normal_offset is the code << dropped of a normal number
+    normal_offset: np.uint32  # float32 bits minus this are the code << dropped of a normal number
     aligner: np.float32  # its unit in the last place is the smallest subnormal
     aligner_bits: np.uint32
     sign_shift: np.uint32
+    below_sign: np.uint32  # shifts a code with its fraction to just below the sign of a float32
     sign: np.uint32
     magnitude: np.uint32
     beyond_finite: np.uint32  # the first code that is no finite number
@@ -134,6 +137,7 @@ def _constants(fmt: Format) -> _Constants:
         aligner=np.float32(aligner),
         aligner_bits=_U32(float_bits(aligner)),
         sign_shift=_U32(31 - fmt.magnitude_bits),
+        below_sign=_U32(31 - fmt.magnitude_bits - dropped),
         sign=_U32(1 << fmt.magnitude_bits),
         magnitude=_U32(magnitude),
         beyond_finite=_U32(((float_bits(fmt.max_finite) - normal_offset) >> dropped) + 1),
@@ -165,31 +169,19 @@ def _decode_body(fmt: Format):
     return decode
 
 
-def _code_with_fraction_body(fmt: Format):
+def _with_fraction_body(fmt: Format):
     c = _constants(fmt)
 
-    def code_with_fraction(magnitude, like):
-        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
-        normal = u32(clamped - c.normal_offset)
+    def with_fraction(magnitude, like):
+        normal = u32(magnitude - c.normal_offset)
         # Adding min_normal to a subnormal aligns its fraction as that of a normal number.
-        shifted = float_as_bits(bits_as_float(clamped) + c.min_normal)
+        shifted = float_as_bits(bits_as_float(magnitude) + c.min_normal)
         subnormal = u32(shifted - c.min_normal_bits)
         # Each of the two is the larger one where it is right: below min_normal the subnormal form
         # grows in proportion and the normal one falls off faster; above, the other way round.
         return signed_max(normal, subnormal)
 
-    return code_with_fraction
-
-
-def _finish_body(fmt: Format):
-    c = _constants(fmt)
-
-    def finish(bits, magnitude, code, like):
-        sign = u32(u32(bits >> c.sign_shift) & c.sign)
-        special = select(magnitude == _INF, c.inf_code, c.nan_code)
-        return narrow(u32(sign | select(magnitude < _INF, code, special)), like)
-
-    return finish
+    return with_fraction
 
 
 def _round_stochastic_body(fmt: Format):
@@ -198,8 +190,15 @@ def _round_stochastic_body(fmt: Format):
     def round_stochastic(x, draw, like):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
-        code = u32(u32(_code_with_fraction(magnitude, like) + draw) >> c.dropped)
-        return _finish(bits, magnitude, code, like)
+        sign = u32(bits ^ magnitude)
+        if any_of(signed_less(c.max_finite, magnitude)):  # rare enough to be worth a branch
+            clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
+            rounded = u32(u32(_with_fraction(clamped, like) + draw) >> c.dropped)
+            code = select(magnitude < _INF, rounded, _special(magnitude, like))
+            return narrow(u32(u32(sign >> c.sign_shift) | code), like)
+        rounded = u32(_with_fraction(magnitude, like) + draw)
+        # The code goes next to the sign, so that one shift brings both to their places.
+        return narrow(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), like)
 
     return round_stochastic
 
@@ -210,23 +209,32 @@ def _round_nearest_body(fmt: Format):
     def in_hardware(x, like):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
-        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
-        code = u32(float_as_half(bits_as_float(clamped)))
-        return _finish(bits, magnitude, code, like)
+        if any_of(signed_less(c.max_finite, magnitude)):
+            clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
+            finite = u32(float_as_half(bits_as_float(clamped)))
+            code = select(magnitude < _INF, finite, _special(magnitude, like))
+            return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
+        return float_as_half(x)
 
     def round_nearest(x, like):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
-        clamped = select(magnitude < c.max_finite, magnitude, c.max_finite)
+        clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
         to_even = u32(u32(clamped >> c.dropped) & _U32(1))
         up = u32(clamped + u32(c.below_half + to_even))
         normal = u32(u32(up - c.normal_offset) >> c.dropped)
         # The addition itself rounds a subnormal to a multiple of the smallest one, ties to even.
         subnormal = u32(float_as_bits(bits_as_float(clamped) + c.aligner) - c.aligner_bits)
-        code = select(clamped < c.min_normal_bits, subnormal, normal)
-        return _finish(bits, magnitude, code, like)
+        finite = select(clamped < c.min_normal_bits, subnormal, normal)
+        code = select(magnitude < _INF, finite, _special(magnitude, like))
+        return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
 
     return in_hardware if fmt.name == "float16" and HALF_IN_HARDWARE else round_nearest
+
+
+def _special_body(fmt: Format):
+    c = _constants(fmt)
+    return lambda magnitude, like: select(magnitude == _INF, c.inf_code, c.nan_code)
 
 
 def _round_up_probability_body(fmt: Format):
@@ -238,7 +246,8 @@ def _round_up_probability_body(fmt: Format):
         inward = decode(round_stochastic(x, _U32(0), like))
         if magnitude >= _INF or inward == x:
             return 0.0
-        outward = float(u32(_code_with_fraction(magnitude, like) & c.draw_mask)) / draws
+        clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
+        outward = float(u32(_with_fraction(clamped, like) & c.draw_mask)) / draws
         if abs(inward) > abs(x):  # within half a draw of the outer neighbour: always taken
             outward = 1.0
         return outward if x > np.float32(0.0) else 1.0 - outward
@@ -270,8 +279,8 @@ _choose_nearest = _chooser(_round_nearest_body, lambda x, like: x)
 _choose_stochastic = _chooser(_round_stochastic_body, lambda x, draw, like: x)
 _choose_probability = _chooser(_round_up_probability_body, lambda x, like: 0.0)
 _choose_random_bits = _chooser(_random_bits_body, lambda like: 0)
-_choose_code_with_fraction = _chooser(_code_with_fraction_body)
-_choose_finish = _chooser(_finish_body)
+_choose_with_fraction = _chooser(_with_fraction_body)
+_choose_special = _chooser(_special_body)
 
 
 # Names for the overloads below; compiled functions call them and never run them as Python.
@@ -280,8 +289,8 @@ def _round_nearest(x, like): ...
 def _round_stochastic(x, draw, like): ...
 def _round_up_probability(x, like): ...
 def _random_bits(like): ...
-def _code_with_fraction(magnitude, like): ...
-def _finish(bits, magnitude, code, like): ...
+def _with_fraction(magnitude, like): ...
+def _special(magnitude, like): ...
 
 
 _INLINE = {"jit_options": {"forceinline": True}}
@@ -312,16 +321,16 @@ def _overload_random_bits(like):
     return _choose_random_bits(like)
 
 
-@overload(_code_with_fraction, **_INLINE)
-def _overload_code_with_fraction(magnitude, like):
-    """The code of a magnitude, clamped to the finite ones, above the bits that rounding drops."""
-    return _choose_code_with_fraction(like)
+@overload(_with_fraction, **_INLINE)
+def _overload_with_fraction(magnitude, like):
+    """The code of a finite magnitude (float32 bits) above the bits that rounding drops."""
+    return _choose_with_fraction(like)
 
 
-@overload(_finish, **_INLINE)
-def _overload_finish(bits, magnitude, code, like):
-    """The word of a rounded code: with the sign, and inf or NaN where the number was not finite."""
-    return _choose_finish(like)
+@overload(_special, **_INLINE)
+def _overload_special(magnitude, like):
+    """The code of a magnitude that is inf or NaN."""
+    return _choose_special(like)
 
 
 @njit(forceinline=True)

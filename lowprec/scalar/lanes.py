@@ -124,14 +124,3 @@ def halves_of_lanes(typingctx, words):
         return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
     return result(words), codegen
-
-
-@intrinsic
-def any_lane(typingctx, mask):
-    """Whether a mask holds in any lane."""
-
-    def codegen(context, builder, sig, args):
-        bits = ir.IntType(mask.count)
-        return builder.icmp_unsigned("!=", builder.bitcast(args[0], bits), bits(0))
-
-    return types.boolean(mask), codegen

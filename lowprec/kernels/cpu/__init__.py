@@ -1,6 +1,6 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
-from lowprec.kernels.cpu.batch import NOT_FOUND, rows_of_bags, rows_of_features
+from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
 from lowprec.kernels.cpu.gradients import (
     Gradients,
     Runs,
@@ -16,7 +16,6 @@ from lowprec.kernels.cpu.sort import find_runs, sort_by_row
 from lowprec.kernels.cpu.update import update_sgd
 
 __all__ = [
-    "NOT_FOUND",
     "Gradients",
     "Runs",
     "count_nonfinite_rows",

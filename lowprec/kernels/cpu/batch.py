@@ -3,48 +3,59 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.options import PARALLEL
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.search import part_of_bags
 
-NOT_FOUND = np.iinfo(np.int64).max
+
+@njit(**SERIAL)
+def _rows_of_features(indices, num_embeddings, row_offsets, rows, first, last):
+    features = num_embeddings.size
+    outside = 0
+    for sample in range(first, last):
+        for feature in range(features):
+            position = np.uint64(sample * features + feature)
+            index = np.int64(indices[position])
+            outside += np.uint64(index) >= np.uint64(num_embeddings[feature])
+            rows[position] = np.uint32(row_offsets[feature] + index)
+    return outside == 0
 
 
 @njit(**PARALLEL)
-def rows_of_features(indices, num_embeddings, row_offsets, rows):
-    """Rows (uint32) of one id per feature; the position of the first bad id, or NOT_FOUND.
+def rows_of_features(indices, num_embeddings, row_offsets, rows, in_range):
+    """Rows (uint32) of one id per feature; `in_range` says of each thread's part if all ids are.
 
     `indices` is flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     """
+    threads, samples = in_range.size, indices.size // num_embeddings.size
+    for t in prange(threads):
+        first, last = t * samples // threads, (t + 1) * samples // threads
+        in_range[t] = _rows_of_features(indices, num_embeddings, row_offsets, rows, first, last)
+
+
+@njit(**SERIAL)
+def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, first, last):
     features = num_embeddings.size
-    first_bad = NOT_FOUND
-    for sample in prange(indices.size // features):
-        bad = NOT_FOUND
-        for feature in range(features):
-            position = sample * features + feature
+    outside = 0
+    for bag in range(first, last):
+        feature = bag % features
+        for position in range(np.uint64(offsets[bag]), np.uint64(offsets[bag + 1])):
             index = np.int64(indices[position])
-            if index < 0 or index >= num_embeddings[feature]:
-                bad = min(bad, position)
+            outside += np.uint64(index) >= np.uint64(num_embeddings[feature])
             rows[position] = np.uint32(row_offsets[feature] + index)
-        first_bad = min(first_bad, bad)
-    return first_bad
+            bags[position] = np.uint32(bag)
+    return outside == 0
 
 
 @njit(**PARALLEL)
-def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags):
-    """Rows and bags (uint32) of jagged bags; the position of the first bad id, or NOT_FOUND.
+def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, in_range):
+    """Rows and bags (uint32) of jagged bags; `in_range` as for `rows_of_features`.
 
     Bag k is ``indices[offsets[k]:offsets[k + 1]]`` and belongs to feature
     ``k % num_embeddings.size``.
     """
-    features = num_embeddings.size
-    first_bad = NOT_FOUND
-    for bag in prange(offsets.size - 1):
-        feature = bag % features
-        bad = NOT_FOUND
-        for position in range(offsets[bag], offsets[bag + 1]):
-            index = np.int64(indices[position])
-            if index < 0 or index >= num_embeddings[feature]:
-                bad = min(bad, position)
-            rows[position] = np.uint32(row_offsets[feature] + index)
-            bags[position] = np.uint32(bag)
-        first_bad = min(first_bad, bad)
-    return first_bad
+    threads = in_range.size
+    for t in prange(threads):
+        first, last = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
+        in_range[t] = _rows_of_bags(
+            indices, offsets, num_embeddings, row_offsets, rows, bags, first, last
+        )

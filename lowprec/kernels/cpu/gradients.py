@@ -10,10 +10,10 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.sort import POSITION, ROW_SHIFT
 from lowprec.scalar.bits import float_as_bits, fma, u32
-from lowprec.scalar.lanes import any_lane
 from lowprec.scalar.updates import PIECE
 
-GRADIENTS_AHEAD = 8
+_GRADIENTS_AHEAD = np.uint64(8)
+_ONE = np.uint64(1)
 _ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
 
 
@@ -21,8 +21,8 @@ class Runs(NamedTuple):
     """The ids of a batch, grouped by row: what `sort` made."""
 
     order: np.ndarray  # (n,) uint64: row << 32 | position, sorted
-    starts: np.ndarray  # (runs + 1,) int64
-    first_pieces: np.ndarray  # (runs + 1,) int64
+    starts: np.ndarray  # (runs + 1,) uint32
+    first_pieces: np.ndarray  # (runs + 1,) uint32
     pieces: np.ndarray  # (pieces, embedding_dim) float32: the sums of long runs, by `sum_pieces`
 
 
@@ -36,75 +36,81 @@ class Gradients(NamedTuple):
 
 @njit(forceinline=True, **SERIAL)
 def row_of_run(runs, run):
-    """The row (uint64) that a run is about."""
-    return runs.order[runs.starts[run]] >> ROW_SHIFT
+    """The row (int64) that a run is about."""
+    return np.int64(runs.order[runs.starts[run]] >> ROW_SHIFT)
 
 
 @njit(forceinline=True, **SERIAL)
-def _bag_at(gradients, entry):
-    position = np.int64(entry & POSITION)
-    return np.int64(gradients.bags[position]) if gradients.bags.size else position
+def bag_at(gradients, entry):
+    """The bag (int64) of an entry of ``runs.order``: its row of `grad`."""
+    position = np.uint32(entry & POSITION)
+    return np.int64(gradients.bags[position] if gradients.bags.size else position)
 
 
 @njit(forceinline=True, **SERIAL)
-def prefetch_gradients(runs, gradients, run):
-    """Ask for the gradients that lie as far ahead as those of `run` are many."""
-    ahead = runs.starts[run] + GRADIENTS_AHEAD
-    count = runs.starts[run + 1] - runs.starts[run]
-    for i in range(ahead, min(ahead + count, runs.order.size)):
-        prefetch_row(gradients.grad, _bag_at(gradients, runs.order[i]))
+def is_one_gradient(runs, gradients, run):
+    """Whether the gradient of a row is that of one bag as it is."""
+    count = runs.starts[run + _ONE] - runs.starts[run]
+    return count == 1 and gradients.coefficients.size == 0
 
 
 @njit(forceinline=True, **SERIAL)
-def _sum_gradients(gradients, order, start, stop, column, count):
-    """The sum over ``order[start:stop]`` of coefficient * grad, in that order."""
+def prefetch_gradient(gradients, order, place):
+    """Ask for the gradient that is due a few entries of `order` after that at `place`."""
+    ahead = min(place + _GRADIENTS_AHEAD, np.uint64(order.size - 1))
+    prefetch_row(gradients.grad, bag_at(gradients, order[ahead]))
+
+
+@njit(**SERIAL)
+def _sum_gradients(gradients, order, start, stop, total):
+    """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
     columns = gradients.grad.shape[1]
-    total = zeros(gradients.grad)
-    for i in range(start, stop):
-        term = load(gradients.grad, _bag_at(gradients, order[i]) * columns + column, count)
-        if gradients.coefficients.size:
-            total = fma(gradients.coefficients[order[i] & POSITION], term, total)
-        else:
-            total = total + term
-    return total
+    for column in range(0, columns, WIDTH):
+        store(zeros(total), total, column, min(WIDTH, columns - column))
+    for i in range(np.uint64(start), np.uint64(stop)):
+        prefetch_gradient(gradients, order, i)
+        first = bag_at(gradients, order[i]) * columns
+        weighted = gradients.coefficients.size > 0
+        coefficient = np.float32(1.0)
+        if weighted:
+            coefficient = gradients.coefficients[np.uint32(order[i] & POSITION)]
+        for column in range(0, columns, WIDTH):
+            count = min(WIDTH, columns - column)
+            term, so_far = load(gradients.grad, first + column, count), load(total, column, count)
+            # a product with one is exact, so fma serves both
+            store(fma(coefficient, term, so_far), total, column, count)
 
 
 @njit(**PARALLEL)
 def sum_pieces(runs, gradients):
     """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
-    columns = gradients.grad.shape[1]
     for piece in prange(runs.pieces.shape[0]):
         run = first_at_least(runs.first_pieces, piece + 1) - 1
-        start = runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE
-        stop = min(start + PIECE, runs.starts[run + 1])
-        for column in range(0, columns, WIDTH):
-            count = min(WIDTH, columns - column)
-            total = _sum_gradients(gradients, runs.order, start, stop, column, count)
-            store(total, runs.pieces, piece * columns + column, count)
-
-
-@njit(forceinline=True, **SERIAL)
-def sum_run(runs, gradients, run, column, count):
-    """The gradient of the row of one run: a block of `count` columns."""
-    first, last = runs.first_pieces[run], runs.first_pieces[run + 1]
-    start, stop = runs.starts[run], runs.starts[run + 1]
-    if first == last:
-        return _sum_gradients(gradients, runs.order, start, stop, column, count)
-    total = zeros(gradients.grad)
-    for piece in range(first, last):
-        total = total + load(runs.pieces, piece * gradients.grad.shape[1] + column, count)
-    return total
+        start = np.uint32(runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE)
+        stop = np.uint32(min(np.int64(start) + PIECE, np.int64(runs.starts[run + 1])))
+        _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
 
 
 @njit(**SERIAL)
-def is_finite(runs, gradients, run, factor):
-    """Whether every number of a row's gradient is finite when multiplied by `factor`."""
-    columns = gradients.grad.shape[1]
-    for column in range(0, columns, WIDTH):
-        total = sum_run(runs, gradients, run, column, min(WIDTH, columns - column))
-        if any_lane(u32(float_as_bits(total * factor) & _ABS) >= _INF):
-            return False
-    return True
+def sum_run(runs, gradients, run, total):
+    """total = the gradient of the row of one run."""
+    start, stop = runs.starts[run], runs.starts[run + _ONE]
+    if stop - start <= PIECE:
+        _sum_gradients(gradients, runs.order, start, stop, total)
+        return
+    total[:] = np.float32(0.0)
+    for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
+        for c in range(total.size):
+            total[c] += runs.pieces[piece, c]
+
+
+@njit(**SERIAL)
+def is_finite(values, factor):
+    """Whether every ``factor * value`` is finite."""
+    finite = True
+    for c in range(values.size):
+        finite &= u32(float_as_bits(values[c] * factor) & _ABS) < _INF
+    return finite
 
 
 @njit(**PARALLEL)
@@ -112,7 +118,9 @@ def count_nonfinite_rows(runs, gradients, learning_rate):
     """How many rows of the batch have a step that is not finite."""
     count = 0
     for run in prange(runs.starts.size - 1):
-        if not is_finite(runs, gradients, run, learning_rate):
+        values = np.empty(gradients.grad.shape[1], np.float32)
+        sum_run(runs, gradients, np.uint64(run), values)
+        if not is_finite(values, learning_rate):
             count += 1
     return count
 

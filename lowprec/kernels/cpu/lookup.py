@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
 from lowprec.scalar.formats import decode
 
@@ -52,17 +52,6 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
             store(total, out, bag * columns + column, count)
 
 
-@njit(forceinline=True, **SERIAL)
-def _first_bag(offsets, part, parts):
-    """The first bag of a part of the batch; the bags of all parts have about as many entries."""
-    bags = offsets.size - 1
-    if part == 0:
-        return 0
-    if part == parts:
-        return bags
-    return min(bags, first_at_least(offsets, offsets[bags] * part // parts))
-
-
 @njit(**PARALLEL)
 def pool(weight, rows, offsets, sample_weights, mean, out, threads):
     """``out[k]`` = the sum over bag k of ``sample_weights * weight[rows]``, or that over its size.
@@ -71,5 +60,5 @@ def pool(weight, rows, offsets, sample_weights, mean, out, threads):
     """
     for t in prange(threads):
         # by entries rather than bags, so that a few long bags do not fall to one thread
-        start, stop = _first_bag(offsets, t, threads), _first_bag(offsets, t + 1, threads)
+        start, stop = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
         _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)

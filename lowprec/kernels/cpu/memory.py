@@ -81,6 +81,17 @@ def zeros(typingctx, array):
 
 
 @intrinsic
+def _columns_of_line(typingctx, matrix):
+    """How many elements a cache line holds: a constant to the compiler, as `itemsize` is not."""
+    count = CACHE_LINE_BYTES * 8 // matrix.dtype.bitwidth
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.int64, count)
+
+    return types.int64(matrix), codegen
+
+
+@intrinsic
 def _prefetch_element(typingctx, array, index):
     """Ask for the cache line of ``array[index]``."""
 
@@ -105,6 +116,8 @@ def prefetch_row(matrix, row):
     """Ask for every cache line of ``matrix[row]``."""
     columns = matrix.shape[1]
     first = row * columns
-    for column in range(0, columns, CACHE_LINE_BYTES // matrix.itemsize):
+    line = _columns_of_line(matrix)
+    _prefetch_element(matrix, first)
+    for column in range(line, columns - 1, line):
         _prefetch_element(matrix, first + column)
     _prefetch_element(matrix, first + columns - 1)  # a row need not begin with a cache line

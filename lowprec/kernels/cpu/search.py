@@ -16,3 +16,14 @@ def first_at_least(sorted_values, value):
         else:
             high = middle
     return low
+
+
+@njit(forceinline=True, **SERIAL)
+def part_of_bags(offsets, part, parts):
+    """The first bag of a part of the batch; the bags of all parts have about as many entries."""
+    bags = offsets.size - 1
+    if part == 0:
+        return 0
+    if part == parts:
+        return bags
+    return min(bags, first_at_least(offsets, offsets[bags] * part // parts))

@@ -85,12 +85,18 @@ def find_runs(order, starts, first_pieces):
     first of which is number ``first_pieces[r]`` of all such pieces; a short run needs none, and
     then ``first_pieces[r] == first_pieces[r + 1]``.
     """
-    runs, pieces, start = 0, 0, 0
-    for i in range(1, order.size + 1):
-        if i == order.size or order[i] >> ROW_SHIFT != order[start] >> ROW_SHIFT:
-            starts[runs], first_pieces[runs] = start, pieces
-            if i - start > PIECE:
-                pieces += (i - start + PIECE - 1) // PIECE
-            runs, start = runs + 1, i
-    starts[runs], first_pieces[runs] = order.size, pieces
-    return runs, pieces
+    runs = np.uint64(0)
+    previous = ~order[0]
+    for i in range(np.uint64(order.size)):
+        starts[runs] = i  # overwritten where it is no start, which is faster than a branch
+        runs += np.uint64(((order[i] ^ previous) >> ROW_SHIFT) != np.uint64(0))
+        previous = order[i]
+    starts[runs] = order.size
+    pieces = np.int64(0)
+    for run in range(runs):
+        first_pieces[run] = pieces
+        count = np.int64(starts[run + np.uint64(1)]) - np.int64(starts[run])
+        if count > PIECE:
+            pieces += (count + PIECE - 1) // PIECE
+    first_pieces[runs] = pieces
+    return np.int64(runs), pieces
