@@ -268,7 +268,7 @@ class EmbeddingTable:
         kernels = self._device.kernels
         if batch.rows.size:
             gradients = kernels.Gradients(flat_grad, batch.bags, batch.coefficients())
-            runs = self._group(batch, threads)
+            runs = self._group(batch)
             if len(runs.pieces):
                 kernels.sum_pieces(runs, gradients)
             guard = self._needs_guard(gradients, runs, learning_rate, threads)
@@ -300,7 +300,7 @@ class EmbeddingTable:
             raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
         return values.reshape(-1, self.embedding_dim)
 
-    def _group(self, batch: Batch, threads: int) -> Any:
+    def _group(self, batch: Batch) -> Any:
         """The ids of a batch grouped by row."""
         kernels = self._device.kernels
         n = batch.rows.size
@@ -309,7 +309,8 @@ class EmbeddingTable:
         starts = self._workspace.empty("starts", (n + 1,), np.uint32)
         first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.uint32)
         row_bits = int(self._features.num_rows - 1).bit_length()
-        order = kernels.sort_by_row(batch.rows, row_bits, packed, spare, threads)
+        with self._device.threads(n) as threads:
+            order = kernels.sort_by_row(batch.rows, row_bits, packed, spare, threads)
         count, num_pieces = kernels.find_runs(order, starts, first_pieces)
         pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)
         return kernels.Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)

@@ -10,7 +10,7 @@ from lowprec.kernels.cpu.search import part_of_bags
 @njit(**SERIAL)
 def _rows_of_features(indices, num_embeddings, row_offsets, rows, first, last):
     features = num_embeddings.size
-    outside = 0
+    outside = np.int64(0)
     for sample in range(first, last):
         for feature in range(features):
             position = np.uint64(sample * features + feature)
@@ -35,7 +35,7 @@ def rows_of_features(indices, num_embeddings, row_offsets, rows, in_range):
 @njit(**SERIAL)
 def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, first, last):
     features = num_embeddings.size
-    outside = 0
+    outside = np.int64(0)
     for bag in range(first, last):
         feature = bag % features
         for position in range(np.uint64(offsets[bag]), np.uint64(offsets[bag + 1])):

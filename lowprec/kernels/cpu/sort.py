@@ -14,24 +14,24 @@ POSITION = np.uint64(0xFFFFFFFF)
 
 @njit(**SERIAL)
 def _pack_and_count(rows, packed, mask, counts, start, stop):
-    counts[:] = 0
-    for i in range(start, stop):
+    counts[:] = np.uint32(0)
+    for i in range(np.uint64(start), np.uint64(stop)):  # unsigned: an index that is never negative
         row = np.uint64(rows[i])
-        packed[i] = (row << ROW_SHIFT) | np.uint64(i)
-        counts[row & mask] += 1
+        packed[i] = (row << ROW_SHIFT) | i
+        counts[row & mask] += np.uint32(1)
 
 
 @njit(**SERIAL)
 def _count(packed, shift, mask, counts, start, stop):
-    counts[:] = 0
-    for i in range(start, stop):
-        counts[(packed[i] >> shift) & mask] += 1
+    counts[:] = np.uint32(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        counts[(packed[i] >> shift) & mask] += np.uint32(1)
 
 
 @njit(**SERIAL)
 def _counts_to_places(counts):
     """In place: where each thread writes its first entry of each digit, digits before threads."""
-    place = 0
+    place = np.uint32(0)
     for digit in range(counts.shape[1]):
         for t in range(counts.shape[0]):
             count = counts[t, digit]
@@ -41,11 +41,12 @@ def _counts_to_places(counts):
 
 @njit(**SERIAL)
 def _scatter(packed, shift, mask, places, out, start, stop):
-    for i in range(start, stop):
+    for i in range(np.uint64(start), np.uint64(stop)):
         entry = packed[i]
         digit = (entry >> shift) & mask
-        out[places[digit]] = entry
-        places[digit] += 1
+        place = places[digit]
+        out[place] = entry
+        places[digit] = place + np.uint32(1)
 
 
 @njit(**PARALLEL)
@@ -60,7 +61,7 @@ def sort_by_row(rows, row_bits, packed, spare, threads):
     passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
     digit_bits = (row_bits + passes - 1) // passes
     mask = np.uint64((1 << digit_bits) - 1)
-    counts = np.empty((threads, 1 << digit_bits), np.int64)
+    counts = np.empty((threads, 1 << digit_bits), np.uint32)
     for p in range(passes):
         shift = ROW_SHIFT + np.uint64(p * digit_bits)
         for t in prange(threads):
