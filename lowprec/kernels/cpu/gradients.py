@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.sort import POSITION, ROW_SHIFT
@@ -61,24 +61,33 @@ def prefetch_gradient(gradients, order, place):
     prefetch_row(gradients.grad, bag_at(gradients, order[ahead]))
 
 
+@njit(forceinline=True, **SERIAL)
+def _add_columns(gradients, entry, first, column, total, like):
+    """Add the columns of one gradient, as many as `like`, to those of `total`."""
+    so_far = load(total, column, like)
+    term = load(gradients.grad, first + column, like)
+    if gradients.coefficients.size:
+        coefficient = gradients.coefficients[np.uint32(entry & POSITION)]
+        store(fma(coefficient, term, so_far), total, column)
+    else:
+        store(so_far + term, total, column)
+
+
 @njit(**SERIAL)
 def _sum_gradients(gradients, order, start, stop, total):
     """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
-    columns = gradients.grad.shape[1]
-    for column in range(0, columns, WIDTH):
-        store(zeros(total), total, column, min(WIDTH, columns - column))
+    columns = total.size
+    whole = in_blocks(columns)
+    for c in range(columns):
+        total[c] = np.float32(0.0)
     for i in range(np.uint64(start), np.uint64(stop)):
         prefetch_gradient(gradients, order, i)
-        first = bag_at(gradients, order[i]) * columns
-        weighted = gradients.coefficients.size > 0
-        coefficient = np.float32(1.0)
-        if weighted:
-            coefficient = gradients.coefficients[np.uint32(order[i] & POSITION)]
-        for column in range(0, columns, WIDTH):
-            count = min(WIDTH, columns - column)
-            term, so_far = load(gradients.grad, first + column, count), load(total, column, count)
-            # a product with one is exact, so fma serves both
-            store(fma(coefficient, term, so_far), total, column, count)
+        entry = order[i]
+        first = bag_at(gradients, entry) * columns
+        for column in range(0, whole, WIDTH):
+            _add_columns(gradients, entry, first, column, total, zeros(total, WIDTH))
+        for column in range(whole, columns):
+            _add_columns(gradients, entry, first, column, total, np.float32(0.0))
 
 
 @njit(**PARALLEL)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
@@ -15,13 +15,15 @@ ROWS_AHEAD = 24
 @njit(**SERIAL)
 def _gather_range(weight, rows, out, start, stop):
     columns = weight.shape[1]
+    whole = in_blocks(columns)
     for i in range(start, stop):
         prefetch_row(weight, np.int64(rows[min(i + ROWS_AHEAD, stop - 1)]))
         row = np.int64(rows[i])
-        for column in range(0, columns, WIDTH):
-            count = min(WIDTH, columns - column)
-            block = decode(load(weight, row * columns + column, count))
-            store(block, out, i * columns + column, count)
+        for column in range(0, whole, WIDTH):
+            block = load(weight, row * columns + column, WIDTH)
+            store(decode(block), out, i * columns + column)
+        for column in range(whole, columns):
+            store(decode(load(weight, row * columns + column, 1)), out, i * columns + column)
 
 
 @njit(**PARALLEL)
@@ -32,24 +34,36 @@ def gather(weight, rows, out, threads):
         _gather_range(weight, rows, out, start, stop)
 
 
+@njit(forceinline=True, **SERIAL)
+def _pool_columns(weight, rows, sample_weights, mean, first, last, column, total):
+    """The pooled columns of one bag; `total` is zero, a block or a number."""
+    columns = weight.shape[1]
+    for position in range(first, last):
+        place = np.int64(rows[position]) * columns + column
+        scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
+        total = fma(scale, decode(load(weight, place, total)), total)
+    if mean and last - first > 1:
+        total = total / np.float32(last - first)
+    return total
+
+
 @njit(**SERIAL)
 def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
     columns = weight.shape[1]
+    whole = in_blocks(columns)
     for bag in range(start, stop):
         first, last = offsets[bag], offsets[bag + 1]
         for position in range(first, last):
             ahead = min(position + ROWS_AHEAD, offsets[stop] - 1)
             prefetch_row(weight, np.int64(rows[ahead]))
-        for column in range(0, columns, WIDTH):
-            count = min(WIDTH, columns - column)
-            total = zeros(out)
-            for position in range(first, last):
-                block = decode(load(weight, np.int64(rows[position]) * columns + column, count))
-                scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
-                total = fma(scale, block, total)
-            if mean and last - first > 1:
-                total = total / np.float32(last - first)
-            store(total, out, bag * columns + column, count)
+        for column in range(0, whole, WIDTH):
+            total = zeros(out, WIDTH)
+            total = _pool_columns(weight, rows, sample_weights, mean, first, last, column, total)
+            store(total, out, bag * columns + column)
+        for column in range(whole, columns):
+            number = zeros(out, 1)
+            number = _pool_columns(weight, rows, sample_weights, mean, first, last, column, number)
+            store(number, out, bag * columns + column)
 
 
 @njit(**PARALLEL)

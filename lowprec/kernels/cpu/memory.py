@@ -1,6 +1,7 @@
-"""Between memory and registers: blocks of a row as `Lanes`, and the prefetch of whole rows.
+"""Between memory and registers: columns of a row, and the prefetch of whole rows.
 
-Arrays are C-contiguous and indexed flat.
+A row is handled in blocks of WIDTH columns, as `Lanes`, and the columns that are left one by one,
+as numbers: both run the same scalar functions.  Arrays are C-contiguous and indexed flat.
 """
 
 from llvmlite import ir
@@ -9,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.scalar.lanes import Lanes
+from lowprec.scalar.lanes import Lanes, with_dtype
 
 CACHE_LINE_BYTES = 64
 WIDTH = 16  # columns of a block; the compiler splits it into registers of the target's width
@@ -19,65 +20,65 @@ def _address(context, builder, array_type, array, index):
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
-def _is_whole(builder, count):
-    return builder.icmp_signed("==", count, count.type(WIDTH))
+def _block_type(dtype, like):
+    """The type of as many numbers as the constant `like` says, or as a block or number has."""
+    if isinstance(like, types.IntegerLiteral):
+        return dtype if like.literal_value == 1 else Lanes(dtype, like.literal_value)
+    if isinstance(like, (Lanes, types.Float)):
+        return with_dtype(like, dtype)
+    return None
 
 
 @intrinsic
-def load(typingctx, array, start, count):
-    """``array[start:start + count]`` as a block: `count` is at most WIDTH, further lanes are 0."""
-    lanes = Lanes(array.dtype, WIDTH)
+def load(typingctx, array, start, like):
+    """The block of `array` from `start` on: of a constant width, or as wide as another block.
+
+    A block of width 1 is a number.
+    """
+    block = _block_type(array.dtype, like)
+    if block is None:
+        return None
 
     def codegen(context, builder, sig, args):
-        address = _address(context, builder, sig.args[0], args[0], args[1])
-        vector_type = context.get_value_type(lanes)
-        itemsize = array.dtype.bitwidth // 8
-        with builder.if_else(_is_whole(builder, args[2])) as (whole, part):
-            with whole:
-                all_lanes = builder.load(builder.bitcast(address, vector_type.as_pointer()))
-                all_lanes.align = itemsize
-                after_whole = builder.basic_block
-            with part:
-                buffer = cgutils.alloca_once_value(builder, ir.Constant(vector_type, None))
-                cgutils.raw_memcpy(builder, buffer, address, args[2], itemsize)
-                some_lanes = builder.load(buffer)
-                after_part = builder.basic_block
-        block = builder.phi(vector_type)
-        block.add_incoming(all_lanes, after_whole)
-        block.add_incoming(some_lanes, after_part)
-        return block
+        address = _address(context, builder, sig.args[0], *args[:2])
+        block_pointer = context.get_value_type(block).as_pointer()
+        loaded = builder.load(builder.bitcast(address, block_pointer))
+        loaded.align = array.dtype.bitwidth // 8
+        return loaded
 
-    return lanes(array, types.int64, types.int64), codegen
+    return block(array, types.int64, like), codegen
 
 
 @intrinsic
-def store(typingctx, lanes, array, start, count):
-    """Write the first `count` lanes, at most WIDTH, to ``array[start:start + count]``."""
+def store(typingctx, block, array, start):
+    """Write a block, or a number, to ``array`` from `start` on."""
 
     def codegen(context, builder, sig, args):
-        address = _address(context, builder, sig.args[1], args[1], args[2])
-        itemsize = array.dtype.bitwidth // 8
-        with builder.if_else(_is_whole(builder, args[3])) as (whole, part):
-            with whole:
-                block_address = builder.bitcast(address, args[0].type.as_pointer())
-                builder.store(args[0], block_address).align = itemsize
-            with part:
-                buffer = cgutils.alloca_once_value(builder, args[0])
-                cgutils.raw_memcpy(builder, address, buffer, args[3], itemsize)
+        address = _address(context, builder, sig.args[1], *args[1:])
+        pointer = builder.bitcast(address, args[0].type.as_pointer())
+        builder.store(args[0], pointer).align = array.dtype.bitwidth // 8
         return context.get_dummy_value()
 
-    return types.void(lanes, array, types.int64, types.int64), codegen
+    return types.void(block, array, types.int64), codegen
 
 
 @intrinsic
-def zeros(typingctx, array):
-    """A block of zeros of the dtype of `array`."""
-    lanes = Lanes(array.dtype, WIDTH)
+def zeros(typingctx, array, width):
+    """A block of zeros of the dtype of `array`, where `width` is a constant."""
+    block = _block_type(array.dtype, width)
+    if block is None:
+        return None
 
     def codegen(context, builder, sig, args):
-        return ir.Constant(context.get_value_type(lanes), None)
+        return ir.Constant(context.get_value_type(block), None)
 
-    return lanes(array), codegen
+    return block(array, width), codegen
+
+
+@njit(forceinline=True, **SERIAL)
+def in_blocks(columns):
+    """How many of so many columns are handled in blocks."""
+    return columns - columns % WIDTH
 
 
 @intrinsic

@@ -11,9 +11,9 @@ from lowprec.kernels.cpu.gradients import (
     row_of_run,
     sum_run,
 )
-from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.rows import round_block
+from lowprec.kernels.cpu.rows import round_columns
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.scalar.formats import decode
 from lowprec.scalar.updates import sgd
@@ -30,36 +30,42 @@ def _first_run(starts, part, parts):
     return np.uint64((by_ids + runs * part // parts) // 2)
 
 
+@njit(forceinline=True, **SERIAL)
+def _sgd_columns(weight, place, gradient, learning_rate, low, high, column, stochastic):
+    """Step the weights from `place` on by `gradient`, a block or a number."""
+    values = sgd(decode(load(weight, place, gradient)), gradient, learning_rate)
+    store(round_columns(values, low, high, column, stochastic, weight[0, 0]), weight, place)
+
+
 @njit(**SERIAL)
 def _sgd_range(weight, runs, gradients, learning_rate, key, stochastic, guard, first, last, total):
     columns = weight.shape[1]
-    like = weight[0, 0]
+    whole = in_blocks(columns)
     skipped = 0
     for run in range(first, last):
         ahead = min(run + _ROWS_AHEAD, last - np.uint64(1))
         prefetch_row(weight, row_of_run(runs, ahead))
-        as_it_is = is_one_gradient(runs, gradients, run) and not guard
-        if as_it_is:
+        if is_one_gradient(runs, gradients, run) and not guard:
             place = np.uint64(runs.starts[run])
             prefetch_gradient(gradients, runs.order, place)
             gradient = gradients.grad
-            first_column = bag_at(gradients, runs.order[place]) * columns
+            start = bag_at(gradients, runs.order[place]) * columns
         else:
             sum_run(runs, gradients, run, total[0])
-            gradient, first_column = total, 0
+            gradient, start = total, 0
             if guard and not is_finite(total[0], learning_rate):
                 skipped += 1
                 continue
-        row = row_of_run(runs, run)
-        low, high = halves_of(derive(key, row))
-        for column in range(0, columns, WIDTH):
-            count = min(WIDTH, columns - column)
-            step = load(gradient, first_column + column, count)
-            if as_it_is:
-                step = zeros(gradient) + step  # a sum begins with 0.0, which matters to -0.0
-            values = sgd(decode(load(weight, row * columns + column, count)), step, learning_rate)
-            words = round_block(values, low, high, column, stochastic, like)
-            store(words, weight, row * columns + column, count)
+        index = row_of_run(runs, run)
+        low, high = halves_of(derive(key, index))
+        row = index * columns
+        # A sum begins with 0.0, which turns a -0.0 into 0.0; a sum itself is none the other for it.
+        for column in range(0, whole, WIDTH):
+            step = zeros(gradient, WIDTH) + load(gradient, start + column, WIDTH)
+            _sgd_columns(weight, row + column, step, learning_rate, low, high, column, stochastic)
+        for column in range(whole, columns):
+            step = np.float32(0.0) + load(gradient, start + column, 1)
+            _sgd_columns(weight, row + column, step, learning_rate, low, high, column, stochastic)
     return skipped
 
 
