@@ -8,19 +8,23 @@ A second copy of the table, at any moment of it, would show as a peak of twice t
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 
-import lowprec as lp
-from examples.criteo import peak_memory
+from benchmarks import child, machine
+from benchmarks.data import FEATURES
+from benchmarks.report import tables
+from benchmarks.results import Comparison, Job, Options
 
-FEATURES, BATCH, STEPS = 26, 4096, 20
+TITLE = "Memory: training one table"
+BATCH, STEPS = 4096, 20
 
 
 def train(rows: int, dim: int, dtype: str) -> tuple[int, int, int]:
     """Bytes of the table, and the process's peak memory before and after training."""
+    import lowprec as lp  # see child.Child
+
     rng = np.random.default_rng(0)
     per_feature = rows // FEATURES
     indices = rng.integers(0, per_feature, (BATCH, FEATURES), dtype=np.int32)
@@ -28,12 +32,33 @@ def train(rows: int, dim: int, dtype: str) -> tuple[int, int, int]:
     small = lp.EmbeddingTable([per_feature // 1000 + 1] * FEATURES, dim, dtype)
     small.update(np.zeros_like(indices), grad)
     small.lookup(np.zeros_like(indices))
-    before = peak_memory()
+    before = machine.peak_memory()
     table = lp.EmbeddingTable([per_feature] * FEATURES, dim, dtype)
     for _ in range(STEPS):
         table.lookup(indices)
         table.update(indices, grad)
-    return table.nbytes, before, peak_memory()
+    return table.nbytes, before, machine.peak_memory()
+
+
+def compare(rows: int, dim: int) -> list[Comparison]:
+    """Both formats."""
+    comparison = Comparison("memory", {"rows": rows, "dim": dim})
+    for dtype in ("float32", "float16"):
+        arguments = {"rows": rows, "dim": dim, "dtype": dtype}
+        nbytes, before, peak = child.call(
+            "benchmarks.memory:train", arguments, child.environment(machine.cores())
+        )
+        comparison.table[dtype] = {
+            "table, MB": nbytes / 1e6,
+            "peak of the process, MB": peak / 1e6,
+            "growth of the peak, in tables": (peak - before) / nbytes,
+        }
+    return [comparison]
+
+
+def jobs(options: Options) -> list[Job]:
+    """The suite."""
+    return [partial(compare, rows=100_000 if options.quick else 10_000_000, dim=64)]
 
 
 def main() -> None:
@@ -42,16 +67,7 @@ def main() -> None:
     parser.add_argument("--rows", type=float, default=1e7)
     parser.add_argument("--dim", type=int, default=64)
     options = parser.parse_args()
-    print("| tables | table MB | peak MB of the process | growth of the peak, in tables |")
-    print("|---|---|---|---|")
-    for dtype in ("float32", "float16"):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            job = pool.submit(train, int(options.rows), options.dim, dtype)
-            nbytes, before, peak = job.result()
-        print(
-            f"| {dtype} | {nbytes / 1e6:.0f} | {peak / 1e6:.0f} | {(peak - before) / nbytes:.3f} |",
-            flush=True,
-        )
+    print(tables(compare(int(options.rows), options.dim)))
 
 
 if __name__ == "__main__":

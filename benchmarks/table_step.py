@@ -1,88 +1,184 @@
-"""Lookup + update of float32, float16 nearest and float16 stochastic tables, in one run.
+"""Lookup + update of tables: lowprec's formats against each other and against other libraries.
 
-python -m benchmarks.table_step --rows 1e6 --dim 64 --threads 2
+    python -m benchmarks.table_step --rows 1e6 --dim 64 --ids uniform --threads 2 --peers
+
+measures one size; the suite of ``python -m benchmarks`` measures many.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
 
-import numba
 import numpy as np
+from numpy.typing import NDArray
 
-import lowprec as lp
-from benchmarks.timing import interleaved, ratio, summary
+from benchmarks import child, machine, peers
+from benchmarks.data import FEATURES, draw_ids
+from benchmarks.report import tables
+from benchmarks.results import LOWPREC, REFERENCE, SUBJECT, Comparison, Job, Options, measure
 
-FEATURES, BATCH = 26, 4096
-VARIANTS = {
-    "float32": ("float32", "nearest"),
-    "float16 nearest": ("float16", "nearest"),
-    "float16 stochastic": ("float16", "stochastic"),
-}
-
-
-def draw_ids(rng: np.random.Generator, rows: int, shape: tuple[int, int], ids: str) -> np.ndarray:
-    """Uniform ids, or ids whose frequencies follow a power law with exponent 1.05."""
-    if ids == "uniform":
-        return rng.integers(0, rows, shape, dtype=np.int32)
-    power = -0.05
-    rank = (rng.random(shape) * ((rows + 1.0) ** power - 1.0) + 1.0) ** (1.0 / power) - 1.0
-    return (np.minimum(rank, rows - 1).astype(np.int64) * 2654435761 % rows).astype(np.int32)
+TITLE = "Tables: lookup + update"
+IDS = ("uniform", "zipf")
+LEARNING_RATE = 0.01
+BATCHES = 16  # that rotate, so that the rows of none stay in cache
+_MEMORY_SHARE = 0.85  # of what is available, that tables may take
+# How far a weight may be off after a step: rounding to nearest at each of a few equal ids.
+_TOLERANCE = {4: {"rtol": 1e-5, "atol": 1e-6}, 2: {"rtol": 2**-9, "atol": 2**-12}}
 
 
-def compare(rows: int, dim: int, ids: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds of lookup + update of each variant; batches rotate, so none stays in cache."""
-    rng = np.random.default_rng(0)
-    rows_of_feature = rows // FEATURES
-    batches = [draw_ids(rng, rows_of_feature, (BATCH, FEATURES), ids) for _ in range(16)]
-    grad = rng.normal(size=(BATCH, FEATURES, dim)).astype(np.float32)
-    out = np.empty_like(grad)
+@dataclass(frozen=True)
+class Size:
+    """Tables to compare with each kind of ids; `rows` of all features together."""
 
-    def contestant(dtype: str, rounding: str, offset: int):
-        table = lp.EmbeddingTable([rows_of_feature] * FEATURES, dim, dtype, rounding)
+    rows: int
+    dim: int
+    threads: int
+    batch: int = 4096
+    ids: tuple[str, ...] = IDS
 
-        def step(number: int) -> None:
-            indices = batches[(7 * number + 5 * offset) % len(batches)]
-            table.lookup(indices, out=out)
-            table.update(indices, grad)
 
-        return step
+def compare(size: dict[str, Any], with_peers: bool, rounds: int, seed: int) -> list[dict[str, Any]]:
+    """The comparisons of one `Size`, in this process and with the threads that it has."""
+    from benchmarks.lowprec_table import Lowprec  # see child.Child
 
-    contestants = {
-        name: contestant(dtype, rounding, offset)
-        for offset, (name, (dtype, rounding)) in enumerate(VARIANTS.items())
+    rows_of_feature, dim = size["rows"] // FEATURES, size["dim"]
+    shape = (size["batch"], FEATURES)
+    rng = np.random.default_rng(seed)
+    grad = rng.normal(size=(*shape, dim)).astype(np.float32)
+    contestants: dict[str, peers.Table] = {
+        name: Lowprec(rows_of_feature, FEATURES, dim, dtype, rounding, LEARNING_RATE)
+        for name, (dtype, rounding) in LOWPREC.items()
     }
-    return interleaved(contestants, rounds)
+    left_out: list[str] = []
+    if with_peers:
+        found, left_out = make_peers(contestants[REFERENCE].weight())
+        contestants |= found
+    steps = {name: partial(_step, contestant) for name, contestant in contestants.items()}
+    results = []
+    for ids in size["ids"]:
+        batches = [draw_ids(rng, rows_of_feature, shape, ids) for _ in range(BATCHES)]
+        for contestant in contestants.values():
+            contestant.load(batches, grad)
+        if not results:
+            check(contestants, batches[0])
+        notes = left_out + [one.note for one in contestants.values() if one.note]
+        setting = {**size, "ids": ids}
+        results.append(measure("table", setting, SUBJECT, steps, rounds, seed=seed, notes=notes))
+    return [asdict(result) for result in results]
+
+
+def _step(contestant: peers.Table, number: int) -> None:
+    contestant.step(number % BATCHES)
+
+
+def make_peers(weight: NDArray[np.float32]) -> tuple[dict[str, peers.Table], list[str]]:
+    """The other libraries' tables with these weights, as far as memory goes, and who is missing."""
+    found, left_out = {}, []
+    limit = machine.available_memory() * _MEMORY_SHARE
+    for name, entry in peers.TABLES.items():
+        make, problem = peers.find(name)
+        nbytes = weight.size * entry.itemsize
+        if make and nbytes <= limit:
+            found[name] = make(weight, FEATURES, LEARNING_RATE)
+            limit -= nbytes
+        else:
+            left_out.append(f"{name} is left out: {problem or 'not enough memory'}")
+    return found, left_out
+
+
+def check(contestants: dict[str, peers.Table], indices: NDArray[Any]) -> None:
+    """Take a step with every contestant: all must read and change the same rows by the same.
+
+    Raises
+    ------
+    AssertionError
+        If a contestant does something else than lowprec's float32 table.
+    """
+    reference = contestants[REFERENCE]
+    rows_of_feature = len(reference.weight()) // FEATURES
+    rows = indices + np.arange(indices.shape[1]) * rows_of_feature
+    unique = np.unique(rows)
+    before = {name: _rows(table, unique) for name, table in contestants.items()}
+    for name, table in contestants.items():
+        expected = table.weight()[rows].astype(np.float32)
+        np.testing.assert_array_equal(table.lookup(0), expected, f"lookup of {name}")
+        table.step(0)
+    change = _rows(reference, unique) - before[REFERENCE]
+    for name, table in contestants.items():
+        expected = before[name] + (adagrad(change) if "Adagrad" in name else change)
+        tolerance = _TOLERANCE[table.weight().itemsize]
+        np.testing.assert_allclose(_rows(table, unique), expected, **tolerance, err_msg=name)
+
+
+def _rows(table: peers.Table, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    return table.weight()[rows].astype(np.float32)
+
+
+def adagrad(sgd_change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first step of row-wise Adagrad where SGD would make the change `sgd_change`."""
+    grad = sgd_change / -LEARNING_RATE
+    return -LEARNING_RATE * grad / np.sqrt(np.mean(grad**2, axis=1, keepdims=True))
+
+
+# --- the suite ---
+
+
+def sizes(options: Options) -> tuple[list[Size], list[Size]]:
+    """Those to compare with other libraries, along one axis at a time, and those for lowprec."""
+    all_threads = options.threads[-1]
+    if options.quick:
+        small = Size(20_000, 16, all_threads, batch=512)
+        return [small], [replace(small, threads=threads) for threads in options.threads[:-1]]
+    middle = Size(1_000_000, 64, all_threads)
+    with_peers = [
+        *(Size(10_000_000, dim, threads) for dim in (64, 16) for threads in options.threads),
+        replace(middle, rows=100_000),
+        *(replace(middle, dim=dim) for dim in (16, 64, 128)),
+        *(replace(middle, batch=batch) for batch in (512, 2048, 8192)),
+    ]
+    alone = [
+        Size(rows, dim, threads)
+        for rows in (100_000, 1_000_000, 10_000_000)
+        for dim in (16, 64, 128)
+        for threads in options.threads
+    ]
+    return with_peers, [size for size in alone if size not in with_peers]
+
+
+def run(size: Size, with_peers: bool, rounds: int, seed: int) -> list[Comparison]:
+    """`compare` in a process of its own."""
+    arguments = {"size": asdict(size), "with_peers": with_peers, "rounds": rounds, "seed": seed}
+    environment = child.environment(size.threads, with_peers=with_peers)
+    found = child.call("benchmarks.table_step:compare", arguments, environment)
+    return [Comparison(**one) for one in found]
+
+
+def jobs(options: Options) -> list[Job]:
+    """The suite."""
+    with_peers, alone = sizes(options)
+    few, many = (3, 3) if options.quick else (21, 41)
+    return [
+        *(partial(run, size, True, few, options.seed) for size in with_peers),
+        *(partial(run, size, False, many, options.seed) for size in alone),
+    ]
 
 
 def main() -> None:
-    """Print one Markdown table."""
+    """Print the comparisons of one size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 1e6], help="in all")
-    parser.add_argument("--dim", type=int, nargs="+", default=[16, 64])
-    parser.add_argument(
-        "--ids", nargs="+", choices=("uniform", "zipf"), default=["uniform", "zipf"]
-    )
-    parser.add_argument(
-        "--threads", type=int, nargs="+", default=[1, numba.config.NUMBA_NUM_THREADS]
-    )
+    parser.add_argument("--rows", type=float, default=1e6, help="of all features together")
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=machine.cores())
+    parser.add_argument("--batch", type=int, default=4096)
+    parser.add_argument("--ids", nargs="+", choices=IDS, default=IDS)
+    parser.add_argument("--peers", action="store_true", help="time other libraries too")
     parser.add_argument("--rounds", type=int, default=31)
     options = parser.parse_args()
-    print(f"{FEATURES} features x {BATCH} ids, lookup + update, ms: median [quartiles]\n")
-    print(f"| rows x dim | ids | threads | {' | '.join(VARIANTS)} | stochastic vs float32 |")
-    print("|---" * (len(VARIANTS) + 4) + "|")
-    for threads in sorted(set(options.threads)):
-        numba.set_num_threads(threads)
-        for rows in options.rows:
-            for dim in options.dim:
-                for ids in options.ids:
-                    times = compare(int(rows), dim, ids, options.rounds)
-                    cells = " | ".join(summary(times[name]) for name in VARIANTS)
-                    faster = ratio(times["float16 stochastic"], times["float32"])
-                    print(
-                        f"| {rows:.0e} x {dim} | {ids} | {threads} | {cells} | {faster:.2f}x |",
-                        flush=True,
-                    )
+    size = Size(int(options.rows), options.dim, options.threads, options.batch, tuple(options.ids))
+    print(tables(run(size, options.peers, options.rounds, seed=0)))
 
 
 if __name__ == "__main__":

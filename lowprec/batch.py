@@ -95,8 +95,11 @@ class Features:
         offsets: Any = None,
         pooling: str = "sum",
         per_sample_weights: Any = None,
+        across_features: bool = False,
     ) -> Batch:
         """Check a batch and find its rows, by so many threads.
+
+        With `across_features`, the bags of all features of a sample are one.
 
         Raises
         ------
@@ -109,10 +112,14 @@ class Features:
         ids, bounds = self._check_layout(indices, offsets)
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
         weights = _check_sample_weights(per_sample_weights, ids)
-        rows, bags, in_range = self._find_rows(device, threads, ids.reshape(-1), bounds)
+        merged = len(self) if across_features else 1
+        rows, bags, in_range = self._find_rows(device, threads, ids.reshape(-1), bounds, merged)
         if not in_range:
             position = self._first_out_of_range(ids.reshape(-1), bounds)
             self._raise_out_of_range(ids, bounds, position)
+        if across_features:
+            shape = shape[:1]
+            bounds = np.arange(shape[0] + 1) * merged if bounds is None else bounds[::merged]
         return Batch(rows, bags, bounds, weights, pooling == "mean", shape)
 
     def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:
@@ -136,7 +143,7 @@ class Features:
                 start, stop = bounds[first], bounds[last]
                 piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
             with device.threads(piece_ids.size) as threads:
-                in_range = self._find_rows(device, threads, piece_ids, piece_bounds)[2]
+                in_range = self._find_rows(device, threads, piece_ids, piece_bounds, 1)[2]
             if not in_range:
                 position = self._first_out_of_range(piece_ids, piece_bounds)
                 self._raise_out_of_range(ids, bounds, int(start) + position)
@@ -158,18 +165,26 @@ class Features:
         raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")
 
     def _find_rows(
-        self, device: Device, threads: int, flat: NDArray[Any], offsets: NDArray[np.int64] | None
+        self,
+        device: Device,
+        threads: int,
+        flat: NDArray[Any],
+        offsets: NDArray[np.int64] | None,
+        merged: int,
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], bool]:
-        """The row and the bag of each position, and whether all ids are in range."""
+        """The row and the bag of each position, and whether all ids are in range.
+
+        So many bags in a row are merged into one; without, and no offsets, bags are left out.
+        """
         rows = np.empty(flat.size, np.uint32)
         tables = (self.num_embeddings, self.row_offsets[:-1])
         in_range = np.empty(threads, np.bool_)
         if offsets is None:
-            bags = np.empty(0, np.uint32)
-            device.kernels.rows_of_features(flat, *tables, rows, in_range)
+            bags = np.empty(flat.size if merged > 1 else 0, np.uint32)
+            device.kernels.rows_of_features(flat, *tables, rows, bags, in_range)
         else:
             bags = np.empty(flat.size, np.uint32)
-            device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags, in_range)
+            device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags, merged, in_range)
         return rows, bags, bool(in_range.all())
 
     def _first_out_of_range(self, flat: NDArray[Any], offsets: NDArray[np.int64] | None) -> int:

@@ -18,27 +18,25 @@ Float = NDArray[np.float32]
 Parameters = list[tuple[Float, Float]]  # one (weight, bias) a layer
 
 
-def linear_forward(x: Float, weight: Float, bias: Float) -> Float:
-    """x (B, in), weight (in, out), bias (out,) -> (B, out)."""
+def linear_forward(device: Device, x: Float, weight: Float, bias: Float, *, relu: bool) -> Float:
+    """x (B, in), weight (in, out), bias (out,) -> (B, out), through a ReLU if `relu`."""
     y = x @ weight
-    y += bias
+    with device.threads(y.size) as threads:
+        device.kernels.add_bias(y, bias, relu, threads)
     return y
 
 
-def linear_backward(dy: Float, x: Float, weight: Float) -> tuple[Float, Float, Float]:
-    """dy (B, out) -> dx (B, in), dweight (in, out), dbias (out,)."""
-    return dy @ weight.T, x.T @ dy, dy.sum(axis=0)
+def linear_backward(
+    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, input_too: bool
+) -> tuple[Float | None, Float, Float]:
+    """dy (B, out) -> dx (B, in), or None unless `input_too`, dweight (in, out), dbias (out,).
 
-
-def relu_forward(x: Float) -> Float:
-    """max(x, 0), in place."""
-    return np.maximum(x, np.float32(0.0), out=x)
-
-
-def relu_backward(dy: Float, y: Float) -> Float:
-    """dy where y > 0, else 0, in place."""
-    dy *= y > 0
-    return dy
+    `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
+    """
+    sums = np.empty((-(-len(dy) // device.kernels.BIAS_BLOCK), dy.shape[1]), dy.dtype)
+    with device.threads(dy.size):
+        device.kernels.bias_backward(dy, y, relu, sums)
+    return dy @ weight.T if input_too else None, x.T @ dy, sums.sum(axis=0)
 
 
 def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -54,27 +52,42 @@ def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
     ]
 
 
-def mlp_forward(x: Float, parameters: Parameters, *, last_relu: bool) -> list[Float]:
+def mlp_forward(
+    device: Device, x: Float, parameters: Parameters, *, last_relu: bool
+) -> list[Float]:
     """The input and every layer's output; ReLU after each layer, after the last if `last_relu`."""
     activations = [x]
     for layer, (weight, bias) in enumerate(parameters):
-        y = linear_forward(activations[-1], weight, bias)
-        is_last = layer == len(parameters) - 1
-        activations.append(y if is_last and not last_relu else relu_forward(y))
+        relu = last_relu or layer < len(parameters) - 1
+        activations.append(linear_forward(device, activations[-1], weight, bias, relu=relu))
     return activations
 
 
 def mlp_backward(
-    dy: Float, activations: list[Float], parameters: Parameters, *, last_relu: bool
-) -> tuple[Float, Parameters]:
-    """dy (B, out) -> dx (B, in), and the gradients of the parameters, layer by layer."""
+    device: Device,
+    dy: Float,
+    activations: list[Float],
+    parameters: Parameters,
+    *,
+    last_relu: bool,
+    input_too: bool,
+) -> tuple[Float | None, Parameters]:
+    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the parameters' gradients."""
     gradients: Parameters = []
+    dx: Float | None = dy
     for layer in reversed(range(len(parameters))):
-        if last_relu or layer < len(parameters) - 1:
-            dy = relu_backward(dy, activations[layer + 1])
-        dy, dweight, dbias = linear_backward(dy, activations[layer], parameters[layer][0])
+        assert dx is not None
+        dx, dweight, dbias = linear_backward(
+            device,
+            dx,
+            activations[layer + 1],
+            activations[layer],
+            parameters[layer][0],
+            relu=last_relu or layer < len(parameters) - 1,
+            input_too=input_too or layer > 0,
+        )
         gradients.insert(0, (dweight, dbias))
-    return dy, gradients
+    return dx, gradients
 
 
 def num_pairs(num_features: int) -> int:
@@ -84,18 +97,28 @@ def num_pairs(num_features: int) -> int:
 
 def dot_forward(device: Device, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
-    products = np.empty((len(dense), num_pairs(embeddings.shape[1])), np.float32)
-    device.kernels.dot_forward(dense, embeddings, products)
-    return np.concatenate([dense, products], axis=1)
+    (samples, dim), features = dense.shape, embeddings.shape[1]
+    pairs, width = num_pairs(features), device.kernels.WIDTH
+    joined = np.empty((samples, dim + pairs), np.float32)
+    with device.threads(joined.size) as threads:
+        transposed = np.zeros((threads, dim, -(-(features + 1) // width) * width), np.float32)
+        products = np.empty((threads, pairs + width), np.float32)
+        device.kernels.dot_forward(dense, embeddings, joined, transposed, products)
+    return joined
 
 
-def dot_backward(device: Device, dy: Float, dense: Float, embeddings: Float) -> tuple[Float, Float]:
-    """dy (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
-    dim = dense.shape[1]
+def dot_backward(
+    device: Device, djoined: Float, dense: Float, embeddings: Float
+) -> tuple[Float, Float]:
+    """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
+    vectors = embeddings.shape[1] + 1
     ddense, dembeddings = np.empty_like(dense), np.empty_like(embeddings)
-    dproducts = np.ascontiguousarray(dy[:, dim:])
-    device.kernels.dot_backward(dproducts, dense, embeddings, ddense, dembeddings)
-    ddense += dy[:, :dim]
+    with device.threads(djoined.size) as threads:
+        factors = np.empty((threads, vectors, vectors), np.float32)
+        scratch = np.empty((threads, vectors, dense.shape[1]), np.float32)
+        device.kernels.dot_backward(
+            djoined, dense, embeddings, ddense, dembeddings, factors, scratch
+        )
     return ddense, dembeddings
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+
+from lowprec.device import Device
 
 
 def logistic_loss(
-    logits: NDArray[np.float32], y: NDArray[np.float32]
+    device: Device, logits: NDArray[np.float32], y: NDArray[np.float32]
 ) -> tuple[float, NDArray[np.float32]]:
     """The mean log loss of a batch and its gradient with respect to the logits.
 
     Parameters
     ----------
+    device : Device
+        Where the arrays are.
     logits : ndarray of float32, shape (B,)
     y : ndarray of float32, shape (B,)
         Labels, 0 or 1.
@@ -21,18 +24,22 @@ def logistic_loss(
     Returns
     -------
     loss : float
-        The mean over the batch of ``log(1 + exp(z)) - y * z``.
+        The mean over the batch of ``log(1 + exp(z)) - y * z``, added up in float64.
     dlogits : ndarray of float32, shape (B,)
         ``(sigmoid(z) - y) / B``.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from lowprec.device import get_device
     >>> from lowprec.losses import logistic_loss
-    >>> loss, dlogits = logistic_loss(np.zeros(2, np.float32), np.array([0, 1], np.float32))
+    >>> y = np.array([0, 1], np.float32)
+    >>> loss, dlogits = logistic_loss(get_device("cpu"), np.zeros(2, np.float32), y)
     >>> round(loss, 4), dlogits
     (0.6931, array([ 0.25, -0.25], dtype=float32))
     """
-    loss = np.logaddexp(np.float32(0.0), logits) - y * logits
-    dlogits = (expit(logits) - y) / np.float32(len(y))
-    return float(loss.mean(dtype=np.float64)), dlogits
+    dlogits = np.empty_like(logits)
+    sums = np.empty(-(-len(logits) // device.kernels.LOSS_BLOCK), np.float64)
+    with device.threads(len(logits)):
+        device.kernels.logistic_loss(logits, y, dlogits, sums)
+    return float(sums.sum() / len(logits)), dlogits

@@ -19,6 +19,7 @@ from lowprec.workspace import Workspace, empty_aligned
 
 ROUNDINGS = ("stochastic", "nearest")
 ON_NONFINITE = ("raise", "skip")
+_NUMBERS_TO_FIND_A_ROW = 32
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT32_INF_BITS = 0x7F800000
 
@@ -181,6 +182,7 @@ class EmbeddingTable:
         pooling: str = "sum",
         per_sample_weights: ArrayLike | None = None,
         *,
+        across_features: bool = False,
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Read the embeddings of a batch.
@@ -197,6 +199,9 @@ class EmbeddingTable:
             Of the ids of a bag; the mean is the (weighted) sum over the number of ids.
         per_sample_weights : array_like of float32, the shape of `indices`, optional
             Factors of the rows.
+        across_features : bool, default False
+            Pool the ids of all features of a sample, as a linear model does, instead of those of
+            each feature apart.
         out : ndarray of float32, optional
             A C-contiguous array of the result's shape to write to.
 
@@ -204,7 +209,7 @@ class EmbeddingTable:
         -------
         ndarray of float32
             (B, F, embedding_dim); for a table given one number (N, embedding_dim), or
-            (B, embedding_dim) with offsets.
+            (B, embedding_dim) with offsets; with `across_features` (B, embedding_dim).
 
         Raises
         ------
@@ -213,8 +218,14 @@ class EmbeddingTable:
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
         """
-        with self._device.threads(np.size(indices) * self.embedding_dim) as threads:
-            return self._lookup(threads, out, indices, offsets, pooling, per_sample_weights)
+        with self._device.threads(self._work(indices)) as threads:
+            return self._lookup(
+                threads, out, indices, offsets, pooling, per_sample_weights, across_features
+            )
+
+    def _work(self, indices: ArrayLike) -> int:
+        """How much work a batch is, in numbers: finding a row takes as long as reading some."""
+        return np.size(indices) * (self.embedding_dim + _NUMBERS_TO_FIND_A_ROW)
 
     def _lookup(
         self, threads: int, out: NDArray[np.float32] | None, *arguments: Any
@@ -240,12 +251,14 @@ class EmbeddingTable:
         offsets: ArrayLike | None = None,
         pooling: str = "sum",
         per_sample_weights: ArrayLike | None = None,
+        *,
+        across_features: bool = False,
     ) -> None:
         """Take one optimizer step on the rows of a batch.
 
         Parameters
         ----------
-        indices, offsets, pooling, per_sample_weights
+        indices, offsets, pooling, per_sample_weights, across_features
             The batch, as for `lookup`.  A batch with no ids is legal and counts as a step.
         grad : ndarray of float32
             The gradient of the loss with respect to what `lookup` returned, of its shape.
@@ -258,8 +271,10 @@ class EmbeddingTable:
             If a gradient, or a row's sum of them times the learning rate, is not finite and
             ``on_nonfinite="raise"``.  In every case nothing was changed.
         """
-        with self._device.threads(np.size(indices) * self.embedding_dim) as threads:
-            self._update(threads, grad, indices, offsets, pooling, per_sample_weights)
+        with self._device.threads(self._work(indices)) as threads:
+            self._update(
+                threads, grad, indices, offsets, pooling, per_sample_weights, across_features
+            )
 
     def _update(self, threads: int, grad: NDArray[np.float32], *arguments: Any) -> None:
         batch = self._features.batch(self._device, threads, *arguments)

@@ -31,26 +31,36 @@ def check_slopes(rng, loss, inputs, gradients, rel=1e-6):
             assert abs(error) <= rel * np.linalg.norm(got)
 
 
-def test_linear():
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("batch", [6, 2 * 256 + 3])
+def test_linear(batch, relu):
     rng = np.random.default_rng(0)
-    x, weight, bias = (rng.normal(size=shape) for shape in ((6, 4), (4, 3), 3))
-    expected = [[sum(x[b] * weight[:, j]) + bias[j] for j in range(3)] for b in range(6)]
-    np.testing.assert_allclose(layers.linear_forward(x, weight, bias), expected)
-    dy = rng.normal(size=(6, 3))
-    gradients = layers.linear_backward(dy, x, weight)
-    loss = lambda *inputs: (layers.linear_forward(*inputs) * dy).sum()
+    x, weight, bias = (rng.normal(size=shape) for shape in ((batch, 4), (4, 3), 3))
+    expected = np.array(
+        [[sum(x[b] * weight[:, j]) + bias[j] for j in range(3)] for b in range(batch)]
+    )
+    if relu:
+        expected[expected < 0] = 0.0
+    y = layers.linear_forward(CPU, x, weight, bias, relu=relu)
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
+    dy = rng.normal(size=(batch, 3))
+    gradients = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, input_too=True)
+    loss = lambda *inputs: (layers.linear_forward(CPU, *inputs, relu=relu) * dy).sum()
     check_slopes(rng, loss, [x, weight, bias], gradients)
+    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, input_too=False)
+    assert without[0] is None
+    np.testing.assert_array_equal(without[1], gradients[1])
+    np.testing.assert_array_equal(without[2], gradients[2])
 
 
-def test_relu():
-    x = np.array([-2.0, -0.0, 0.0, 3.0], np.float32)
-    y = layers.relu_forward(x)
-    assert y is x
-    np.testing.assert_array_equal(y, [0, 0, 0, 3])
-    dy = np.array([5.0, 6.0, 7.0, 8.0], np.float32)
-    dx = layers.relu_backward(dy, y)
-    assert dx is dy
-    np.testing.assert_array_equal(dx, [0, 0, 0, 8])
+def test_relu_at_zero_and_nan():
+    one, none = np.eye(1, dtype=np.float32), np.zeros(1, np.float32)
+    x = np.array([[-2.0], [-0.0], [0.0], [3.0], [np.nan]], np.float32)
+    y = layers.linear_forward(CPU, x, one, none, relu=True)
+    np.testing.assert_array_equal(y, [[0], [0], [0], [3], [np.nan]])
+    dy = np.array([[5.0], [6.0], [7.0], [8.0], [9.0]], np.float32)
+    layers.linear_backward(CPU, dy, y, x, one, relu=True, input_too=False)
+    np.testing.assert_array_equal(dy, [[0], [0], [0], [8], [0]])
 
 
 @pytest.mark.parametrize("last_relu", [True, False])
@@ -67,13 +77,13 @@ def test_mlp(sizes, last_relu):
     def loss(x, *arrays):
         return (naive_models.mlp(x, parameters(arrays), last_relu) * dy).sum()
 
-    activations = layers.mlp_forward(x.copy(), parameters(arrays), last_relu=last_relu)
+    activations = layers.mlp_forward(CPU, x.copy(), parameters(arrays), last_relu=last_relu)
     assert len(activations) == len(sizes)
     np.testing.assert_array_equal(activations[0], x)
     expected = naive_models.mlp(x, parameters(arrays), last_relu)
     np.testing.assert_allclose(activations[-1], expected)
     dx, gradients = layers.mlp_backward(
-        dy.copy(), activations, parameters(arrays), last_relu=last_relu
+        CPU, dy.copy(), activations, parameters(arrays), last_relu=last_relu, input_too=True
     )
     check_slopes(rng, loss, [x, *arrays], [dx, *layers.flatten(gradients)])
 

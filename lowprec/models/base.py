@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 from tqdm import tqdm
 
 from lowprec.batch import Features
@@ -66,7 +65,7 @@ class Recommender(ABC):
     def _backward(
         self, dlogits: NDArray[np.float32], cache: Any
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """The gradients of the table's lookup (B, F, D) and of `_dense_parameters`."""
+        """The gradients of the table's lookup and of `_dense_parameters`."""
 
     @abstractmethod
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
@@ -81,7 +80,7 @@ class Recommender(ABC):
         dense_optimizer = self._optimizer_of_dense()
         dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
         logits, cache = self._forward(batch)
-        loss, dlogits = logistic_loss(logits, batch.y)
+        loss, dlogits = logistic_loss(get_device(self.device), logits, batch.y)
         dembeddings, gradients = self._backward(dlogits, cache)
         if not (np.isfinite(loss) and all(np.isfinite(g).all() for g in gradients)):
             raise FloatingPointError(
@@ -165,6 +164,8 @@ class Recommender(ABC):
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """The probabilities (n, 2) of the labels `classes_`, 0 and 1; `X` as for `fit`."""
+        from scipy.special import expit  # here, since it takes a quarter of the package's import
+
         p = expit(self.decision_function(X).astype(np.float64))
         return np.column_stack([1.0 - p, p])
 

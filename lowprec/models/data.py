@@ -39,12 +39,20 @@ class Samples:
         offsets = np.concatenate([[0], np.cumsum(bag_sizes)]).astype(np.int64)
         return Samples(dense, self.indices[positions], offsets, y, self.num_features)
 
+    def _slice(self, start: int, stop: int) -> Samples:
+        """The samples from `start` to `stop`, without a copy."""
+        dense, y = self.dense[start:stop], self.y[start:stop]
+        if self.offsets is None:
+            return Samples(dense, self.indices[start:stop], None, y, self.num_features)
+        offsets = self.offsets[start * self.num_features : stop * self.num_features + 1]
+        indices = self.indices[offsets[0] : offsets[-1]]
+        return Samples(dense, indices, offsets - offsets[0], y, self.num_features)
+
     def batches(self, batch_size: int, order: NDArray[np.int64] | None = None) -> Iterator[Samples]:
         """Batches of `batch_size` samples, the last one smaller, in `order` or as they stand."""
-        if order is None:
-            order = np.arange(len(self))
         for start in range(0, len(self), batch_size):
-            yield self.take(order[start : start + batch_size])
+            stop = min(start + batch_size, len(self))
+            yield self._slice(start, stop) if order is None else self.take(order[start:stop])
 
 
 def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> Samples:

@@ -142,25 +142,29 @@ class DLRM(Recommender):
         return layers.flatten(self.bottom_) + layers.flatten(self.top_)
 
     def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], _Cache]:
-        bottom = layers.mlp_forward(batch.dense, self.bottom_, last_relu=True)
+        device = get_device(self.device)
+        bottom = layers.mlp_forward(device, batch.dense, self.bottom_, last_relu=True)
         embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets)
         if self._interaction == "dot":
-            joined = layers.dot_forward(get_device(self.device), bottom[-1], embeddings)
+            joined = layers.dot_forward(device, bottom[-1], embeddings)
         else:
             joined = layers.cat_forward(bottom[-1], embeddings)
-        top = layers.mlp_forward(joined, self.top_, last_relu=False)
+        top = layers.mlp_forward(device, joined, self.top_, last_relu=False)
         return top[-1][:, 0], _Cache(bottom, embeddings, top)
 
     def _backward(
         self, dlogits: NDArray[np.float32], cache: Any
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         bottom, embeddings, top = cache
-        djoined, dtop = layers.mlp_backward(dlogits[:, None], top, self.top_, last_relu=False)
+        device = get_device(self.device)
+        djoined, dtop = layers.mlp_backward(
+            device, dlogits[:, None], top, self.top_, last_relu=False, input_too=True
+        )
         if self._interaction == "dot":
-            ddense, dembeddings = layers.dot_backward(
-                get_device(self.device), djoined, bottom[-1], embeddings
-            )
+            ddense, dembeddings = layers.dot_backward(device, djoined, bottom[-1], embeddings)
         else:
             ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
-        _, dbottom = layers.mlp_backward(ddense, bottom, self.bottom_, last_relu=True)
+        _, dbottom = layers.mlp_backward(
+            device, ddense, bottom, self.bottom_, last_relu=True, input_too=False
+        )
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

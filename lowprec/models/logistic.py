@@ -123,8 +123,8 @@ class LogisticRegression(Recommender):
         return [self.coef_, self.intercept_]
 
     def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], Samples]:
-        weights = self.table_.lookup(batch.indices, offsets=batch.offsets)  # (B, F, 1)
-        of_ids = weights.sum(axis=(1, 2), dtype=np.float32) * np.float32(self.table_scale_)
+        sums = self.table_.lookup(batch.indices, offsets=batch.offsets, across_features=True)
+        of_ids = sums[:, 0] * np.float32(self.table_scale_)
         return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
 
     def _backward(
@@ -132,13 +132,13 @@ class LogisticRegression(Recommender):
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
         gradients = [dlogits @ batch.dense + dense_l2, dlogits.sum(keepdims=True)]
-        shape = (len(batch), batch.num_features, 1)
-        return np.broadcast_to(dlogits[:, None, None], shape), gradients
+        return dlogits[:, None], gradients
 
-    def _update_table(self, batch: Samples, dweights: NDArray[np.float32]) -> None:
+    def _update_table(self, batch: Samples, dsums: NDArray[np.float32]) -> None:
         """Weights are scale * table: shrink the scale, then step the table by what is left."""
         scale = self.table_scale_ * self._shrinkage(self.table_.step)
-        self.table_.update(batch.indices, dweights / np.float32(scale), offsets=batch.offsets)
+        grad = dsums / np.float32(scale)
+        self.table_.update(batch.indices, grad, offsets=batch.offsets, across_features=True)
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
             self._halve_table()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.device import get_device
 from lowprec.losses import logistic_loss
 from tests import naive_models
 
@@ -49,7 +50,9 @@ def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
     samples = model._check_samples(X, y, fitted=True)
     logits, cache = model._forward(samples)
-    dembeddings, gradients = model._backward(logistic_loss(logits, samples.y)[1], cache)
+    dembeddings, gradients = model._backward(
+        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache
+    )
     assert dembeddings.dtype == np.float32
     dtable = np.zeros(model.table_.weight.shape)
     starts = model.table_.row_offsets

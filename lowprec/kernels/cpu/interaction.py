@@ -1,76 +1,103 @@
-"""The dot interaction of DLRM: the inner products of every pair of vectors of a sample."""
+"""The dot interaction of DLRM: the inner products of every pair of vectors of a sample.
+
+The vectors of a sample are v[0], the dense one, and v[1] to v[F], its embeddings.  Pair (i, j) with
+j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all pairs].
+"""
 
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-
-
-@njit(forceinline=True, **SERIAL)
-def _dot(x, y):
-    """Inner product over eight running sums: a fixed order that the compiler can vectorise."""
-    whole = x.size - x.size % 8
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0.0)
-    for c in range(0, whole, 8):
-        s0 += x[c] * y[c]
-        s1 += x[c + 1] * y[c + 1]
-        s2 += x[c + 2] * y[c + 2]
-        s3 += x[c + 3] * y[c + 3]
-        s4 += x[c + 4] * y[c + 4]
-        s5 += x[c + 5] * y[c + 5]
-        s6 += x[c + 6] * y[c + 6]
-        s7 += x[c + 7] * y[c + 7]
-    for c in range(whole, x.size):
-        s0 += x[c] * y[c]
-    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+from lowprec.scalar.bits import fma
 
 
 @njit(**SERIAL)
-def _dot_forward_sample(dense, embeddings, products):
-    pair = 0
-    for i in range(embeddings.shape[0]):
-        products[pair] = _dot(dense, embeddings[i])
-        pair += 1
-        for j in range(i):
-            products[pair] = _dot(embeddings[i], embeddings[j])
-            pair += 1
+def _dot_forward_range(dense, embeddings, joined, transposed, products, first, last):
+    features, columns = embeddings.shape[1], dense.shape[1]
+    padded = transposed.shape[1]
+    for b in range(first, last):
+        for c in range(columns):
+            transposed[c, 0] = dense[b, c]
+        for f in range(features):
+            for c in range(columns):
+                transposed[c, f + 1] = embeddings[b, f, c]
+        for i in range(1, features + 1):
+            # Lanes are the vectors j; those from i on are overwritten by the next i's products.
+            for j in range(0, i, WIDTH):
+                total = zeros(transposed, WIDTH)
+                for c in range(columns):
+                    total = fma(transposed[c, i], load(transposed, c * padded + j, WIDTH), total)
+                store(total, products, i * (i - 1) // 2 + j)
+        for c in range(columns):
+            joined[b, c] = dense[b, c]
+        for c in range(columns, joined.shape[1]):
+            joined[b, c] = products[c - columns]
 
 
 @njit(**PARALLEL)
-def dot_forward(dense, embeddings, products):
-    """The inner products of every pair among one dense vector and F embeddings of each sample.
+def dot_forward(dense, embeddings, joined, transposed, products):
+    """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2).
 
-    dense (B, D), embeddings (B, F, D) -> products (B, F * (F + 1) / 2): for each embedding, that
-    with the dense vector and then those with the embeddings before it.
+    Scratch of each thread, in float32: `transposed` (threads, D, F + 1 rounded up to blocks), which
+    must hold no NaN, and `products` (threads, F * (F + 1) / 2 + WIDTH).
     """
-    for b in prange(dense.shape[0]):
-        _dot_forward_sample(dense[b], embeddings[b], products[b])
+    threads, samples = len(transposed), len(dense)
+    for t in prange(threads):
+        first, last = t * samples // threads, (t + 1) * samples // threads
+        _dot_forward_range(dense, embeddings, joined, transposed[t], products[t], first, last)
 
 
 @njit(forceinline=True, **SERIAL)
-def _accumulate(factor, x, y, dx, dy):
-    for c in range(x.size):
-        dx[c] += factor * y[c]
-        dy[c] += factor * x[c]
+def _combine(factors, i, vectors, column, total):
+    """The sum over j of ``factors[i, j] * vectors[j]``, from `column` on, as wide as `total`."""
+    for j in range(factors.shape[1]):
+        total = fma(factors[i, j], load(vectors, j * vectors.shape[1] + column, total), total)
+    return total
 
 
 @njit(**SERIAL)
-def _dot_backward_sample(dproducts, dense, embeddings, ddense, dembeddings):
-    ddense[:] = np.float32(0.0)
-    dembeddings[:] = np.float32(0.0)
-    pair = 0
-    for i in range(embeddings.shape[0]):
-        _accumulate(dproducts[pair], dense, embeddings[i], ddense, dembeddings[i])
-        pair += 1
-        for j in range(i):
-            _accumulate(
-                dproducts[pair], embeddings[i], embeddings[j], dembeddings[i], dembeddings[j]
-            )
-            pair += 1
+def _dot_backward_range(
+    djoined, dense, embeddings, ddense, dembeddings, factors, vectors, first, last
+):
+    features, columns = embeddings.shape[1], dense.shape[1]
+    whole = in_blocks(columns)
+    for b in range(first, last):
+        for c in range(columns):
+            vectors[0, c] = dense[b, c]
+        for f in range(features):
+            for c in range(columns):
+                vectors[f + 1, c] = embeddings[b, f, c]
+        pair = columns
+        for i in range(features + 1):
+            factors[i, i] = np.float32(0.0)
+            for j in range(i):
+                factors[i, j] = factors[j, i] = djoined[b, pair]
+                pair += 1
+        for column in range(0, whole, WIDTH):
+            total = load(djoined[b], column, WIDTH)
+            store(_combine(factors, 0, vectors, column, total), ddense[b], column)
+            for f in range(features):
+                total = _combine(factors, f + 1, vectors, column, zeros(vectors, WIDTH))
+                store(total, dembeddings[b, f], column)
+        for column in range(whole, columns):
+            number = load(djoined[b], column, 1)
+            store(_combine(factors, 0, vectors, column, number), ddense[b], column)
+            for f in range(features):
+                number = _combine(factors, f + 1, vectors, column, np.float32(0.0))
+                store(number, dembeddings[b, f], column)
 
 
 @njit(**PARALLEL)
-def dot_backward(dproducts, dense, embeddings, ddense, dembeddings):
-    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
-    for b in prange(dense.shape[0]):
-        _dot_backward_sample(dproducts[b], dense[b], embeddings[b], ddense[b], dembeddings[b])
+def dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors):
+    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes.
+
+    Scratch of each thread, in float32: `factors` (threads, F + 1, F + 1) and `vectors`
+    (threads, F + 1, D).
+    """
+    threads, samples = len(factors), len(dense)
+    for t in prange(threads):
+        first, last = t * samples // threads, (t + 1) * samples // threads
+        _dot_backward_range(
+            djoined, dense, embeddings, ddense, dembeddings, factors[t], vectors[t], first, last
+        )

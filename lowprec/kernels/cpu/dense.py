@@ -1,0 +1,47 @@
+"""What dense layers need beside matrix products: bias and ReLU, forward and backward."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+
+BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
+
+
+@njit(**SERIAL)
+def _add_bias_range(y, bias, relu, first, last):
+    floor = np.float32(0.0 if relu else -np.inf)
+    for row in range(first, last):
+        values = y[row]
+        for c in range(bias.size):
+            total = values[c] + bias[c]
+            # written so that a NaN stays one
+            values[c] = floor if total < floor else total
+
+
+@njit(**PARALLEL)
+def add_bias(y, bias, relu, threads):
+    """``y + bias``, or ``max(y + bias, 0)``, in place; y (B, out), bias (out,)."""
+    for t in prange(threads):
+        _add_bias_range(y, bias, relu, t * len(y) // threads, (t + 1) * len(y) // threads)
+
+
+@njit(**SERIAL)
+def _bias_backward_range(dy, y, relu, sums, first, last):
+    sums[:] = np.float32(0.0)
+    for row in range(first, last):
+        gradients, values = dy[row], y[row]
+        for c in range(sums.size):
+            gradient = gradients[c]
+            if relu:
+                gradient = gradient if values[c] > np.float32(0.0) else np.float32(0.0)
+                gradients[c] = gradient
+            sums[c] += gradient
+
+
+@njit(**PARALLEL)
+def bias_backward(dy, y, relu, sums):
+    """dy where y > 0, else 0, in place, if `relu`; `sums` takes that of each BIAS_BLOCK rows."""
+    for block in prange(len(sums)):
+        first, last = block * BIAS_BLOCK, min((block + 1) * BIAS_BLOCK, len(dy))
+        _bias_backward_range(dy, y, relu, sums[block], first, last)
