@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 import lowprec.kernels.cpu
+from lowprec.threads import before_kernels
 
 _NUMBERS_PER_THREAD = 1 << 16
 
@@ -20,8 +21,14 @@ class Device:
     """Where tables live: the kernels for it and the module whose arrays it takes."""
 
     name: str
-    kernels: ModuleType
+    kernel_module: ModuleType
     xp: ModuleType
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The kernels; RuntimeError in a process that may not run them, as `threads` says."""
+        before_kernels()
+        return self.kernel_module
 
     @contextmanager
     def threads(self, numbers: int) -> Iterator[int]:
@@ -30,6 +37,7 @@ class Device:
         At most as many as `numba.get_num_threads` says, and fewer for little work, for which waking
         a thread takes longer than doing its share.  Results do not depend on it.
         """
+        before_kernels()
         allowed = numba.get_num_threads()
         wanted = max(1, min(allowed, numbers // _NUMBERS_PER_THREAD))
         if wanted == allowed:

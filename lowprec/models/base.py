@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from lowprec.batch import Features
 from lowprec.checks import check_int, check_seed
@@ -164,7 +163,7 @@ class Recommender(ABC):
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """The probabilities (n, 2) of the labels `classes_`, 0 and 1; `X` as for `fit`."""
-        from scipy.special import expit  # here, since it takes a quarter of the package's import
+        from scipy.special import expit  # here, to keep the package quick to import
 
         p = expit(self.decision_function(X).astype(np.float64))
         return np.column_stack([1.0 - p, p])
@@ -281,6 +280,8 @@ class Recommender(ABC):
     ) -> Iterator[Callable[[int, float], None]]:
         """What to call with (samples, loss) after each step: tells the user's callback, if there
         is one, and the progress bar, if `verbose`."""
+        from tqdm import tqdm  # here, to keep the package quick to import
+
         bar = tqdm(total=total, unit=" samples", unit_scale=True, disable=not self.verbose)
         running = _RunningMean()
         done = 0

@@ -160,6 +160,7 @@ class DLRM(Recommender):
         djoined, dtop = layers.mlp_backward(
             device, dlogits[:, None], top, self.top_, last_relu=False, input_too=True
         )
+        assert djoined is not None
         if self._interaction == "dot":
             ddense, dembeddings = layers.dot_backward(device, djoined, bottom[-1], embeddings)
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
 from lowprec.scalar.updates import PIECE
 
 DIGIT_BITS = 11
@@ -78,7 +78,7 @@ def sort_by_row(rows, row_bits, packed, spare, threads):
     return packed
 
 
-@njit(**SERIAL)
+@njit(**SERIAL_KERNEL)
 def find_runs(order, starts, first_pieces):
     """Runs of equal rows in sorted `order`; returns how many, and how many pieces need a sum.
 
