@@ -286,7 +286,7 @@ class EmbeddingTable:
             runs = self._group(batch)
             if len(runs.pieces):
                 kernels.sum_pieces(runs, gradients)
-            guard = self._needs_guard(gradients, runs, learning_rate, threads)
+            guard = self._needs_guard(gradients, runs, learning_rate)
             key = stream_key(self.seed, STREAM_UPDATE, self._step)
             stochastic = self.rounding == "stochastic"
             totals = self._workspace.empty("totals", (threads, self.embedding_dim), np.float32)
@@ -330,13 +330,12 @@ class EmbeddingTable:
         pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)
         return kernels.Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)
 
-    def _needs_guard(
-        self, gradients: Any, runs: Any, learning_rate: np.float32, threads: int
-    ) -> bool:
+    def _needs_guard(self, gradients: Any, runs: Any, learning_rate: np.float32) -> bool:
         """Whether some row's step might not be finite; raises where that is so and not allowed."""
         kernels = self._device.kernels
-        magnitudes = np.zeros(threads, np.uint32)
-        kernels.largest_magnitude_bits(gradients.grad.reshape(-1), magnitudes)
+        with self._device.threads(gradients.grad.size) as threads:
+            magnitudes = np.zeros(threads, np.uint32)
+            kernels.largest_magnitude_bits(gradients.grad.reshape(-1), magnitudes)
         bits = int(magnitudes.max())
         if bits < _FLOAT32_INF_BITS:
             largest = float(np.uint32(bits).view(np.float32))
