@@ -18,6 +18,7 @@ from benchmarks import (
     child,
     dlrm,
     figures,
+    generators,
     limits,
     logistic,
     machine,
@@ -31,6 +32,7 @@ from benchmarks.results import Comparison, Options
 SUITES = {
     "limits": limits,
     "table": table_step,
+    "generators": generators,
     "dlrm": dlrm,
     "logistic": logistic,
     "memory": memory,

@@ -206,10 +206,29 @@ def training(comparisons: Sequence[Comparison]) -> Figure | None:
     return figure
 
 
+def random_generators(comparisons: Sequence[Comparison]) -> Figure | None:
+    """Milliseconds of an update with each random generator."""
+    found = _suite(comparisons, "generators")
+    threads = max((one.setting["threads"] for one in found), default=0)
+    found = [one for one in found if one.setting["threads"] == threads]
+    if not found:
+        return None
+    figure, axes = _panels(len(found), height=2.4, sharey=True)
+    for axis, one in zip(axes, found, strict=True):
+        names = list(one.seconds)[::-1]
+        colors = [COLORS[SUBJECT] if name == one.subject else "#b9b9b9" for name in names]
+        _bars(axis, names, [_milliseconds(one, name) for name in names], colors)
+        rows, dim = one.setting["rows"], one.setting["dim"]
+        axis.set(xlabel="ms an update", title=f"{rows:,} x {dim}")
+    figure.suptitle(f"The same float16 update with other generators, {_threads(threads)}")
+    return figure
+
+
 FIGURES: dict[str, Callable[[Sequence[Comparison]], Any]] = {
     "peers": peers,
     "formats": formats,
     "scaling": scaling,
+    "generators": random_generators,
     "limits": random_rows,
     "training": training,
 }

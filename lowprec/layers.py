@@ -13,30 +13,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.device import Device
+from lowprec.workspace import Fresh
 
 Float = NDArray[np.float32]
 Parameters = list[tuple[Float, Float]]  # one (weight, bias) a layer
 
 
-def linear_forward(device: Device, x: Float, weight: Float, bias: Float, *, relu: bool) -> Float:
-    """x (B, in), weight (in, out), bias (out,) -> (B, out), through a ReLU if `relu`."""
-    y = x @ weight
-    with device.threads(y.size) as threads:
-        device.kernels.add_bias(y, bias, relu, threads)
-    return y
+def linear_forward(
+    device: Device, x: Float, weight: Float, bias: Float, *, relu: bool, out: Float
+) -> Float:
+    """x (B, in), weight (in, out), bias (out,) -> `out` (B, out), through a ReLU if `relu`."""
+    device.xp.matmul(x, weight, out=out)
+    with device.threads(out.size) as threads:
+        device.kernels.add_bias(out, bias, relu, threads)
+    return out
 
 
 def linear_backward(
-    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, input_too: bool
+    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, out: Float | None
 ) -> tuple[Float | None, Float, Float]:
-    """dy (B, out) -> dx (B, in), or None unless `input_too`, dweight (in, out), dbias (out,).
+    """dy (B, out) -> dx (B, in) in `out`, or None without it, dweight (in, out), dbias (out,).
 
     `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
     """
-    sums = np.empty((-(-len(dy) // device.kernels.BIAS_BLOCK), dy.shape[1]), dy.dtype)
+    sums = device.xp.empty((-(-len(dy) // device.kernels.BIAS_BLOCK), dy.shape[1]), dy.dtype)
     with device.threads(dy.size):
         device.kernels.bias_backward(dy, y, relu, sums)
-    return dy @ weight.T if input_too else None, x.T @ dy, sums.sum(axis=0)
+    dx = None if out is None else device.xp.matmul(dy, weight.T, out=out)
+    return dx, x.T @ dy, sums.sum(axis=0)
 
 
 def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -53,18 +57,26 @@ def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
 
 
 def mlp_forward(
-    device: Device, x: Float, parameters: Parameters, *, last_relu: bool
+    device: Device, memory: Fresh, name: str, x: Float, parameters: Parameters, *, last_relu: bool
 ) -> list[Float]:
-    """The input and every layer's output; ReLU after each layer, after the last if `last_relu`."""
+    """The input and every layer's output; ReLU after each layer, after the last if `last_relu`.
+
+    Outputs are arrays of `memory` whose names begin with `name`.
+    """
     activations = [x]
     for layer, (weight, bias) in enumerate(parameters):
         relu = last_relu or layer < len(parameters) - 1
-        activations.append(linear_forward(device, activations[-1], weight, bias, relu=relu))
+        out = memory.empty(f"{name}{layer}", (len(x), weight.shape[1]), x.dtype)
+        activations.append(
+            linear_forward(device, activations[-1], weight, bias, relu=relu, out=out)
+        )
     return activations
 
 
 def mlp_backward(
     device: Device,
+    memory: Fresh,
+    name: str,
     dy: Float,
     activations: list[Float],
     parameters: Parameters,
@@ -72,19 +84,21 @@ def mlp_backward(
     last_relu: bool,
     input_too: bool,
 ) -> tuple[Float | None, Parameters]:
-    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the parameters' gradients."""
+    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the parameters' gradients.
+
+    dx is an array of `memory` whose name begins with `name`.
+    """
     gradients: Parameters = []
     dx: Float | None = dy
     for layer in reversed(range(len(parameters))):
         assert dx is not None
+        x, weight = activations[layer], parameters[layer][0]
+        out = None
+        if input_too or layer > 0:
+            out = memory.empty(f"d{name}{layer}", x.shape, x.dtype)
+        relu = last_relu or layer < len(parameters) - 1
         dx, dweight, dbias = linear_backward(
-            device,
-            dx,
-            activations[layer + 1],
-            activations[layer],
-            parameters[layer][0],
-            relu=last_relu or layer < len(parameters) - 1,
-            input_too=input_too or layer > 0,
+            device, dx, activations[layer + 1], x, weight, relu=relu, out=out
         )
         gradients.insert(0, (dweight, dbias))
     return dx, gradients
@@ -95,11 +109,11 @@ def num_pairs(num_features: int) -> int:
     return num_features * (num_features + 1) // 2
 
 
-def dot_forward(device: Device, dense: Float, embeddings: Float) -> Float:
+def dot_forward(device: Device, memory: Fresh, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
     (samples, dim), features = dense.shape, embeddings.shape[1]
     pairs, width = num_pairs(features), device.kernels.WIDTH
-    joined = np.empty((samples, dim + pairs), np.float32)
+    joined = memory.empty("joined", (samples, dim + pairs), np.float32)
     with device.threads(joined.size) as threads:
         transposed = np.zeros((threads, dim, -(-(features + 1) // width) * width), np.float32)
         products = np.empty((threads, pairs + width), np.float32)
@@ -108,11 +122,12 @@ def dot_forward(device: Device, dense: Float, embeddings: Float) -> Float:
 
 
 def dot_backward(
-    device: Device, djoined: Float, dense: Float, embeddings: Float
+    device: Device, memory: Fresh, djoined: Float, dense: Float, embeddings: Float
 ) -> tuple[Float, Float]:
     """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
     vectors = embeddings.shape[1] + 1
-    ddense, dembeddings = np.empty_like(dense), np.empty_like(embeddings)
+    ddense = memory.empty("ddense", dense.shape, np.float32)
+    dembeddings = memory.empty("dembeddings", embeddings.shape, np.float32)
     with device.threads(djoined.size) as threads:
         factors = np.empty((threads, vectors, vectors), np.float32)
         scratch = np.empty((threads, vectors, dense.shape[1]), np.float32)

@@ -19,14 +19,26 @@ def empty_aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     return raw[start : start + nbytes].view(dtype).reshape(shape)
 
 
-class Workspace:
+class Fresh:
+    """Arrays that nobody else has: for calls that may run side by side."""
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """An array of this shape and dtype with arbitrary contents."""
+        return np.empty(shape, dtype)
+
+
+class Workspace(Fresh):
     """Named arrays, made anew only where a larger one is asked for."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: no arrays."""
+        return {"_arrays": {}}
+
     def empty(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """An array of this shape and dtype with arbitrary contents, valid until the next call."""
+        """An array with arbitrary contents, valid until the next call with its name."""
         size = math.prod(shape)
         kept = self._arrays.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:

@@ -8,9 +8,11 @@ import pytest
 
 from lowprec import layers
 from lowprec.device import get_device
+from lowprec.workspace import Fresh
 from tests import naive_models
 
 CPU = get_device("cpu")
+MEMORY = Fresh()
 DIMS = [1, 3, 8, 16, 17]
 FEATURES = [1, 2, 3, 4, 5]
 
@@ -31,6 +33,11 @@ def check_slopes(rng, loss, inputs, gradients, rel=1e-6):
             assert abs(error) <= rel * np.linalg.norm(got)
 
 
+def linear(x, weight, bias, relu):
+    out = np.empty((len(x), weight.shape[1]), x.dtype)
+    return layers.linear_forward(CPU, x, weight, bias, relu=relu, out=out)
+
+
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("batch", [6, 2 * 256 + 3])
 def test_linear(batch, relu):
@@ -41,13 +48,15 @@ def test_linear(batch, relu):
     )
     if relu:
         expected[expected < 0] = 0.0
-    y = layers.linear_forward(CPU, x, weight, bias, relu=relu)
+    y = linear(x, weight, bias, relu)
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
     dy = rng.normal(size=(batch, 3))
-    gradients = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, input_too=True)
-    loss = lambda *inputs: (layers.linear_forward(CPU, *inputs, relu=relu) * dy).sum()
+    gradients = layers.linear_backward(
+        CPU, dy.copy(), y, x, weight, relu=relu, out=np.empty_like(x)
+    )
+    loss = lambda *inputs: (linear(*inputs, relu) * dy).sum()
     check_slopes(rng, loss, [x, weight, bias], gradients)
-    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, input_too=False)
+    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, out=None)
     assert without[0] is None
     np.testing.assert_array_equal(without[1], gradients[1])
     np.testing.assert_array_equal(without[2], gradients[2])
@@ -56,10 +65,10 @@ def test_linear(batch, relu):
 def test_relu_at_zero_and_nan():
     one, none = np.eye(1, dtype=np.float32), np.zeros(1, np.float32)
     x = np.array([[-2.0], [-0.0], [0.0], [3.0], [np.nan]], np.float32)
-    y = layers.linear_forward(CPU, x, one, none, relu=True)
+    y = linear(x, one, none, True)
     np.testing.assert_array_equal(y, [[0], [0], [0], [3], [np.nan]])
     dy = np.array([[5.0], [6.0], [7.0], [8.0], [9.0]], np.float32)
-    layers.linear_backward(CPU, dy, y, x, one, relu=True, input_too=False)
+    layers.linear_backward(CPU, dy, y, x, one, relu=True, out=None)
     np.testing.assert_array_equal(dy, [[0], [0], [0], [8], [0]])
 
 
@@ -77,13 +86,22 @@ def test_mlp(sizes, last_relu):
     def loss(x, *arrays):
         return (naive_models.mlp(x, parameters(arrays), last_relu) * dy).sum()
 
-    activations = layers.mlp_forward(CPU, x.copy(), parameters(arrays), last_relu=last_relu)
+    activations = layers.mlp_forward(
+        CPU, MEMORY, "mlp", x.copy(), parameters(arrays), last_relu=last_relu
+    )
     assert len(activations) == len(sizes)
     np.testing.assert_array_equal(activations[0], x)
     expected = naive_models.mlp(x, parameters(arrays), last_relu)
     np.testing.assert_allclose(activations[-1], expected)
     dx, gradients = layers.mlp_backward(
-        CPU, dy.copy(), activations, parameters(arrays), last_relu=last_relu, input_too=True
+        CPU,
+        MEMORY,
+        "mlp",
+        dy.copy(),
+        activations,
+        parameters(arrays),
+        last_relu=last_relu,
+        input_too=True,
     )
     check_slopes(rng, loss, [x, *arrays], [dx, *layers.flatten(gradients)])
 
@@ -142,12 +160,12 @@ def test_dot_is_exact_where_float32_is(features, dim):
     rng = np.random.default_rng(dim)
     dense, embeddings = vectors(rng, features, dim, integers=True)
     before = dense.copy(), embeddings.copy()
-    y = layers.dot_forward(CPU, dense, embeddings)
+    y = layers.dot_forward(CPU, MEMORY, dense, embeddings)
     assert y.dtype == np.float32
     assert y.shape == (7, dim + layers.num_pairs(features))
     np.testing.assert_array_equal(y, dot_oracle(dense, embeddings))
     dy = rng.integers(-8, 9, y.shape).astype(np.float32)
-    ddense, dembeddings = layers.dot_backward(CPU, dy, dense, embeddings)
+    ddense, dembeddings = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
     expected = dot_backward_oracle(dy, dense, embeddings)
     np.testing.assert_array_equal(ddense, expected[0])
     np.testing.assert_array_equal(dembeddings, expected[1])
@@ -161,10 +179,10 @@ def test_dot_gradient_is_the_slope(features, dim):
     rng = np.random.default_rng(100 + dim)
     dense, embeddings = vectors(rng, features, dim)
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
-    y = layers.dot_forward(CPU, dense, embeddings)
+    y = layers.dot_forward(CPU, MEMORY, dense, embeddings)
     np.testing.assert_allclose(y, dot_oracle(*exact), rtol=1e-5, atol=1e-5)
     dy = rng.normal(size=y.shape).astype(np.float32)
-    gradients = layers.dot_backward(CPU, dy, dense, embeddings)
+    gradients = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
     loss = lambda *inputs: (dot_oracle(*inputs) * dy).sum()
     check_slopes(rng, loss, exact, gradients, rel=1e-5)
 
@@ -194,7 +212,7 @@ def test_a_wrong_gradient_is_seen():
     rng = np.random.default_rng(0)
     dense, embeddings = vectors(rng, 3, 8)
     dy = rng.normal(size=(7, 8 + 6)).astype(np.float32)
-    right = layers.dot_backward(CPU, dy, dense, embeddings)
+    right = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
     loss = lambda *inputs: (dot_oracle(*inputs) * dy).sum()
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
     check_slopes(rng, loss, exact, right, rel=1e-5)

@@ -192,6 +192,65 @@ def test_lookups_from_several_threads():
             assert list(found) == expected
 
 
+def test_training_from_several_threads():
+    """Each Python thread trains a table of its own; the bits are those of one after the other."""
+    rng = np.random.default_rng(0)
+    batches = [rng.integers(0, 5000, (3000, 3)) for _ in range(4)]
+    grad = gradient(rng, (3000, 3, 16))
+
+    def train(seed):
+        table = lp.EmbeddingTable([5000] * 3, 16, seed=seed)
+        for indices in batches:
+            table.lookup(indices)
+            table.update(indices, grad)
+        return bits(table.weight)
+
+    expected = [train(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(train, range(4))) == expected
+
+
+def test_ids_of_all_features_are_pooled_into_one_bag():
+    rng = np.random.default_rng(6)
+    for dim in (1, 3, 16):
+        table, apart = make_table(embedding_dim=dim), make_table(embedding_dim=dim)
+        indices = rng.integers(0, [5, 3, 4], (40, 3))
+        out = table.lookup(indices, across_features=True)
+        assert out.shape == (40, dim)
+        np.testing.assert_allclose(out, table.lookup(indices).sum(axis=1), rtol=1e-5, atol=1e-6)
+        grad = gradient(rng, (40, dim))
+        table.update(indices, grad, across_features=True)
+        apart.update(indices, np.repeat(grad[:, None], 3, axis=1))
+        assert bits(table.weight) == bits(apart.weight)
+
+
+def test_jagged_bags_of_all_features_are_one():
+    rng = np.random.default_rng(7)
+    offsets = np.array([0, 2, 2, 5, 6, 9, 9])  # two samples, three features
+    indices = rng.integers(0, 3, 9)
+    weights = rng.normal(size=9).astype(np.float32)
+    for pooling in ("sum", "mean"):
+        table, apart = make_table(), make_table()
+        out = table.lookup(indices, offsets, pooling, weights, across_features=True)
+        rows = table.weight.astype(np.float32)[
+            indices + table.row_offsets[[0, 0, 2, 2, 2, 0, 1, 1, 1]]
+        ]
+        sums = np.array(
+            [(rows * weights[:, None])[:5].sum(0), (rows * weights[:, None])[5:].sum(0)]
+        )
+        sizes = np.array([[5], [4]]) if pooling == "mean" else 1
+        np.testing.assert_allclose(out, sums / sizes, rtol=1e-5, atol=1e-6)
+        grad = gradient(rng, (2, 3))
+        table.update(indices, grad, offsets, pooling, weights, across_features=True)
+        apart.update(
+            indices, np.repeat(grad / np.float32(sizes), 3, axis=0).reshape(2, 3, 3), offsets,
+            "sum", weights,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            table.weight.astype(float), apart.weight.astype(float), rtol=2e-3, atol=1e-6
+        )
+
+
 def test_memory_of_float16_is_half():
     half, full = (lp.EmbeddingTable(100, 8, dtype=dtype) for dtype in ("float16", "float32"))
     assert half.nbytes * 2 == full.nbytes == 100 * 8 * 4

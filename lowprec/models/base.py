@@ -19,6 +19,7 @@ from lowprec.losses import logistic_loss
 from lowprec.models.data import Samples, check_samples
 from lowprec.optim import SGD
 from lowprec.table import EmbeddingTable
+from lowprec.workspace import Fresh, Workspace
 
 DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
 DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
@@ -57,12 +58,12 @@ class Recommender(ABC):
         """Make `table_` and the dense parameters."""
 
     @abstractmethod
-    def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], Any]:
-        """Logits (B,) and what `_backward` needs."""
+    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
+        """Logits (B,) and what `_backward` needs; large arrays are those of `memory`."""
 
     @abstractmethod
     def _backward(
-        self, dlogits: NDArray[np.float32], cache: Any
+        self, dlogits: NDArray[np.float32], cache: Any, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """The gradients of the table's lookup and of `_dense_parameters`."""
 
@@ -78,9 +79,9 @@ class Recommender(ABC):
         step = self.table_.step
         dense_optimizer = self._optimizer_of_dense()
         dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
-        logits, cache = self._forward(batch)
+        logits, cache = self._forward(batch, self._memory)
         loss, dlogits = logistic_loss(get_device(self.device), logits, batch.y)
-        dembeddings, gradients = self._backward(dlogits, cache)
+        dembeddings, gradients = self._backward(dlogits, cache, self._memory)
         if not (np.isfinite(loss) and all(np.isfinite(g).all() for g in gradients)):
             raise FloatingPointError(
                 f"training diverged at step {step}: the loss or a gradient of the dense "
@@ -158,7 +159,8 @@ class Recommender(ABC):
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         samples = self._check_samples(X, None, fitted=True)
-        logits = [self._forward(self._prepared(b))[0] for b in samples.batches(_PREDICT_BATCH)]
+        batches = map(self._prepared, samples.batches(_PREDICT_BATCH))
+        logits = [self._forward(batch, Fresh())[0] for batch in batches]
         return np.concatenate(logits)
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
@@ -234,6 +236,7 @@ class Recommender(ABC):
 
     def _start(self, samples: Samples) -> None:
         """Make the model anew for these samples."""
+        self._memory = Workspace()
         self._build(samples.dense.shape[1])
         self.classes_ = np.array([0, 1])
         self.num_dense_ = samples.dense.shape[1]

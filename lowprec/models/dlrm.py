@@ -14,6 +14,7 @@ from lowprec.device import get_device
 from lowprec.models.base import Recommender
 from lowprec.models.data import Samples
 from lowprec.optim import SGD
+from lowprec.workspace import Fresh
 
 INTERACTIONS = ("dot", "cat")
 
@@ -141,31 +142,39 @@ class DLRM(Recommender):
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return layers.flatten(self.bottom_) + layers.flatten(self.top_)
 
-    def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], _Cache]:
+    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
-        bottom = layers.mlp_forward(device, batch.dense, self.bottom_, last_relu=True)
-        embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets)
+        bottom = layers.mlp_forward(
+            device, memory, "bottom", batch.dense, self.bottom_, last_relu=True
+        )
+        shape = (len(batch), batch.num_features, self.table_.embedding_dim)
+        out = memory.empty("embeddings", shape, np.float32)
+        embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets, out=out)
         if self._interaction == "dot":
-            joined = layers.dot_forward(device, bottom[-1], embeddings)
+            joined = layers.dot_forward(device, memory, bottom[-1], embeddings)
         else:
             joined = layers.cat_forward(bottom[-1], embeddings)
-        top = layers.mlp_forward(device, joined, self.top_, last_relu=False)
+        top = layers.mlp_forward(device, memory, "top", joined, self.top_, last_relu=False)
         return top[-1][:, 0], _Cache(bottom, embeddings, top)
 
     def _backward(
-        self, dlogits: NDArray[np.float32], cache: Any
+        self, dlogits: NDArray[np.float32], cache: Any, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         bottom, embeddings, top = cache
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
-            device, dlogits[:, None], top, self.top_, last_relu=False, input_too=True
-        )
+            device, memory, "top", dlogits[:, None], top, self.top_,
+            last_relu=False, input_too=True,
+        )  # fmt: skip
         assert djoined is not None
         if self._interaction == "dot":
-            ddense, dembeddings = layers.dot_backward(device, djoined, bottom[-1], embeddings)
+            ddense, dembeddings = layers.dot_backward(
+                device, memory, djoined, bottom[-1], embeddings
+            )
         else:
             ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
         _, dbottom = layers.mlp_backward(
-            device, ddense, bottom, self.bottom_, last_relu=True, input_too=False
-        )
+            device, memory, "bottom", ddense, bottom, self.bottom_,
+            last_relu=True, input_too=False,
+        )  # fmt: skip
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

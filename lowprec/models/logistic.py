@@ -13,6 +13,7 @@ from lowprec.models.data import Samples
 from lowprec.optim import SGD
 from lowprec.rounding import nearest_round, stochastic_round
 from lowprec.schedules import check_rate
+from lowprec.workspace import Fresh
 
 _ROWS_AT_ONCE = 1 << 16
 
@@ -122,13 +123,13 @@ class LogisticRegression(Recommender):
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return [self.coef_, self.intercept_]
 
-    def _forward(self, batch: Samples) -> tuple[NDArray[np.float32], Samples]:
+    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], Samples]:
         sums = self.table_.lookup(batch.indices, offsets=batch.offsets, across_features=True)
         of_ids = sums[:, 0] * np.float32(self.table_scale_)
         return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
 
     def _backward(
-        self, dlogits: NDArray[np.float32], batch: Samples
+        self, dlogits: NDArray[np.float32], batch: Samples, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
         gradients = [dlogits @ batch.dense + dense_l2, dlogits.sum(keepdims=True)]

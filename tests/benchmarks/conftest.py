@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import limits, table_step
+from benchmarks import generators, limits, table_step
 from benchmarks.peers import TABLES
 from benchmarks.results import LOWPREC, NEAREST, REFERENCE, SUBJECT, Comparison, Options
 
@@ -61,6 +61,11 @@ def whole_run(make_comparison):
                 make_comparison("limits", setting, {n: t / threads for n, t in times.items()}, name)
                 for name, times in ((limits.UPDATE, update), (limits.LOOKUP, lookup))
             ]
+        setting = {"rows": 10**6, "dim": dim, "threads": 2, "batch": 4096}
+        names = (generators.KXS32, generators.NONE, generators.XORSHIFT)
+        names += (generators.NUMBA_TWISTER, generators.NUMPY_TWISTER)
+        times = dict(zip(names, (5.0, 4.8, 21.0, 61.0, 55.0), strict=True))
+        found.append(make_comparison("generators", setting, times, generators.KXS32))
     samples = {"amount": 2048.0, "unit": "samples/s"}
     models = {**slowness, "PyTorch": 1.5}
     for dim in (16, 64):

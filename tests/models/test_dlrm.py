@@ -6,6 +6,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
+from lowprec.workspace import Fresh
 from tests import naive_models
 
 SIZES = [5, 3, 4]
@@ -49,9 +50,9 @@ def loss_of(model, X, y):
 def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
     samples = model._check_samples(X, y, fitted=True)
-    logits, cache = model._forward(samples)
+    logits, cache = model._forward(samples, Fresh())
     dembeddings, gradients = model._backward(
-        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache
+        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache, Fresh()
     )
     assert dembeddings.dtype == np.float32
     dtable = np.zeros(model.table_.weight.shape)

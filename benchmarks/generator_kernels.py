@@ -1,0 +1,170 @@
+"""`lowprec.SGD` with other random generators, for `benchmarks.generators`.
+
+The row loop is that of lowprec's own update, with its scalars, blocks and prefetch.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+import lowprec as lp
+from lowprec.kernels.cpu.gradients import (
+    bag_at,
+    is_one_gradient,
+    prefetch_gradient,
+    row_of_run,
+    sum_run,
+)
+from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.scalar.bits import u32
+from lowprec.scalar.formats import decode, round_stochastic
+from lowprec.scalar.updates import sgd
+
+_AHEAD = np.uint64(24)
+_DRAW_BITS = 13  # float16
+
+
+@njit(forceinline=True, **SERIAL)
+def _gradient(weight, runs, gradients, run, last, total):
+    """Where the gradient of a run's row begins: a matrix and a flat index.  Prefetches, too."""
+    prefetch_row(weight, row_of_run(runs, min(run + _AHEAD, last - np.uint64(1))))
+    if is_one_gradient(runs, gradients, run):
+        place = np.uint64(runs.starts[run])
+        prefetch_gradient(gradients, runs.order, place)
+        bag = bag_at(gradients, runs.order[place])
+        return gradients.grad, bag * weight.shape[1]
+    sum_run(runs, gradients, run, total[0])
+    return total, 0
+
+
+@njit(**SERIAL)
+def _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, total):
+    """Draws come from an array, in blocks, or are zero if it is empty; whole blocks only."""
+    columns = weight.shape[1]
+    for run in range(first, last):
+        gradient, start = _gradient(weight, runs, gradients, run, last, total)
+        row = row_of_run(runs, run) * columns
+        for column in range(0, columns, WIDTH):
+            step = load(gradient, start + column, WIDTH)
+            values = sgd(decode(load(weight, row + column, WIDTH)), step, learning_rate)
+            bits = zeros(draws, WIDTH)
+            if draws.size:
+                bits = load(draws, np.int64(run) * columns + column, WIDTH)
+            store(round_stochastic(values, u32(bits), weight[0, 0]), weight, row + column)
+
+
+@njit(**SERIAL)
+def _xorshift_range(weight, runs, gradients, learning_rate, state, first, last, total):
+    columns = weight.shape[1]
+    x = state[0]
+    for run in range(first, last):
+        gradient, start = _gradient(weight, runs, gradients, run, last, total)
+        row = row_of_run(runs, run)
+        for column in range(columns):
+            x = u32(x ^ u32(x << np.uint32(13)))
+            x = u32(x ^ u32(x >> np.uint32(17)))
+            x = u32(x ^ u32(x << np.uint32(5)))
+            word = weight[row, column]
+            value = sgd(decode(word), load(gradient, start + column, 1), learning_rate)
+            draw = u32(x >> np.uint32(32 - _DRAW_BITS))
+            weight[row, column] = round_stochastic(value, draw, word)
+    state[0] = x
+
+
+@njit(nogil=True, error_model="numpy")
+def _twister_range(weight, runs, gradients, learning_rate, first, last, total):
+    columns = weight.shape[1]
+    for run in range(first, last):
+        gradient, start = _gradient(weight, runs, gradients, run, last, total)
+        row = row_of_run(runs, run)
+        for column in range(columns):
+            word = weight[row, column]
+            value = sgd(decode(word), load(gradient, start + column, 1), learning_rate)
+            draw = np.uint32(random.getrandbits(_DRAW_BITS))
+            weight[row, column] = round_stochastic(value, draw, word)
+
+
+@njit(forceinline=True, **SERIAL)
+def _part(runs, part, parts):
+    return np.uint64((runs.starts.size - 1) * part // parts)
+
+
+@njit(**PARALLEL)
+def _update_from_array(weight, runs, gradients, learning_rate, draws, totals):
+    threads = len(totals)
+    for t in prange(threads):
+        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
+        _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, totals[t : t + 1])
+
+
+@njit(**PARALLEL)
+def _update_xorshift(weight, runs, gradients, learning_rate, states, totals):
+    threads = len(totals)
+    for t in prange(threads):
+        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
+        _xorshift_range(
+            weight, runs, gradients, learning_rate, states[t], first, last, totals[t : t + 1]
+        )
+
+
+@njit(**PARALLEL)
+def _update_twister(weight, runs, gradients, learning_rate, totals):
+    threads = len(totals)
+    for t in prange(threads):
+        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
+        _twister_range(weight, runs, gradients, learning_rate, first, last, totals[t : t + 1])
+
+
+class _OtherSGD(lp.SGD):
+    """Takes what lowprec hands to an optimizer and leaves its key alone."""
+
+    def update_rows(
+        self, kernels, weight, state, learning_rate, runs, gradients,
+        key, stochastic, guard, totals, skipped,
+    ) -> None:  # fmt: skip
+        skipped[:] = 0
+        self._update(weight, runs, gradients, learning_rate, totals)
+
+
+class NoGenerator(_OtherSGD):
+    """Rounds with draws of zero."""
+
+    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        _update_from_array(weight, runs, gradients, rate, np.empty((0, 0), np.uint16), totals)
+
+
+class Xorshift(_OtherSGD):
+    """A state a thread, and a number after the other (Marsaglia 2003)."""
+
+    _states = np.arange(1, 129, dtype=np.uint32).reshape(-1, 1) * np.uint32(2654435761)
+
+    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        _update_xorshift(weight, runs, gradients, rate, self._states[: len(totals)], totals)
+
+
+class NumbaTwister(_OtherSGD):
+    """The generator that Numba has in compiled code, a state a thread."""
+
+    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        _update_twister(weight, runs, gradients, rate, totals)
+
+
+class NumpyTwister(_OtherSGD):
+    """Draws of a whole step from NumPy, two of a 32-bit number, for the update to read."""
+
+    _generator = np.random.MT19937(0)
+
+    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        rows, columns = len(runs.starts) - 1, weight.shape[1]
+        words = self._generator.random_raw(rows * columns // 2).astype(np.uint32)
+        draws = words.view(np.uint16)
+        draws >>= 16 - _DRAW_BITS
+        _update_from_array(weight, runs, gradients, rate, draws.reshape(rows, columns), totals)
+
+
+OPTIMIZERS = (NoGenerator, Xorshift, NumbaTwister, NumpyTwister)

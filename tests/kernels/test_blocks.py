@@ -1,0 +1,52 @@
+"""Columns in blocks and columns one by one give the same bits, at any place of a row."""
+
+import numpy as np
+import pytest
+
+import lowprec as lp
+
+FORMATS = ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+WIDTH = 16
+
+
+def awkward_numbers():
+    """Normal, subnormal, halfway, too large, inf, NaN and zeros of both signs, well mixed."""
+    rng = np.random.default_rng(0)
+    exponents = np.arange(-160, 129, dtype=np.float64)
+    mantissas = np.concatenate([[1.0, 1.5, 1 + 2.0**-11, 2 - 2.0**-23], rng.uniform(1, 2, 4)])
+    with np.errstate(over="ignore", under="ignore"):
+        x = (mantissas[:, None] * 2.0**exponents).astype(np.float32).reshape(-1)
+    x = np.concatenate([x, [0.0, np.inf, np.nan, 65504, 65520, 448, 464, 57344, 61440]])
+    x = np.concatenate([x, -x]).astype(np.float32)
+    return rng.permutation(x)
+
+
+@pytest.mark.parametrize("round_to", [lp.nearest_round, lp.stochastic_round])
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_rounding_in_blocks_and_one_by_one(dtype, round_to):
+    x = awkward_numbers()[: 1024 + 3 * WIDTH]
+    more = {"seed": 3} if round_to is lp.stochastic_round else {}
+    whole = round_to(x, dtype, **more).view(np.uint8).tobytes()
+    for size in [*range(1, 3 * WIDTH), 1000, 1023, 1025, 1024 + WIDTH + 1]:
+        part = round_to(x[:size], dtype, **more).view(np.uint8).tobytes()
+        assert part == whole[: len(part)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", *FORMATS])
+def test_every_word_is_read_alike(dtype):
+    """A table of all words of a format, as wide as a block, and the same words in one column."""
+    rng = np.random.default_rng(1)
+    wide = lp.EmbeddingTable(4096, WIDTH, dtype=dtype)
+    words = wide.weight.view(np.uint8)
+    if dtype != "float32":
+        every = np.arange(2**16, dtype=np.uint16).view(np.uint8)
+        words[:] = np.resize(every, words.shape)
+    else:
+        words[:] = rng.integers(0, 256, words.shape)
+    narrow = lp.EmbeddingTable(4096 * WIDTH, 1, dtype=dtype)
+    narrow.weight[:] = wide.weight.reshape(-1, 1)
+    in_blocks = wide.lookup(np.arange(4096)).reshape(-1)
+    one_by_one = narrow.lookup(np.arange(4096 * WIDTH)).reshape(-1)
+    np.testing.assert_array_equal(in_blocks.view(np.uint32), one_by_one.view(np.uint32))
+    expected = wide.weight.astype(np.float32).reshape(-1)
+    np.testing.assert_array_equal(in_blocks, expected)

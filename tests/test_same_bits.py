@@ -1,0 +1,83 @@
+"""The same bits on every kind of CPU and for any number of threads: one digest, many processes."""
+
+import os
+import subprocess
+import sys
+
+import llvmlite.binding
+import pytest
+
+DIGEST = """
+import hashlib
+import numpy as np
+import lowprec as lp
+import lowprec.device
+lowprec.device._NUMBERS_PER_THREAD = 1  # small batches use all threads too
+
+digest = hashlib.sha256()
+rng = np.random.default_rng(0)
+for dtype, rounding in (("float32", "nearest"), ("float16", "nearest"), ("float16", "stochastic"),
+                        ("float8_e4m3fn", "stochastic")):
+    for dim in (1, 3, 10, 16, 17, 64, 128, 300):
+        sizes = [40, 1000, 7]
+        table = lp.EmbeddingTable(sizes, dim, dtype, rounding, lp.SGD(0.3), seed=dim)
+        for _ in range(2):
+            indices = rng.integers(0, sizes, (500, 3))
+            out = table.lookup(indices)
+            table.update(indices, rng.normal(size=out.shape).astype(np.float32))
+            offsets = np.sort(rng.integers(0, 700, 31))
+            offsets[0], offsets[-1] = 0, 700
+            ids = rng.integers(0, 7, 700)
+            weights = rng.normal(size=700).astype(np.float32)
+            out = table.lookup(ids, offsets, "mean", weights)
+            grad = rng.normal(scale=10.0, size=out.shape).astype(np.float32)
+            table.update(ids, grad, offsets, "mean", weights)
+            digest.update(out.tobytes())
+        digest.update(table.weight.tobytes())
+        digest.update(table.lookup(indices, across_features=True).tobytes())
+x = (rng.normal(size=5000) * 2.0 ** rng.integers(-40, 40, 5000)).astype(np.float32)
+for dtype in ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"):
+    digest.update(lp.stochastic_round(x, dtype, seed=1).tobytes())
+    digest.update(lp.nearest_round(x, dtype).tobytes())
+    digest.update(lp.round_up_probability(x, dtype).tobytes())
+print(digest.hexdigest())
+"""
+AVX2 = "+avx2,+avx,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+popcnt,+sse4.2"
+TARGETS = {
+    "this CPU, 1 thread": {"NUMBA_NUM_THREADS": "1"},
+    "this CPU, 2 threads": {"NUMBA_NUM_THREADS": "2"},
+    "this CPU, 8 threads": {"NUMBA_NUM_THREADS": "8"},
+    "with AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": AVX2},
+    "without AVX, FMA and F16C": {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2"},
+}
+
+
+@pytest.fixture(scope="module")
+def digest_of(root):
+    def digest(target):
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, **TARGETS[target]},
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return digest
+
+
+@pytest.fixture(scope="module")
+def expected(digest_of):
+    return digest_of("this CPU, 2 threads")
+
+
+@pytest.mark.parametrize("target", [name for name in TARGETS if "2 threads" not in name])
+def test_bits_are_those_of_two_threads_on_this_cpu(target, digest_of, expected):
+    features = llvmlite.binding.get_host_cpu_features()
+    if "AVX" in target and not features.get("sse4.2"):
+        pytest.skip("this is no x86-64 CPU")
+    if target == "with AVX2" and not all(features.get(name) for name in ("avx2", "fma", "f16c")):
+        pytest.skip("this CPU has no AVX2, FMA and F16C")
+    assert digest_of(target) == expected
