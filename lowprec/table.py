@@ -20,6 +20,8 @@ from lowprec.workspace import Workspace, empty_aligned
 ROUNDINGS = ("stochastic", "nearest")
 ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
+_NUMBERS_TO_SORT_AN_ID = 4
+_STREAMED_BYTES = 1 << 24
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT32_INF_BITS = 0x7F800000
 
@@ -235,7 +237,7 @@ class EmbeddingTable:
         flat = result.reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
         if batch.offsets is None and not batch.sample_weights.size:
-            kernels.gather(self._words, batch.rows, flat, threads)
+            kernels.gather(self._words, batch.rows, flat, self._is_streamed(flat), threads)
         else:
             bounds = batch.offsets
             if bounds is None:
@@ -243,6 +245,13 @@ class EmbeddingTable:
             weights = batch.sample_weights
             kernels.pool(self._words, batch.rows, bounds, weights, batch.mean, flat, threads)
         return result
+
+    def _is_streamed(self, out: NDArray[np.float32]) -> bool:
+        """Whether an output is too large to be found in cache later, and can be streamed."""
+        kernels = self._device.kernels
+        aligned = out.ctypes.data % kernels.STREAM_BYTES == 0
+        whole_blocks = self.embedding_dim % kernels.WIDTH == 0
+        return aligned and whole_blocks and out.nbytes >= _STREAMED_BYTES
 
     def update(
         self,
@@ -324,7 +333,7 @@ class EmbeddingTable:
         starts = self._workspace.empty("starts", (n + 1,), np.uint32)
         first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.uint32)
         row_bits = int(self._features.num_rows - 1).bit_length()
-        with self._device.threads(n) as threads:
+        with self._device.threads(n * _NUMBERS_TO_SORT_AN_ID) as threads:
             order = kernels.sort_by_row(batch.rows, row_bits, packed, spare, threads)
         count, num_pieces = kernels.find_runs(order, starts, first_pieces)
         pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)

@@ -210,6 +210,17 @@ def test_training_from_several_threads():
         assert list(pool.map(train, range(4))) == expected
 
 
+@pytest.mark.parametrize("dim", [1, 2, 16, 17])
+def test_the_sign_of_a_sum_that_underflows(dim):
+    """-2**-200 rounds to -0.0, times -1 is 0.0, plus -0.0 is 0.0; a sum of 0.0 would give -0.0."""
+    table = lp.EmbeddingTable(3, dim, optimizer=lp.SGD(1.0))
+    table.weight[:] = -0.0
+    tiny = np.full((1, dim), -(2.0**-100), np.float32)
+    table.update([1], tiny, per_sample_weights=np.array([2.0**-100], np.float32))
+    assert bits(table.weight[0]) == b"\x00\x80" * dim  # -0.0, not touched
+    assert bits(table.weight[1]) == b"\x00\x00" * dim
+
+
 def test_ids_of_all_features_are_pooled_into_one_bag():
     rng = np.random.default_rng(6)
     for dim in (1, 3, 16):
@@ -300,6 +311,22 @@ def test_lookup_into_out():
     indices = np.array([[0, 0, 0], [4, 2, 3]])
     assert table.lookup(indices, out=out) is out
     assert bits(out) == bits(table.lookup(indices))
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+@pytest.mark.parametrize("dim", [16, 60, 64])
+def test_an_output_larger_than_the_caches(dim, shift):
+    """Large outputs are streamed where they are aligned, which shifts by one float undo."""
+    size = (1 << 24) // 4 // dim + 5
+    table = lp.EmbeddingTable(1000, dim, seed=1)
+    indices = np.random.default_rng(0).integers(0, 1000, size)
+    memory = np.full(size * dim * 4 + 64, 0xFF, np.uint8)
+    start = -memory.ctypes.data % 16 + shift
+    out = memory[start : start + size * dim * 4].view(np.float32).reshape(size, dim)
+    table.lookup(indices, out=out)
+    np.testing.assert_array_equal(out, table.weight[indices].astype(np.float32))
+    assert (memory[:start] == 0xFF).all()
+    assert (memory[start + out.nbytes :] == 0xFF).all()
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, ">i4", ">i8"])

@@ -101,7 +101,6 @@ class _Constants(NamedTuple):
     draw_mask: np.uint32
     below_half: np.uint32
     max_finite: np.uint32  # as float32 bits
-    min_normal: np.float32
     min_normal_bits: np.uint32
     normal_offset: np.uint32  # float32 bits minus this are the code << dropped of a normal number
     aligner: np.float32  # its unit in the last place is the smallest subnormal
@@ -131,7 +130,6 @@ def _constants(fmt: Format) -> _Constants:
         draw_mask=_U32((1 << dropped) - 1),
         below_half=_U32((1 << (dropped - 1)) - 1),
         max_finite=_U32(float_bits(fmt.max_finite)),
-        min_normal=np.float32(fmt.min_normal),
         min_normal_bits=_U32(float_bits(fmt.min_normal)),
         normal_offset=_U32(normal_offset),
         aligner=np.float32(aligner),
@@ -171,15 +169,15 @@ def _decode_body(fmt: Format):
 
 def _with_fraction_body(fmt: Format):
     c = _constants(fmt)
+    if c.normal_offset == 0:  # the exponents of float32 itself, subnormal numbers included
+        return lambda magnitude, like: magnitude
 
     def with_fraction(magnitude, like):
-        normal = u32(magnitude - c.normal_offset)
-        # Adding min_normal to a subnormal aligns its fraction as that of a normal number.
-        shifted = float_as_bits(bits_as_float(magnitude) + c.min_normal)
-        subnormal = u32(shifted - c.min_normal_bits)
-        # Each of the two is the larger one where it is right: below min_normal the subnormal form
-        # grows in proportion and the normal one falls off faster; above, the other way round.
-        return signed_max(normal, subnormal)
+        # Adding min_normal to a subnormal aligns its fraction as that of a normal number.  Adding
+        # a normal number to itself raises its exponent by one, as min_normal does the largest
+        # subnormal's: so one constant brings both to their codes.
+        larger = bits_as_float(signed_max(magnitude, c.min_normal_bits))
+        return u32(float_as_bits(bits_as_float(magnitude) + larger) - c.min_normal_bits)
 
     return with_fraction
 

@@ -13,7 +13,7 @@ from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import LOSS_BLOCK, logistic_loss
-from lowprec.kernels.cpu.memory import WIDTH
+from lowprec.kernels.cpu.memory import STREAM_BYTES, WIDTH
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.sort import find_runs, sort_by_row
 from lowprec.kernels.cpu.update import update_sgd
@@ -21,6 +21,7 @@ from lowprec.kernels.cpu.update import update_sgd
 __all__ = [
     "BIAS_BLOCK",
     "LOSS_BLOCK",
+    "STREAM_BYTES",
     "WIDTH",
     "Gradients",
     "Runs",

@@ -3,7 +3,16 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.memory import (
+    WIDTH,
+    end_of_stream,
+    in_blocks,
+    load,
+    prefetch_row,
+    store,
+    stream,
+    zeros,
+)
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
@@ -26,12 +35,30 @@ def _gather_range(weight, rows, out, start, stop):
             store(decode(load(weight, row * columns + column, 1)), out, i * columns + column)
 
 
+@njit(**SERIAL)
+def _gather_range_streamed(weight, rows, out, start, stop):
+    columns = weight.shape[1]
+    for i in range(start, stop):
+        prefetch_row(weight, np.int64(rows[min(i + ROWS_AHEAD, stop - 1)]))
+        row = np.int64(rows[i])
+        for column in range(0, columns, WIDTH):
+            block = load(weight, row * columns + column, WIDTH)
+            stream(decode(block), out, i * columns + column)
+    end_of_stream()
+
+
 @njit(**PARALLEL)
-def gather(weight, rows, out, threads):
-    """``out[i] = weight[rows[i]]`` in float32."""
+def gather(weight, rows, out, streamed, threads):
+    """``out[i] = weight[rows[i]]`` in float32.
+
+    It may be `streamed` if it begins at a multiple of STREAM_BYTES and rows are whole blocks.
+    """
     for t in prange(threads):
         start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
-        _gather_range(weight, rows, out, start, stop)
+        if streamed:
+            _gather_range_streamed(weight, rows, out, start, stop)
+        else:
+            _gather_range(weight, rows, out, start, stop)
 
 
 @njit(forceinline=True, **SERIAL)

@@ -13,6 +13,7 @@ from lowprec.kernels.cpu.options import SERIAL
 from lowprec.scalar.lanes import Lanes, with_dtype
 
 CACHE_LINE_BYTES = 64
+STREAM_BYTES = 16
 WIDTH = 16  # columns of a block; the compiler splits it into registers of the target's width
 
 
@@ -60,6 +61,35 @@ def store(typingctx, block, array, start):
         return context.get_dummy_value()
 
     return types.void(block, array, types.int64), codegen
+
+
+@intrinsic
+def stream(typingctx, block, array, start):
+    """`store` past the caches, for what is too large for them: no line is read to be overwritten.
+
+    The address is a multiple of STREAM_BYTES.  Call `end_of_stream` before others read it.
+    """
+
+    def codegen(context, builder, sig, args):
+        address = _address(context, builder, sig.args[1], *args[1:])
+        pointer = builder.bitcast(address, args[0].type.as_pointer())
+        stored = builder.store(args[0], pointer)
+        stored.align = STREAM_BYTES
+        stored.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return types.void(block, array, types.int64), codegen
+
+
+@intrinsic
+def end_of_stream(typingctx):
+    """Wait until what was streamed can be read."""
+
+    def codegen(context, builder, sig, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic

@@ -6,7 +6,7 @@ from numba import njit, prange
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
 from lowprec.scalar.updates import PIECE
 
-DIGIT_BITS = 11
+DIGIT_BITS = 12
 # An entry is row << 32 | position, both 32 bits.
 ROW_SHIFT = np.uint64(32)
 POSITION = np.uint64(0xFFFFFFFF)

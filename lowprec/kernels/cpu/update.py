@@ -12,7 +12,7 @@ from lowprec.kernels.cpu.gradients import (
     sum_run,
     sum_run_of_one_column,
 )
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import round_columns
 from lowprec.kernels.cpu.search import first_at_least
@@ -21,6 +21,7 @@ from lowprec.scalar.updates import sgd
 from lowprec.scalar.xorshift import derive, halves_of
 
 _ROWS_AHEAD = np.uint64(24)
+_NEGATIVE_ZERO = np.float32(-0.0)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -49,23 +50,24 @@ def _sgd_range(weight, runs, gradients, learning_rate, key, stochastic, guard, f
         if is_one_gradient(runs, gradients, run) and not guard:
             place = np.uint64(runs.starts[run])
             prefetch_gradient(gradients, runs.order, place)
-            gradient = gradients.grad
+            gradient, zero = gradients.grad, np.float32(0.0)
             start = bag_at(gradients, runs.order[place]) * columns
         else:
             sum_run(runs, gradients, run, total[0])
-            gradient, start = total, 0
+            gradient, zero, start = total, _NEGATIVE_ZERO, 0
             if guard and not is_finite(total[0], learning_rate):
                 skipped += 1
                 continue
         index = row_of_run(runs, run)
         low, high = halves_of(derive(key, index))
         row = index * columns
-        # A sum begins with 0.0, which turns a -0.0 into 0.0; a sum itself is none the other for it.
+        # A sum begins with 0.0, even that of one gradient, which makes a -0.0 a 0.0; adding -0.0
+        # leaves every number as it is.
         for column in range(0, whole, WIDTH):
-            step = zeros(gradient, WIDTH) + load(gradient, start + column, WIDTH)
+            step = zero + load(gradient, start + column, WIDTH)
             _sgd_columns(weight, row + column, step, learning_rate, low, high, column, stochastic)
         for column in range(whole, columns):
-            step = np.float32(0.0) + load(gradient, start + column, 1)
+            step = zero + load(gradient, start + column, 1)
             _sgd_columns(weight, row + column, step, learning_rate, low, high, column, stochastic)
     return skipped
 
