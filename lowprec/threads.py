@@ -39,7 +39,7 @@ def _loaded_openblas() -> list[str]:
             paths = {line.split(maxsplit=5)[5].strip() for line in maps if "openblas" in line}
     except OSError:
         return []
-    return sorted(paths)
+    return sorted(filter(os.path.exists, paths))
 
 
 def _restart_openblas(path: str) -> None:
