@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -39,7 +40,7 @@ def _mlp(layers: Sequence[Layer], *, last_relu: bool) -> nn.Sequential:
     return nn.Sequential(*(modules if last_relu else modules[:-1]))
 
 
-class _Model(nn.Module):
+class _Model(nn.Module, ABC):
     """What both models share: steps on the mean log loss, with a rate for each of two groups."""
 
     def _start(
@@ -66,8 +67,9 @@ class _Model(nn.Module):
         """A batch, whose ids are local to their feature, as `step` takes it."""
         return torch.from_numpy(dense), self._prepare_ids(indices), torch.from_numpy(y)
 
+    @abstractmethod
     def _prepare_ids(self, indices: NDArray[Any]) -> torch.Tensor:
-        raise NotImplementedError
+        """Ids as the model's tables take them."""
 
 
 class DLRM(_Model):
