@@ -9,6 +9,7 @@ import platform
 import llvmlite.binding
 from llvmlite import ir
 from numba import config, types
+from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
@@ -132,14 +133,10 @@ def fma(typingctx, x, y, z):
             return builder.fma(*args)
         name = f"llvm.fma.v{vector_type.count}f32"
         function = ir.FunctionType(vector_type, [vector_type] * 3)
-        return builder.call(_declare(builder.module, function, name), args)
+        return builder.call(get_or_insert_function(builder.module, function, name), args)
 
     every = with_dtype(common_type(x, y, z), types.float32)
     return every(every, every, every), codegen
-
-
-def _declare(module, function_type, name):
-    return module.globals.get(name) or ir.Function(module, function_type, name)
 
 
 def _half_type(vector_type):

@@ -69,7 +69,7 @@ def _number_to_lanes(context, builder, fromty, toty, value):
 
 def _define_operator(function, integer, real=None):
     """Make a Python operator work on lanes; masks result where `integer` compares."""
-    compares = function in (operator.lt, operator.ge, operator.eq)
+    compares = function in (operator.lt, operator.eq)
 
     @infer_global(function)
     class _Operator(AbstractTemplate):
@@ -96,7 +96,6 @@ _define_operator(operator.xor, ir.IRBuilder.xor)
 _define_operator(operator.lshift, ir.IRBuilder.shl)
 _define_operator(operator.rshift, ir.IRBuilder.lshr)
 _define_operator(operator.lt, lambda builder, x, y: builder.icmp_unsigned("<", x, y))
-_define_operator(operator.ge, lambda builder, x, y: builder.icmp_unsigned(">=", x, y))
 _define_operator(operator.eq, lambda builder, x, y: builder.icmp_unsigned("==", x, y))
 
 
