@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lowprec.batch import Batch, Features
+from lowprec.batch import Features
 from lowprec.checks import check_choice, check_float32, check_int, check_seed
 from lowprec.device import get_device
 from lowprec.optim import SGD
@@ -22,6 +22,7 @@ ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
 _NUMBERS_TO_SORT_AN_ID = 4
 _STREAMED_BYTES = 1 << 24
+_NO_BAGS = np.empty(0, np.uint32)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT32_INF_BITS = 0x7F800000
 
@@ -291,8 +292,12 @@ class EmbeddingTable:
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
         kernels = self._device.kernels
         if batch.rows.size:
-            gradients = kernels.Gradients(flat_grad, batch.bags, batch.coefficients())
-            runs = self._group(batch)
+            coefficients = batch.coefficients()
+            labels, bags = batch.bags, _NO_BAGS
+            if coefficients.size:  # found by position, so that is what must be sorted along
+                labels, bags = _NO_BAGS, batch.bags
+            gradients = kernels.Gradients(flat_grad, bags, coefficients)
+            runs = self._group(batch.rows, labels)
             if len(runs.pieces):
                 kernels.sum_pieces(runs, gradients)
             guard = self._needs_guard(gradients, runs, learning_rate)
@@ -324,17 +329,17 @@ class EmbeddingTable:
             raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
         return values.reshape(-1, self.embedding_dim)
 
-    def _group(self, batch: Batch) -> Any:
-        """The ids of a batch grouped by row."""
+    def _group(self, rows: NDArray[np.uint32], labels: NDArray[np.uint32]) -> Any:
+        """The positions of a batch grouped by row, each as its label."""
         kernels = self._device.kernels
-        n = batch.rows.size
+        n = rows.size
         packed = self._workspace.empty("packed", (n,), np.uint64)
         spare = self._workspace.empty("spare", (n,), np.uint64)
         starts = self._workspace.empty("starts", (n + 1,), np.uint32)
         first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.uint32)
         row_bits = int(self._features.num_rows - 1).bit_length()
         with self._device.threads(n * _NUMBERS_TO_SORT_AN_ID) as threads:
-            order = kernels.sort_by_row(batch.rows, row_bits, packed, spare, threads)
+            order = kernels.sort_by_row(rows, labels, row_bits, packed, spare, threads)
         count, num_pieces = kernels.find_runs(order, starts, first_pieces)
         pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)
         return kernels.Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)

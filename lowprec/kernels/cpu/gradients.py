@@ -8,7 +8,7 @@ from numba import njit, prange
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.cpu.sort import POSITION, ROW_SHIFT
+from lowprec.kernels.cpu.sort import LABEL, ROW_SHIFT
 from lowprec.scalar.bits import float_as_bits, fma, u32
 from lowprec.scalar.updates import PIECE
 
@@ -20,18 +20,18 @@ _ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
 class Runs(NamedTuple):
     """The ids of a batch, grouped by row: what `sort` made."""
 
-    order: np.ndarray  # (n,) uint64: row << 32 | position, sorted
+    order: np.ndarray  # (n,) uint64: row << 32 | label, sorted
     starts: np.ndarray  # (runs + 1,) uint32
     first_pieces: np.ndarray  # (runs + 1,) uint32
     pieces: np.ndarray  # (pieces, embedding_dim) float32: the sums of long runs, by `sum_pieces`
 
 
 class Gradients(NamedTuple):
-    """What each position of a batch adds to the gradient of its row."""
+    """What each position of a batch adds to the gradient of its row, by its label in the order."""
 
     grad: np.ndarray  # (bags, embedding_dim) float32
-    bags: np.ndarray  # (n,) uint32, the bag of a position; empty where that is the position
-    coefficients: np.ndarray  # (n,) float32, the factor of a position; empty for ones
+    bags: np.ndarray  # (n,) uint32, the bag of a label; empty where labels are bags
+    coefficients: np.ndarray  # (n,) float32, the factor of a label; empty for ones
 
 
 @njit(forceinline=True, **SERIAL)
@@ -43,8 +43,8 @@ def row_of_run(runs, run):
 @njit(forceinline=True, **SERIAL)
 def bag_at(gradients, entry):
     """The bag (int64) of an entry of ``runs.order``: its row of `grad`."""
-    position = np.uint32(entry & POSITION)
-    return np.int64(gradients.bags[position] if gradients.bags.size else position)
+    label = np.uint32(entry & LABEL)
+    return np.int64(gradients.bags[label] if gradients.bags.size else label)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -67,7 +67,7 @@ def _add_columns(gradients, entry, first, column, total, like):
     so_far = load(total, column, like)
     term = load(gradients.grad, first + column, like)
     if gradients.coefficients.size:
-        coefficient = gradients.coefficients[np.uint32(entry & POSITION)]
+        coefficient = gradients.coefficients[np.uint32(entry & LABEL)]
         store(fma(coefficient, term, so_far), total, column)
     else:
         store(so_far + term, total, column)
@@ -113,23 +113,32 @@ def sum_run(runs, gradients, run, total):
             total[c] += runs.pieces[piece, c]
 
 
-@njit(forceinline=True, **SERIAL)
-def sum_run_of_one_column(runs, gradients, run):
-    """The gradient of a row of one column: what `sum_run` gives, without the way by memory."""
-    start, stop = np.uint64(runs.starts[run]), np.uint64(runs.starts[run + _ONE])
-    total = np.float32(0.0)
-    if stop - start > np.uint64(PIECE):
-        for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
-            total += runs.pieces[piece, 0]
-    elif gradients.coefficients.size:
-        for i in range(start, stop):
-            entry = runs.order[i]
-            coefficient = gradients.coefficients[np.uint32(entry & POSITION)]
-            total = fma(coefficient, load(gradients.grad, bag_at(gradients, entry), 1), total)
-    else:
-        for i in range(start, stop):
-            total += load(gradients.grad, bag_at(gradients, runs.order[i]), 1)
-    return total
+@njit(**SERIAL)
+def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
+    """The rows of up to WIDTH runs and their gradients of one column, as `sum_run` gives them."""
+    store(zeros(sums, WIDTH), sums, 0)
+    start = np.uint64(runs.starts[first])
+    slot, previous = np.uint64(0), runs.order[start]
+    for i in range(start, np.uint64(runs.starts[first + count])):
+        entry = runs.order[i]
+        # without a branch, since where a run ends is hard to predict
+        slot += np.uint64(((entry ^ previous) >> ROW_SHIFT) != np.uint64(0))
+        previous = entry
+        rows[slot] = np.int64(entry >> ROW_SHIFT)
+        term = load(gradients.grad, bag_at(gradients, entry), 1)
+        if gradients.coefficients.size:
+            sums[slot] = fma(gradients.coefficients[np.uint32(entry & LABEL)], term, sums[slot])
+        else:
+            sums[slot] += term
+    if runs.first_pieces[first] == runs.first_pieces[first + count]:
+        return
+    for slot in range(count):
+        run = first + slot
+        if runs.first_pieces[run] < runs.first_pieces[run + _ONE]:
+            total = np.float32(0.0)
+            for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
+                total += runs.pieces[piece, 0]
+            sums[slot] = total
 
 
 @njit(**SERIAL)

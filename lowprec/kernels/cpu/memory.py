@@ -123,8 +123,8 @@ def _columns_of_line(typingctx, matrix):
 
 
 @intrinsic
-def _prefetch_element(typingctx, array, index):
-    """Ask for the cache line of ``array[index]``."""
+def prefetch_number(typingctx, array, index):
+    """Ask for the cache line of one number of `array`."""
 
     def codegen(context, builder, sig, args):
         data = _address(context, builder, sig.args[0], *args)
@@ -148,7 +148,7 @@ def prefetch_row(matrix, row):
     columns = matrix.shape[1]
     first = row * columns
     line = _columns_of_line(matrix)
-    _prefetch_element(matrix, first)
+    prefetch_number(matrix, first)
     for column in range(line, columns - 1, line):
-        _prefetch_element(matrix, first + column)
-    _prefetch_element(matrix, first + columns - 1)  # a row need not begin with a cache line
+        prefetch_number(matrix, first + column)
+    prefetch_number(matrix, first + columns - 1)  # a row need not begin with a cache line

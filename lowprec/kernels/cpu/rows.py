@@ -1,5 +1,7 @@
 """Rounding float32 columns, with the random bits that belong to those columns."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numba.extending import overload
@@ -42,6 +44,33 @@ def round_columns(values, low, high, column, stochastic, like):
     if stochastic:
         return round_stochastic(values, _draws(low, high, column, like, values), like)
     return round_nearest(values, like)
+
+
+@njit(forceinline=True, **SERIAL)
+def round_first_column(values, low, high, stochastic, like):
+    """Column 0 of as many rows as there are `values`; `low` and `high` are the rows' keys."""
+    if stochastic:
+        return round_stochastic(values, draw(low, high, 0, random_bits(like)), like)
+    return round_nearest(values, like)
+
+
+class BlockOfRows(NamedTuple):
+    """WIDTH rows of a matrix of one column: scratch, cleared where no row has been put."""
+
+    rows: np.ndarray  # int64
+    words: np.ndarray  # the dtype of the matrix
+    sums: np.ndarray  # float32: their gradients
+    low: np.ndarray  # uint32: the halves of their keys
+    high: np.ndarray
+
+
+@njit(forceinline=True, nogil=True)
+def block_of_rows(weight):
+    """A new `BlockOfRows`."""
+    return BlockOfRows(
+        np.zeros(WIDTH, np.int64), np.zeros(WIDTH, weight.dtype), np.zeros(WIDTH, np.float32),
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32),
+    )  # fmt: skip
 
 
 @njit(forceinline=True, **SERIAL)

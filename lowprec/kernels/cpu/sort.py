@@ -7,17 +7,17 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
 from lowprec.scalar.updates import PIECE
 
 DIGIT_BITS = 12
-# An entry is row << 32 | position, both 32 bits.
+# An entry is row << 32 | label, both 32 bits.
 ROW_SHIFT = np.uint64(32)
-POSITION = np.uint64(0xFFFFFFFF)
+LABEL = np.uint64(0xFFFFFFFF)
 
 
 @njit(**SERIAL)
-def _pack_and_count(rows, packed, mask, counts, start, stop):
+def _pack_and_count(rows, labels, packed, mask, counts, start, stop):
     counts[:] = np.uint32(0)
     for i in range(np.uint64(start), np.uint64(stop)):  # unsigned: an index that is never negative
         row = np.uint64(rows[i])
-        packed[i] = (row << ROW_SHIFT) | i
+        packed[i] = (row << ROW_SHIFT) | (np.uint64(labels[i]) if labels.size else i)
         counts[row & mask] += np.uint32(1)
 
 
@@ -50,12 +50,13 @@ def _scatter(packed, shift, mask, places, out, start, stop):
 
 
 @njit(**PARALLEL)
-def sort_by_row(rows, row_bits, packed, spare, threads):
-    """Sort positions by row, equal rows in batch order; returns `packed` or `spare`.
+def sort_by_row(rows, labels, row_bits, packed, spare, threads):
+    """Sort the positions of a batch by row, equal rows in batch order; returns `packed` or `spare`.
 
-    `rows` is uint32 and below ``2**row_bits``; an entry of the result is ``row << 32 | position``
-    (uint64).  Least significant digit first, each thread on its own stretch of the batch, so the
-    result does not depend on the number of threads.
+    `rows` is uint32 and below ``2**row_bits``; an entry of the result is ``row << 32 | label``
+    (uint64), where `labels` (uint32) are those of the positions, or the positions if it is empty.
+    Least significant digit first, each thread on its own stretch of the batch, so the result does
+    not depend on the number of threads.
     """
     size = rows.size
     passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
@@ -67,7 +68,7 @@ def sort_by_row(rows, row_bits, packed, spare, threads):
         for t in prange(threads):
             start, stop = t * size // threads, (t + 1) * size // threads
             if p == 0:
-                _pack_and_count(rows, packed, mask, counts[t], start, stop)
+                _pack_and_count(rows, labels, packed, mask, counts[t], start, stop)
             else:
                 _count(packed, shift, mask, counts[t], start, stop)
         _counts_to_places(counts)

@@ -10,11 +10,11 @@ from lowprec.kernels.cpu.gradients import (
     prefetch_gradient,
     row_of_run,
     sum_run,
-    sum_run_of_one_column,
+    sum_runs_of_one_column,
 )
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_number, prefetch_row, store
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.rows import round_columns
+from lowprec.kernels.cpu.rows import block_of_rows, round_columns, round_first_column
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.scalar.formats import decode
 from lowprec.scalar.updates import sgd
@@ -74,21 +74,24 @@ def _sgd_range(weight, runs, gradients, learning_rate, key, stochastic, guard, f
 
 @njit(**SERIAL)
 def _sgd_range_of_one_column(
-    weight, runs, gradients, learning_rate, key, stochastic, guard, first, last, total
+    weight, runs, gradients, learning_rate, key, stochastic, first, last, block
 ):
-    skipped = 0
-    for run in range(first, last):
-        ahead = min(run + _ROWS_AHEAD, last - np.uint64(1))
-        prefetch_row(weight, row_of_run(runs, ahead))
-        gradient = sum_run_of_one_column(runs, gradients, run)
-        total[0, 0] = gradient
-        if guard and not is_finite(total[0], learning_rate):
-            skipped += 1
-            continue
-        row = row_of_run(runs, run)
-        low, high = halves_of(derive(key, row))
-        _sgd_columns(weight, row, gradient, learning_rate, low, high, 0, stochastic)
-    return skipped
+    """`_sgd_range` without a guard where rows are single numbers: they fill the lanes instead."""
+    for start in range(first, last, np.uint64(WIDTH)):
+        count = min(np.uint64(WIDTH), last - start)
+        sum_runs_of_one_column(runs, gradients, start, count, block.rows, block.sums)
+        for lane in range(count):
+            ahead = min(start + lane + _ROWS_AHEAD, last - np.uint64(1))
+            prefetch_number(weight, row_of_run(runs, ahead))
+            row = block.rows[lane]
+            block.low[lane], block.high[lane] = halves_of(derive(key, row))
+            block.words[lane] = load(weight, row, 1)
+        weights, sums = decode(load(block.words, 0, WIDTH)), load(block.sums, 0, WIDTH)
+        low, high = load(block.low, 0, WIDTH), load(block.high, 0, WIDTH)
+        values = sgd(weights, sums, learning_rate)
+        store(round_first_column(values, low, high, stochastic, weight[0, 0]), block.words, 0)
+        for lane in range(count):
+            store(block.words[lane], weight, block.rows[lane])
 
 
 @njit(**PARALLEL)
@@ -102,11 +105,11 @@ def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, t
     for t in prange(threads):
         first = _first_run(runs.starts, t, threads)
         last = _first_run(runs.starts, t + 1, threads)
-        if weight.shape[1] == 1:  # a linear model's weights: as quick as one number a row can be
-            skipped[t] = _sgd_range_of_one_column(
-                weight, runs, gradients, learning_rate, key, stochastic, guard,
-                first, last, totals[t : t + 1],
-            )  # fmt: skip
+        if weight.shape[1] == 1 and not guard:  # as a linear model's weights
+            block = block_of_rows(weight)
+            _sgd_range_of_one_column(
+                weight, runs, gradients, learning_rate, key, stochastic, first, last, block
+            )
         else:
             skipped[t] = _sgd_range(
                 weight, runs, gradients, learning_rate, key, stochastic, guard,
