@@ -132,13 +132,13 @@ def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
             sums[slot] += term
     if runs.first_pieces[first] == runs.first_pieces[first + count]:
         return
-    for slot in range(count):
-        run = first + slot
+    for place in range(count):
+        run = first + place
         if runs.first_pieces[run] < runs.first_pieces[run + _ONE]:
             total = np.float32(0.0)
             for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
                 total += runs.pieces[piece, 0]
-            sums[slot] = total
+            sums[place] = total
 
 
 @njit(**SERIAL)
