@@ -12,15 +12,12 @@ import numpy as np
 from numba import njit, prange
 
 import lowprec as lp
-from lowprec.kernels.cpu.gradients import (
-    bag_at,
-    is_one_gradient,
-    prefetch_gradient,
-    row_of_run,
-    sum_run,
-)
-from lowprec.kernels.cpu.memory import WIDTH, load, prefetch_row, store, zeros
+from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.gradients import is_one_gradient, prefetch_gradient, sum_run
+from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.runs import row_of_run
+from lowprec.kernels.gradients import bag_at
 from lowprec.scalar.bits import u32
 from lowprec.scalar.formats import decode, round_stochastic
 from lowprec.scalar.updates import sgd
@@ -125,10 +122,11 @@ class _OtherSGD(lp.SGD):
 
     def update_rows(
         self, kernels, weight, state, learning_rate, runs, gradients,
-        key, stochastic, guard, totals, skipped,
-    ) -> None:  # fmt: skip
-        skipped[:] = 0
+        key, stochastic, verdict, memory, threads,
+    ) -> int:  # fmt: skip
+        totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
         self._update(weight, runs, gradients, learning_rate, totals)
+        return 0
 
 
 class NoGenerator(_OtherSGD):

@@ -10,13 +10,13 @@ offsets each bag holds one id.  With offsets, as in the ``indptr`` of a CSR matr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import check_choice, check_float32, check_int
+from lowprec.checks import check_choice, check_int
 from lowprec.device import Device
 
 MAX_ROWS = 2**32 - 1  # a row is a uint32 in the kernels
@@ -27,8 +27,12 @@ _INDEX_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
 
 @dataclass(frozen=True)
 class Batch:
-    """A checked batch, as the kernels take it."""
+    """A checked batch, as the kernels take it; arrays are on the device of the table.
 
+    `EmbeddingTable.batch` makes one.
+    """
+
+    features: Features
     rows: NDArray[np.uint32]  # (n,) row in the stacked table of each position
     bags: NDArray[np.uint32]  # (n,) bag of each position; empty where that is the position
     offsets: NDArray[np.int64] | None  # (bags + 1,), or None for one id a bag
@@ -40,12 +44,13 @@ class Batch:
         """What the gradient of a bag is multiplied with at each position; empty for ones."""
         if self.offsets is None or not self.mean:
             return self.sample_weights
-        sizes = np.diff(self.offsets).astype(np.float32)
+        sizes = (self.offsets[1:] - self.offsets[:-1]).astype(np.float32)
         weights = self.sample_weights if self.sample_weights.size else np.float32(1.0)
-        return np.asarray(weights / np.repeat(sizes, np.diff(self.offsets)), np.float32)
+        coefficients: NDArray[np.float32] = weights / sizes[self.bags]
+        return coefficients
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
     """How many rows each feature has, and where they begin in the stacked table.
 
@@ -62,6 +67,7 @@ class Features:
     num_embeddings: NDArray[np.int64]
     row_offsets: NDArray[np.int64]
     single: bool
+    _on_devices: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def check(cls, num_embeddings: int | Sequence[int]) -> Features:
@@ -96,10 +102,13 @@ class Features:
         pooling: str = "sum",
         per_sample_weights: Any = None,
         across_features: bool = False,
+        *,
+        checked: bool = False,
     ) -> Batch:
         """Check a batch and find its rows, by so many threads.
 
-        With `across_features`, the bags of all features of a sample are one.
+        With `across_features`, the bags of all features of a sample are one.  What was `checked`
+        before is not checked again, for which a GPU would have to be waited for.
 
         Raises
         ------
@@ -109,18 +118,20 @@ class Features:
             If a dtype or a shape is wrong, or the offsets are not those of a batch.
         """
         check_choice("pooling", pooling, POOLINGS)
-        ids, bounds = self._check_layout(indices, offsets)
+        ids, bounds = self._check_layout(device, indices, offsets, checked)
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
-        weights = _check_sample_weights(per_sample_weights, ids)
+        weights = _check_sample_weights(device, per_sample_weights, ids)
         merged = len(self) if across_features else 1
         rows, bags, in_range = self._find_rows(device, threads, ids.reshape(-1), bounds, merged)
-        if not in_range:
-            position = self._first_out_of_range(ids.reshape(-1), bounds)
-            self._raise_out_of_range(ids, bounds, position)
+        if not checked and not in_range.all():
+            self._raise_out_of_range(device, ids, bounds)
         if across_features:
             shape = shape[:1]
-            bounds = np.arange(shape[0] + 1) * merged if bounds is None else bounds[::merged]
-        return Batch(rows, bags, bounds, weights, pooling == "mean", shape)
+            if bounds is None:
+                bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
+            else:
+                bounds = device.contiguous(bounds[::merged], np.int64)
+        return Batch(self, rows, bags, bounds, weights, pooling == "mean", shape)
 
     def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:
         """Check the ids of many samples as `batch` does, in little memory.
@@ -130,35 +141,33 @@ class Features:
         IndexError, TypeError, ValueError
             As `batch` does.
         """
-        ids, bounds = self._check_layout(indices, offsets)
+        ids, bounds = self._check_layout(device, indices, offsets)
         flat = ids.reshape(-1)
         bags = flat.size if bounds is None else self._num_bags(bounds)
         piece = max(1, _IDS_AT_ONCE // len(self)) * len(self)
         for first in range(0, bags, piece):
             last = min(first + piece, bags)
             if bounds is None:
-                start, piece_bounds = first, None
-                piece_ids = flat[first:last]
+                piece_ids, piece_bounds = flat[first:last], None
             else:
-                start, stop = bounds[first], bounds[last]
+                start, stop = int(bounds[first]), int(bounds[last])
                 piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
             with device.threads(piece_ids.size) as threads:
                 in_range = self._find_rows(device, threads, piece_ids, piece_bounds, 1)[2]
-            if not in_range:
-                position = self._first_out_of_range(piece_ids, piece_bounds)
-                self._raise_out_of_range(ids, bounds, int(start) + position)
+            if not in_range.all():
+                self._raise_out_of_range(device, ids, bounds)
 
     def _check_layout(
-        self, indices: Any, offsets: Any
+        self, device: Device, indices: Any, offsets: Any, checked: bool = False
     ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
         """Indices, C-contiguous in native byte order, and offsets as int64."""
-        ids = np.asarray(indices)
+        ids = device.asarray(indices)
         native = ids.dtype.newbyteorder("=")
         if native not in _INDEX_DTYPES:
             raise TypeError(f"indices must be int32 or int64, got {ids.dtype}")
-        ids = np.ascontiguousarray(ids, native).reshape(ids.shape)
+        ids = device.contiguous(ids, native)
         if offsets is not None:
-            return ids, self._check_offsets(offsets, ids)
+            return ids, self._check_offsets(device, offsets, ids, checked)
         if ids.shape[1:] == (len(self),) or (ids.ndim == 1 and self.single):
             return ids, None
         expected = "(N,) or (N, 1)" if self.single else f"(B, {len(self)})"
@@ -171,21 +180,29 @@ class Features:
         flat: NDArray[Any],
         offsets: NDArray[np.int64] | None,
         merged: int,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], bool]:
-        """The row and the bag of each position, and whether all ids are in range.
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.bool_]]:
+        """The row and the bag of each position, and whether all ids of each part are in range.
 
         So many bags in a row are merged into one; without, and no offsets, bags are left out.
         """
-        rows = np.empty(flat.size, np.uint32)
-        tables = (self.num_embeddings, self.row_offsets[:-1])
-        in_range = np.empty(threads, np.bool_)
+        xp, kernels = device.xp, device.kernels
+        rows = xp.empty(flat.size, np.uint32)
+        in_range = xp.ones(threads, np.bool_)
+        tables = self._tables(device)
         if offsets is None:
-            bags = np.empty(flat.size if merged > 1 else 0, np.uint32)
-            device.kernels.rows_of_features(flat, *tables, rows, bags, in_range)
+            bags = xp.empty(flat.size if merged > 1 else 0, np.uint32)
+            kernels.rows_of_features(flat, *tables, rows, bags, in_range)
         else:
-            bags = np.empty(flat.size, np.uint32)
-            device.kernels.rows_of_bags(flat, offsets, *tables, rows, bags, merged, in_range)
-        return rows, bags, bool(in_range.all())
+            bags = xp.empty(flat.size, np.uint32)
+            kernels.rows_of_bags(flat, offsets, *tables, rows, bags, merged, in_range)
+        return rows, bags, in_range
+
+    def _tables(self, device: Device) -> tuple[Any, Any]:
+        """`num_embeddings` and where the rows of each feature begin, on a device."""
+        if device.name not in self._on_devices:
+            pair = (self.num_embeddings, self.row_offsets[:-1])
+            self._on_devices[device.name] = tuple(map(device.asarray, pair))  # type: ignore[assignment]
+        return self._on_devices[device.name]
 
     def _first_out_of_range(self, flat: NDArray[Any], offsets: NDArray[np.int64] | None) -> int:
         """The first position with a bad id, where there is one."""
@@ -208,34 +225,42 @@ class Features:
         bags = self._num_bags(offsets)
         return (bags,) if self.single else (bags // len(self), len(self))
 
-    def _check_offsets(self, offsets: Any, ids: NDArray[Any]) -> NDArray[np.int64]:
-        bounds = np.asarray(offsets)
+    def _check_offsets(
+        self, device: Device, offsets: Any, ids: NDArray[Any], checked: bool
+    ) -> NDArray[np.int64]:
+        bounds = device.asarray(offsets)
         if bounds.dtype.newbyteorder("=") not in _INDEX_DTYPES:
             raise TypeError(f"offsets must be int32 or int64, got {bounds.dtype}")
         if ids.ndim != 1:
             raise ValueError(f"indices with offsets must be 1-D, got shape {ids.shape}")
         if bounds.ndim != 1 or bounds.size == 0:
             raise ValueError(f"offsets must be 1-D with one entry at least, got {bounds.shape}")
-        bounds = np.ascontiguousarray(bounds, np.int64)
-        if bounds[0] != 0:
-            raise ValueError(f"offsets must start with 0, got offsets[0] = {bounds[0]}")
-        decreasing = np.flatnonzero(bounds[1:] < bounds[:-1])
+        bounds = device.contiguous(bounds, np.int64)
+        if checked:
+            return bounds
+        first, last = int(bounds[0]), int(bounds[-1])
+        if first != 0:
+            raise ValueError(f"offsets must start with 0, got offsets[0] = {first}")
+        decreasing = device.xp.flatnonzero(bounds[1:] < bounds[:-1])
         if decreasing.size:
             k = int(decreasing[0])
             raise ValueError(
                 f"offsets must not decrease, got offsets[{k}] = {bounds[k]} "
                 f"and offsets[{k + 1}] = {bounds[k + 1]}"
             )
-        if bounds[-1] != ids.size:
+        if last != ids.size:
             raise ValueError(
                 f"offsets must end with len(indices) = {ids.size}, "
-                f"got offsets[{bounds.size - 1}] = {bounds[-1]}"
+                f"got offsets[{bounds.size - 1}] = {last}"
             )
         return bounds
 
     def _raise_out_of_range(
-        self, ids: NDArray[Any], offsets: NDArray[np.int64] | None, position: int
+        self, device: Device, ids: NDArray[Any], offsets: NDArray[np.int64] | None
     ) -> None:
+        ids = device.to_host(ids)
+        offsets = None if offsets is None else device.to_host(offsets)
+        position = self._first_out_of_range(ids.reshape(-1), offsets)
         if offsets is None:
             feature = position % len(self)
             where = ", ".join(str(i) for i in np.unravel_index(position, ids.shape))
@@ -248,16 +273,16 @@ class Features:
         )
 
 
-def _check_sample_weights(weights: Any, ids: NDArray[Any]) -> NDArray[np.float32]:
+def _check_sample_weights(device: Device, weights: Any, ids: NDArray[Any]) -> NDArray[np.float32]:
     if weights is None:
-        return np.empty(0, np.float32)
-    values = check_float32("per_sample_weights", weights)
+        return device.xp.empty(0, np.float32)  # type: ignore[no-any-return]
+    values = device.check_float32("per_sample_weights", weights)
     if values.shape != ids.shape:
         raise ValueError(
             f"per_sample_weights must have the shape of indices, {ids.shape}, got {values.shape}"
         )
-    bad = np.argwhere(~np.isfinite(values))
+    bad = device.xp.argwhere(~device.xp.isfinite(values))
     if bad.size:
         where = tuple(int(i) for i in bad[0])
         raise ValueError(f"per_sample_weights{list(where)} = {values[where]} is not finite")
-    return values.reshape(-1)
+    return values.reshape(-1)  # type: ignore[no-any-return]

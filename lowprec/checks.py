@@ -6,9 +6,6 @@ import operator
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 def check_int(name: str, value: Any, *, low: int, high: int | None = None) -> int:
     """`value` as an int in [low, high); TypeError or ValueError names the argument."""
@@ -35,14 +32,3 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
         expected = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} must be one of {expected}; got {value!r}")
     return value
-
-
-def check_float32(name: str, value: Any) -> NDArray[np.float32]:
-    """`value` as a float32 array as the kernels take it: C-contiguous, aligned, native byte order.
-
-    Any other dtype is a TypeError: casting it would round, once and silently.
-    """
-    array = np.asarray(value)
-    if array.dtype.newbyteorder("=") != np.float32:
-        raise TypeError(f"{name} must be float32, got {array.dtype}; cast it first")
-    return np.require(array, np.float32, ["C", "ALIGNED"])

@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
 from lowprec.threads import before_kernels
 
+DEVICES = ("cpu", "cuda")
+CACHE_LINE_BYTES = 64
 _NUMBERS_PER_THREAD = 1 << 16
 
 
-@dataclass(frozen=True)
 class Device:
-    """Where tables live: the kernels for it and the module whose arrays it takes."""
+    """Where tables live: the CPU.
 
-    name: str
-    kernel_module: ModuleType
-    xp: ModuleType
+    Attributes
+    ----------
+    name : str
+    xp : module
+        NumPy, or what has its functions for the arrays of another device.
+    kernels : module
+        Functions of the same names for each device: see `lowprec.kernels`.
+    """
+
+    name = "cpu"
+    xp: ModuleType = np
+
+    def __reduce__(self) -> Any:
+        return get_device, (self.name,)
 
     @property
     def kernels(self) -> ModuleType:
         """The kernels; RuntimeError in a process that may not run them, as `threads` says."""
         before_kernels()
-        return self.kernel_module
+        return lowprec.kernels.cpu
+
+    def asarray(self, values: Any) -> Any:
+        """Anything like an array, as one on this device: without a copy if it is there already."""
+        return np.asarray(values)
+
+    def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
+        """An array of this device as kernels take it: C-contiguous, aligned, native byte order."""
+        return np.require(array, dtype, ["C", "ALIGNED"])
+
+    def check_float32(self, name: str, values: Any) -> Any:
+        """`values` as a float32 array as kernels take it.
+
+        Any other dtype is a TypeError: casting it would round, once and silently.
+        """
+        array = self.asarray(values)
+        if array.dtype.newbyteorder("=") != np.float32:
+            raise TypeError(f"{name} must be float32, got {array.dtype}; cast it first")
+        return self.contiguous(array, np.float32)
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        """A NumPy array with what an array of this device holds."""
+        return np.asarray(array)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """An uninitialised array that begins with a cache line: a row then touches none in vain."""
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        raw = np.empty(nbytes + CACHE_LINE_BYTES, np.uint8)
+        start = -raw.ctypes.data % CACHE_LINE_BYTES
+        return raw[start : start + nbytes].view(dtype).reshape(shape)
 
     @contextmanager
     def threads(self, numbers: int) -> Iterator[int]:
@@ -50,21 +94,67 @@ class Device:
             numba.set_num_threads(allowed)
 
 
+class CudaDevice(Device):
+    """An NVIDIA GPU, the current one of CuPy; or Numba's simulator of one, on NumPy arrays."""
+
+    name = "cuda"
+
+    def __init__(self) -> None:
+        import lowprec.cuda as cuda
+
+        reason = cuda.why_unavailable()
+        if reason:
+            raise RuntimeError(f"device='cuda' cannot be used: {reason}")
+        import lowprec.kernels.cuda
+
+        self.xp = cuda.array_module()
+        self._kernels = lowprec.kernels.cuda
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The kernels."""
+        return self._kernels
+
+    def asarray(self, values: Any) -> Any:
+        """Arrays of CuPy, PyTorch and others come in by the CUDA array interface or DLPack."""
+        if self.xp is not np and not hasattr(values, "__cuda_array_interface__"):
+            if hasattr(values, "__dlpack_device__") and not isinstance(values, np.ndarray):
+                return self.xp.from_dlpack(values)
+            values = np.asarray(values)
+            values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        return self.xp.asarray(values)
+
+    def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
+        """An array of this device as kernels take it: C-contiguous."""
+        return self.xp.ascontiguousarray(array, dtype).reshape(array.shape)
+
+    def to_host(self, array: Any) -> NDArray[Any]:
+        """A NumPy array with what an array of this device holds, once it is computed."""
+        return np.asarray(array if self.xp is np else self.xp.asnumpy(array))
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """An uninitialised array."""
+        return super().empty(shape, dtype) if self.xp is np else self.xp.empty(shape, dtype)
+
+    @contextmanager
+    def threads(self, numbers: int) -> Iterator[int]:
+        """A grid of threads is made for each kernel: what a kernel is told means nothing."""
+        yield 1
+
+
+@functools.cache
 def get_device(name: str) -> Device:
     """The device called `name`.
 
     Raises
     ------
     RuntimeError
-        For ``"cuda"``, which this version cannot use.
+        For ``"cuda"`` where it cannot be used: says what is missing.
     ValueError
         For any other name but ``"cpu"``.
     """
     if name == "cpu":
-        return Device("cpu", lowprec.kernels.cpu, np)
+        return Device()
     if name == "cuda":
-        raise RuntimeError(
-            "device='cuda' is not available: this version of lowprec has no GPU kernels; "
-            "use device='cpu'"
-        )
+        return CudaDevice()
     raise ValueError(f"device must be 'cpu' or 'cuda', got {name!r}")

@@ -36,11 +36,10 @@ def linear_backward(
 
     `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
     """
-    sums = device.xp.empty((-(-len(dy) // device.kernels.BIAS_BLOCK), dy.shape[1]), dy.dtype)
-    with device.threads(dy.size):
-        device.kernels.bias_backward(dy, y, relu, sums)
+    with device.threads(dy.size) as threads:
+        dbias = device.kernels.bias_backward(dy, y, relu, threads)
     dx = None if out is None else device.xp.matmul(dy, weight.T, out=out)
-    return dx, x.T @ dy, sums.sum(axis=0)
+    return dx, x.T @ dy, dbias
 
 
 def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -112,12 +111,9 @@ def num_pairs(num_features: int) -> int:
 def dot_forward(device: Device, memory: Fresh, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
     (samples, dim), features = dense.shape, embeddings.shape[1]
-    pairs, width = num_pairs(features), device.kernels.WIDTH
-    joined = memory.empty("joined", (samples, dim + pairs), np.float32)
+    joined = memory.empty("joined", (samples, dim + num_pairs(features)), np.float32)
     with device.threads(joined.size) as threads:
-        transposed = np.zeros((threads, dim, -(-(features + 1) // width) * width), np.float32)
-        products = np.empty((threads, pairs + width), np.float32)
-        device.kernels.dot_forward(dense, embeddings, joined, transposed, products)
+        device.kernels.dot_forward(dense, embeddings, joined, threads)
     return joined
 
 
@@ -125,15 +121,10 @@ def dot_backward(
     device: Device, memory: Fresh, djoined: Float, dense: Float, embeddings: Float
 ) -> tuple[Float, Float]:
     """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
-    vectors = embeddings.shape[1] + 1
     ddense = memory.empty("ddense", dense.shape, np.float32)
     dembeddings = memory.empty("dembeddings", embeddings.shape, np.float32)
     with device.threads(djoined.size) as threads:
-        factors = np.empty((threads, vectors, vectors), np.float32)
-        scratch = np.empty((threads, vectors, dense.shape[1]), np.float32)
-        device.kernels.dot_backward(
-            djoined, dense, embeddings, ddense, dembeddings, factors, scratch
-        )
+        device.kernels.dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads)
     return ddense, dembeddings
 
 

@@ -39,7 +39,5 @@ def logistic_loss(
     (0.6931, array([ 0.25, -0.25], dtype=float32))
     """
     dlogits = np.empty_like(logits)
-    sums = np.empty(-(-len(logits) // device.kernels.LOSS_BLOCK), np.float64)
-    with device.threads(len(logits)):
-        device.kernels.logistic_loss(logits, y, dlogits, sums)
-    return float(sums.sum() / len(logits)), dlogits
+    with device.threads(len(logits)) as threads:
+        return device.kernels.logistic_loss(logits, y, dlogits, threads), dlogits

@@ -64,9 +64,12 @@ class SGD:
         runs: Any,
         gradients: Any,
         *rest: Any,
-    ) -> None:
-        """Run the update kernel on the rows of a batch; `rest` is what all optimizers need."""
-        kernels.update_sgd(weight, runs, gradients, learning_rate, *rest)
+    ) -> Any:
+        """Run the update kernel on the rows of a batch; `rest` is what all optimizers need.
+
+        Returns how many rows were left out because their step is not finite.
+        """
+        return kernels.update_sgd(weight, runs, gradients, learning_rate, *rest)
 
     def update_dense(self, parameters: Iterable[Any], gradients: Iterable[Any], step: int) -> None:
         """Step dense float32 parameters in place."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lowprec.checks import check_float32, check_seed
-from lowprec.device import get_device
+from lowprec.checks import check_seed
+from lowprec.device import Device, get_device
 from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import STREAM_ROUND, stream_key
 
@@ -42,7 +42,9 @@ def word_dtype(storage: np.dtype) -> np.dtype:
     return _WORDS[storage]
 
 
-def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[Any]:
+def stochastic_round(
+    x: ArrayLike, dtype: DTypeLike, seed: int = 0, device: str = "cpu"
+) -> NDArray[Any]:
     """Round float32 numbers to one of their two neighbours at random, without bias.
 
     A number between two neighbours goes to the upper one with a chance equal to its distance from
@@ -56,6 +58,8 @@ def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[A
         ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``, ``"float8_e5m2"`` or ``"float32"``.
     seed : int, default 0
         In [0, 2**64).  The random bits are a function of (seed, flat index) alone.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
 
     Returns
     -------
@@ -68,6 +72,8 @@ def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[A
         If `x` is not float32 (a silent cast would round twice) or `seed` is not an int.
     ValueError
         If `dtype` is not a storage format or `seed` is out of range.
+    RuntimeError
+        If the device cannot be used.
 
     Notes
     -----
@@ -84,14 +90,15 @@ def stochastic_round(x: ArrayLike, dtype: DTypeLike, seed: int = 0) -> NDArray[A
     >>> bool(abs(np.mean(h > 1.0) - 0.25) < 0.01)
     True
     """
-    values = check_float32("x", x)
-    out, words = _output(values.shape, dtype)
+    where = get_device(device)
+    values = where.check_float32("x", x)
+    out, words = _output(where, values.shape, dtype)
     key = stream_key(check_seed(seed), STREAM_ROUND, 0)
-    get_device("cpu").kernels.round_stochastic(values.reshape(-1), key, words)
+    where.kernels.round_stochastic(values.reshape(-1), key, words)
     return out
 
 
-def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
+def nearest_round(x: ArrayLike, dtype: DTypeLike, device: str = "cpu") -> NDArray[Any]:
     """Round float32 numbers to the nearest representable one, ties to even.
 
     Parameters
@@ -100,6 +107,8 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         The numbers, of any shape.
     dtype : str or dtype
         As for `stochastic_round`.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
 
     Returns
     -------
@@ -113,6 +122,8 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         If `x` is not float32.
     ValueError
         If `dtype` is not a storage format.
+    RuntimeError
+        If the device cannot be used.
 
     Examples
     --------
@@ -120,13 +131,16 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     >>> lp.nearest_round(np.array([1.0001, 70000.0], np.float32), "float16")
     array([1.00e+00, 6.55e+04], dtype=float16)
     """
-    values = check_float32("x", x)
-    out, words = _output(values.shape, dtype)
-    get_device("cpu").kernels.round_nearest(values.reshape(-1), words)
+    where = get_device(device)
+    values = where.check_float32("x", x)
+    out, words = _output(where, values.shape, dtype)
+    where.kernels.round_nearest(values.reshape(-1), words)
     return out
 
 
-def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
+def round_up_probability(
+    x: ArrayLike, dtype: DTypeLike, device: str = "cpu"
+) -> NDArray[np.float64]:
     """The exact chance that `stochastic_round` goes to the neighbour towards +inf.
 
     Parameters
@@ -135,6 +149,8 @@ def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
         The numbers, of any shape.
     dtype : str or dtype
         As for `stochastic_round`.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
 
     Returns
     -------
@@ -148,6 +164,8 @@ def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
         If `x` is not float32.
     ValueError
         If `dtype` is not a storage format.
+    RuntimeError
+        If the device cannot be used.
 
     Examples
     --------
@@ -155,15 +173,18 @@ def round_up_probability(x: ArrayLike, dtype: DTypeLike) -> NDArray[np.float64]:
     >>> lp.round_up_probability(np.array([1.0, 1.0 + 2.0**-12], np.float32), "float16")
     array([0.  , 0.25])
     """
-    values = check_float32("x", x)
+    where = get_device(device)
+    values = where.check_float32("x", x)
     like = word_dtype(storage_dtype(dtype)).type(0)
-    out = np.empty(values.shape, np.float64)
-    get_device("cpu").kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
+    out: NDArray[np.float64] = where.xp.empty(values.shape, np.float64)
+    where.kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
     return out
 
 
-def _output(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def _output(
+    device: Device, shape: tuple[int, ...], dtype: DTypeLike
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """A new array in the storage dtype, and its words as a flat view."""
     storage = storage_dtype(dtype)
-    out = np.empty(shape, storage)
-    return out, out.reshape(-1).view(word_dtype(storage))
+    words = device.empty(shape, word_dtype(storage))
+    return words.view(storage), words.reshape(-1)

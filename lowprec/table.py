@@ -9,22 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lowprec.batch import Features
-from lowprec.checks import check_choice, check_float32, check_int, check_seed
+from lowprec.batch import Batch, Features
+from lowprec.checks import check_choice, check_int, check_seed
 from lowprec.device import get_device
+from lowprec.kernels.gradients import Gradients
 from lowprec.optim import SGD
 from lowprec.rounding import storage_dtype, word_dtype
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE, stream_key
-from lowprec.workspace import Workspace, empty_aligned
+from lowprec.workspace import Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
 ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
 _NUMBERS_TO_SORT_AN_ID = 4
-_STREAMED_BYTES = 1 << 24
-_NO_BAGS = np.empty(0, np.uint32)
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-_FLOAT32_INF_BITS = 0x7F800000
 
 
 class EmbeddingTable:
@@ -120,11 +117,11 @@ class EmbeddingTable:
         self.device = device
         bounds = self._init_bounds(init_range)
         shape = (self._features.num_rows, self.embedding_dim)
-        self._words = empty_aligned(shape, word_dtype(self.dtype))
+        self._words = self._device.empty(shape, word_dtype(self.dtype))
         self._state = self.optimizer.init_state(*shape)
         self._step = 0
-        self._skipped_rows = 0
-        self._workspace = Workspace()
+        self._skipped_rows: Any = 0  # counted on the device
+        self._workspace = Workspace(self._device)
         self._initialize(bounds)
 
     def _init_bounds(self, init_range: float | None) -> list[float]:
@@ -176,11 +173,11 @@ class EmbeddingTable:
     @property
     def skipped_rows(self) -> int:
         """How many row updates were left out for a non-finite gradient, which was to be skipped."""
-        return self._skipped_rows
+        return int(self._skipped_rows)
 
     def lookup(
         self,
-        indices: ArrayLike,
+        indices: ArrayLike | Batch,
         offsets: ArrayLike | None = None,
         pooling: str = "sum",
         per_sample_weights: ArrayLike | None = None,
@@ -192,9 +189,10 @@ class EmbeddingTable:
 
         Parameters
         ----------
-        indices : array_like of int32 or int64
+        indices : array_like of int32 or int64, or Batch
             Ids, local to their feature.  Without `offsets`, (B, F): one id for each feature; also
             (N,) if `num_embeddings` was one number.  With `offsets`, (n,): the ids of all bags.
+            Or what `batch` made of a whole batch.
         offsets : array_like of int32 or int64, shape (B * F + 1,), optional
             Bag k, sample-major, is ``indices[offsets[k]:offsets[k + 1]]``.  An empty bag gives
             zeros.
@@ -221,42 +219,83 @@ class EmbeddingTable:
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
         """
-        with self._device.threads(self._work(indices)) as threads:
-            return self._lookup(
-                threads, out, indices, offsets, pooling, per_sample_weights, across_features
-            )
-
-    def _work(self, indices: ArrayLike) -> int:
-        """How much work a batch is, in numbers: finding a row takes as long as reading some."""
-        return np.size(indices) * (self.embedding_dim + _NUMBERS_TO_FIND_A_ROW)
-
-    def _lookup(
-        self, threads: int, out: NDArray[np.float32] | None, *arguments: Any
-    ) -> NDArray[np.float32]:
-        batch = self._features.batch(self._device, threads, *arguments)
+        batch = self._as_batch(
+            indices, offsets, pooling, per_sample_weights, across_features, False
+        )
         result = self._check_out(out, (*batch.shape, self.embedding_dim))
         flat = result.reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
-        if batch.offsets is None and not batch.sample_weights.size:
-            kernels.gather(self._words, batch.rows, flat, self._is_streamed(flat), threads)
-        else:
-            bounds = batch.offsets
+        with self._device.threads(self._work(batch.rows.size)) as threads:
+            if batch.offsets is None and not batch.sample_weights.size:
+                kernels.gather(self._words, batch.rows, flat, threads)
+                return result
+            bounds, weights = batch.offsets, batch.sample_weights
             if bounds is None:
-                bounds = np.arange(batch.rows.size + 1, dtype=np.int64)
-            weights = batch.sample_weights
+                bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
             kernels.pool(self._words, batch.rows, bounds, weights, batch.mean, flat, threads)
         return result
 
-    def _is_streamed(self, out: NDArray[np.float32]) -> bool:
-        """Whether an output is too large to be found in cache later, and can be streamed."""
-        kernels = self._device.kernels
-        aligned = out.ctypes.data % kernels.STREAM_BYTES == 0
-        whole_blocks = self.embedding_dim % kernels.WIDTH == 0
-        return aligned and whole_blocks and out.nbytes >= _STREAMED_BYTES
+    def batch(
+        self,
+        indices: ArrayLike,
+        offsets: ArrayLike | None = None,
+        pooling: str = "sum",
+        per_sample_weights: ArrayLike | None = None,
+        *,
+        across_features: bool = False,
+    ) -> Batch:
+        """Check a batch once, to look it up and to update it.
+
+        Parameters and exceptions are those of `lookup`.
+
+        Returns
+        -------
+        Batch
+            What `lookup` and `update` of this table take in place of `indices`; the other
+            arguments that say what the batch is are then left out.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+        >>> batch = table.batch(np.array([3, 1, 3]))
+        >>> table.update(batch, grad=np.ones_like(table.lookup(batch)))
+        """
+        return self._as_batch(indices, offsets, pooling, per_sample_weights, across_features, False)
+
+    def _as_batch(
+        self,
+        indices: ArrayLike | Batch,
+        offsets: Any,
+        pooling: str,
+        per_sample_weights: Any,
+        across_features: bool,
+        checked: bool,
+    ) -> Batch:
+        if not isinstance(indices, Batch):
+            ids = self._device.asarray(indices)
+            with self._device.threads(self._work(ids.size)) as threads:
+                return self._features.batch(
+                    self._device, threads, ids, offsets, pooling, per_sample_weights,
+                    across_features, checked=checked,
+                )  # fmt: skip
+        given = offsets is not None or per_sample_weights is not None
+        if given or pooling != "sum" or across_features:
+            raise ValueError(
+                "a Batch says itself what offsets, pooling, per_sample_weights and "
+                "across_features are: leave them out"
+            )
+        if indices.features is not self._features:
+            raise ValueError("this Batch was made by another table")
+        return indices
+
+    def _work(self, positions: int) -> int:
+        """How much work a batch is, in numbers: finding a row takes as long as reading some."""
+        return positions * (self.embedding_dim + _NUMBERS_TO_FIND_A_ROW)
 
     def update(
         self,
-        indices: ArrayLike,
+        indices: ArrayLike | Batch,
         grad: NDArray[np.float32],
         offsets: ArrayLike | None = None,
         pooling: str = "sum",
@@ -281,94 +320,75 @@ class EmbeddingTable:
             If a gradient, or a row's sum of them times the learning rate, is not finite and
             ``on_nonfinite="raise"``.  In every case nothing was changed.
         """
-        with self._device.threads(self._work(indices)) as threads:
-            self._update(
-                threads, grad, indices, offsets, pooling, per_sample_weights, across_features
-            )
-
-    def _update(self, threads: int, grad: NDArray[np.float32], *arguments: Any) -> None:
-        batch = self._features.batch(self._device, threads, *arguments)
+        batch = self._as_batch(
+            indices, offsets, pooling, per_sample_weights, across_features, False
+        )
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
-        kernels = self._device.kernels
         if batch.rows.size:
-            coefficients = batch.coefficients()
-            labels, bags = batch.bags, _NO_BAGS
-            if coefficients.size:  # found by position, so that is what must be sorted along
-                labels, bags = _NO_BAGS, batch.bags
-            gradients = kernels.Gradients(flat_grad, bags, coefficients)
-            runs = self._group(batch.rows, labels)
-            if len(runs.pieces):
-                kernels.sum_pieces(runs, gradients)
-            guard = self._needs_guard(gradients, runs, learning_rate)
-            key = stream_key(self.seed, STREAM_UPDATE, self._step)
-            stochastic = self.rounding == "stochastic"
-            totals = self._workspace.empty("totals", (threads, self.embedding_dim), np.float32)
-            skipped = np.zeros(threads, np.int64)
-            self.optimizer.update_rows(
-                kernels, self._words, self._state, learning_rate, runs, gradients,
-                key, stochastic, guard, totals, skipped,
-            )  # fmt: skip
-            self._skipped_rows += int(skipped.sum())
+            with self._device.threads(self._work(batch.rows.size)) as threads:
+                self._update_rows(batch, flat_grad, learning_rate, threads)
         self._step += 1
+
+    def _update_rows(
+        self, batch: Batch, grad: NDArray[np.float32], learning_rate: np.float32, threads: int
+    ) -> None:
+        kernels, memory = self._device.kernels, self._workspace
+        coefficients, none = batch.coefficients(), batch.bags[:0]
+        labels, bags = batch.bags, none
+        if coefficients.size:  # found by position, so that is what must be sorted along
+            labels, bags = none, batch.bags
+        gradients = Gradients(grad, bags, coefficients)
+        with self._device.threads(batch.rows.size * _NUMBERS_TO_SORT_AN_ID) as sorters:
+            runs = kernels.group_by_row(
+                batch.rows, labels, self._features.num_rows, self.embedding_dim, memory, sorters
+            )
+        kernels.sum_pieces(runs, gradients)
+        refuse = self.on_nonfinite == "raise"
+        with self._device.threads(grad.size) as readers:
+            verdict = kernels.judge(runs, gradients, learning_rate, refuse, memory, readers)
+        if verdict.refused:
+            self._raise_nonfinite(grad, verdict.bad_rows, learning_rate)
+        key = stream_key(self.seed, STREAM_UPDATE, self._step)
+        self._skipped_rows += self.optimizer.update_rows(
+            kernels, self._words, self._state, learning_rate, runs, gradients,
+            key, self.rounding == "stochastic", verdict, memory, threads,
+        )  # fmt: skip
+
+    def _raise_nonfinite(
+        self, grad: NDArray[np.float32], bad_rows: int, learning_rate: np.float32
+    ) -> None:
+        grad = self._device.to_host(grad)
+        bad = np.argwhere(~np.isfinite(grad))
+        if len(bad):
+            bag, column = bad[0]
+            feature, sample = bag % len(self._features), bag // len(self._features)
+            raise FloatingPointError(
+                f"grad of sample {sample}, feature {feature}, column {column} is "
+                f"{grad[bag, column]}; nothing was updated"
+            )
+        raise FloatingPointError(
+            f"the gradients of {bad_rows} rows overflow float32 when summed and multiplied by the "
+            f"learning rate {learning_rate}; nothing was updated"
+        )
 
     def _check_out(
         self, out: NDArray[np.float32] | None, shape: tuple[int, ...]
     ) -> NDArray[np.float32]:
+        xp = self._device.xp
         if out is None:
-            return np.empty(shape, np.float32)
-        if not isinstance(out, np.ndarray) or out.dtype != np.float32:
-            raise TypeError(f"out must be a float32 array, got {getattr(out, 'dtype', out)!r}")
-        if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+            return xp.empty(shape, np.float32)  # type: ignore[no-any-return]
+        if not isinstance(out, xp.ndarray) or out.dtype != np.float32:
+            raise TypeError(
+                f"out must be a float32 array of {xp.__name__}, got {getattr(out, 'dtype', out)!r}"
+            )
+        writeable = getattr(out.flags, "writeable", True)  # CuPy's always are
+        if out.shape != shape or not out.flags.c_contiguous or not writeable:
             raise ValueError(f"out must be writable, C-contiguous and of shape {shape}")
         return out
 
     def _check_grad(self, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        values = check_float32("grad", grad)
+        values = self._device.check_float32("grad", grad)
         if values.shape != shape:
             raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
-        return values.reshape(-1, self.embedding_dim)
-
-    def _group(self, rows: NDArray[np.uint32], labels: NDArray[np.uint32]) -> Any:
-        """The positions of a batch grouped by row, each as its label."""
-        kernels = self._device.kernels
-        n = rows.size
-        packed = self._workspace.empty("packed", (n,), np.uint64)
-        spare = self._workspace.empty("spare", (n,), np.uint64)
-        starts = self._workspace.empty("starts", (n + 1,), np.uint32)
-        first_pieces = self._workspace.empty("first_pieces", (n + 1,), np.uint32)
-        row_bits = int(self._features.num_rows - 1).bit_length()
-        with self._device.threads(n * _NUMBERS_TO_SORT_AN_ID) as threads:
-            order = kernels.sort_by_row(rows, labels, row_bits, packed, spare, threads)
-        count, num_pieces = kernels.find_runs(order, starts, first_pieces)
-        pieces = self._workspace.empty("pieces", (num_pieces, self.embedding_dim), np.float32)
-        return kernels.Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)
-
-    def _needs_guard(self, gradients: Any, runs: Any, learning_rate: np.float32) -> bool:
-        """Whether some row's step might not be finite; raises where that is so and not allowed."""
-        kernels = self._device.kernels
-        with self._device.threads(gradients.grad.size) as threads:
-            magnitudes = np.zeros(threads, np.uint32)
-            kernels.largest_magnitude_bits(gradients.grad.reshape(-1), magnitudes)
-        bits = int(magnitudes.max())
-        if bits < _FLOAT32_INF_BITS:
-            largest = float(np.uint32(bits).view(np.float32))
-            factor = float(np.abs(gradients.coefficients).max(initial=1.0))
-            bound = largest * factor * runs.order.size * max(float(learning_rate), 1.0)
-            if bound < _FLOAT32_MAX:
-                return False
-        if self.on_nonfinite == "skip":
-            return True
-        if bits >= _FLOAT32_INF_BITS:
-            bag, column = np.argwhere(~np.isfinite(gradients.grad))[0]
-            feature, sample = bag % len(self._features), bag // len(self._features)
-            raise FloatingPointError(
-                f"grad of sample {sample}, feature {feature}, column {column} is "
-                f"{gradients.grad[bag, column]}; nothing was updated"
-            )
-        if rows := kernels.count_nonfinite_rows(runs, gradients, learning_rate):
-            raise FloatingPointError(
-                f"the gradients of {rows} rows overflow float32 when summed and multiplied by the "
-                f"learning rate {learning_rate}; nothing was updated"
-            )
-        return False
+        return values.reshape(-1, self.embedding_dim)  # type: ignore[no-any-return]

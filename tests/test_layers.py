@@ -12,7 +12,7 @@ from lowprec.workspace import Fresh
 from tests import naive_models
 
 CPU = get_device("cpu")
-MEMORY = Fresh()
+MEMORY = Fresh(get_device("cpu"))
 DIMS = [1, 3, 8, 16, 17]
 FEATURES = [1, 2, 3, 4, 5]
 

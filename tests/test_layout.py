@@ -17,6 +17,7 @@ FLOORS = {
     "lowprec.threads": 0,
     "lowprec._version": 0,
     "lowprec.checks": 0,
+    "lowprec.cuda": 1,
     "lowprec.scalar": 1,
     "lowprec.kernels": 2,
     "lowprec.device": 3,
@@ -92,19 +93,58 @@ def test_models_know_no_compiler(name):
     assert not [other for other in imports(name) for outside in forbidden if inside(other, outside)]
 
 
-def test_llvm_is_in_three_files():
+def test_llvm_is_in_four_files():
     users = {name for name in SOURCES if any(inside(other, "llvmlite") for other in imports(name))}
     assert users == {
         "lowprec.scalar.bits",
         "lowprec.scalar.lanes",
+        "lowprec.kernels.blocks",
         "lowprec.kernels.cpu.memory",
     }
 
 
 def test_only_compiled_code_and_the_device_import_numba():
     users = {name for name in SOURCES if any(inside(other, "numba") for other in imports(name))}
-    compiled = ("lowprec.scalar", "lowprec.kernels", "lowprec.device")
+    compiled = ("lowprec.scalar", "lowprec.kernels", "lowprec.device", "lowprec.cuda")
     assert not [name for name in users if not any(inside(name, home) for home in compiled)]
+
+
+def test_one_module_imports_numba_cuda_and_cupy():
+    outside = ("numba.cuda", "cupy", "cupyx")
+    users = {
+        name
+        for name in SOURCES
+        if any(inside(other, package) for other in imports(name) for package in outside)
+    }
+    assert users == {"lowprec.cuda"}
+
+
+def test_both_devices_have_the_same_kernels():
+    """Of the same names and parameters, read from the sources: a GPU need not be importable."""
+
+    def functions(device):
+        package = f"lowprec.kernels.{device}"
+        homes = {
+            alias.name: node.module
+            for node in ast.walk(ast.parse(SOURCES[package]))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        return {
+            name: (module.removeprefix(package), _parameters(SOURCES[module], name))
+            for name, module in homes.items()
+        }
+
+    cpu, cuda = functions("cpu"), functions("cuda")
+    assert cpu == cuda
+    assert len(cpu) > 10
+
+
+def _parameters(source, name):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return [argument.arg for argument in node.args.args]
+    raise AssertionError(f"{name} is not defined where it is imported from")
 
 
 def test_no_fast_math():

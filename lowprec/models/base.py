@@ -160,7 +160,8 @@ class Recommender(ABC):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         samples = self._check_samples(X, None, fitted=True)
         batches = map(self._prepared, samples.batches(_PREDICT_BATCH))
-        logits = [self._forward(batch, Fresh())[0] for batch in batches]
+        device = get_device(self.device)
+        logits = [self._forward(batch, Fresh(device))[0] for batch in batches]
         return np.concatenate(logits)
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
@@ -236,7 +237,7 @@ class Recommender(ABC):
 
     def _start(self, samples: Samples) -> None:
         """Make the model anew for these samples."""
-        self._memory = Workspace()
+        self._memory = Workspace(get_device(self.device))
         self._build(samples.dense.shape[1])
         self.classes_ = np.array([0, 1])
         self.num_dense_ = samples.dense.shape[1]

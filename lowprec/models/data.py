@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import check_float32
+from lowprec.device import get_device
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> S
 
 
 def _check_dense(values: Any, num_dense: int | None) -> NDArray[np.float32]:
-    dense = check_float32("dense features", values)
+    dense = get_device("cpu").check_float32("dense features", values)
     if dense.ndim != 2 or (num_dense is not None and dense.shape[1] != num_dense):
         columns = "num_dense" if num_dense is None else num_dense
         raise ValueError(f"dense features must have shape (n, {columns}), got {dense.shape}")

@@ -50,9 +50,9 @@ def loss_of(model, X, y):
 def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
     samples = model._check_samples(X, y, fitted=True)
-    logits, cache = model._forward(samples, Fresh())
+    logits, cache = model._forward(samples, Fresh(get_device("cpu")))
     dembeddings, gradients = model._backward(
-        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache, Fresh()
+        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache, Fresh(get_device("cpu"))
     )
     assert dembeddings.dtype == np.float32
     dtable = np.zeros(model.table_.weight.shape)

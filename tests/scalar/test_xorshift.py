@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
-from lowprec.kernels.cpu.rounding import BLOCK
 from lowprec.scalar import xorshift
-from lowprec.scalar.xorshift import derive, mix64
+from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
 from tests import naive
 from tests.scalar import battery
 
@@ -55,7 +54,7 @@ def test_the_files_are_of_this_generator():
     assert (WORDS["name"], WORDS["version"]) == (xorshift.NAME, xorshift.VERSION)
     assert (ROUNDED["generator"], ROUNDED["version"]) == (xorshift.NAME, xorshift.VERSION)
     streams = xorshift.STREAM_UPDATE, xorshift.STREAM_ROUND, xorshift.STREAM_INIT
-    assert (*streams, BLOCK) == (0, 1, 2, 1024)
+    assert (*streams, ROUND_BLOCK) == (0, 1, 2, 1024)
 
 
 @pytest.mark.parametrize("case", WORDS["cases"], ids=lambda case: "-".join(map(str, case[:5])))

@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 
-BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
+_BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
 
 @njit(**SERIAL)
@@ -40,8 +40,14 @@ def _bias_backward_range(dy, y, relu, sums, first, last):
 
 
 @njit(**PARALLEL)
-def bias_backward(dy, y, relu, sums):
-    """dy where y > 0, else 0, in place, if `relu`; `sums` takes that of each BIAS_BLOCK rows."""
+def _bias_backward(dy, y, relu, sums):
     for block in prange(len(sums)):
-        first, last = block * BIAS_BLOCK, min((block + 1) * BIAS_BLOCK, len(dy))
+        first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
         _bias_backward_range(dy, y, relu, sums[block], first, last)
+
+
+def bias_backward(dy, y, relu, threads):
+    """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
+    sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), np.float32)
+    _bias_backward(dy, y, relu, sums)
+    return sums.sum(axis=0)

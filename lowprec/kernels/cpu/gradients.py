@@ -1,50 +1,22 @@
 """The gradients of the rows of a batch: what each one is the sum of, and whether it is finite."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_row, store, zeros
+from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.cpu.sort import LABEL, ROW_SHIFT
+from lowprec.kernels.gradients import LABEL, ROW_SHIFT, bag_at
 from lowprec.scalar.bits import float_as_bits, fma, u32
 from lowprec.scalar.updates import PIECE
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
 _ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
-
-
-class Runs(NamedTuple):
-    """The ids of a batch, grouped by row: what `sort` made."""
-
-    order: np.ndarray  # (n,) uint64: row << 32 | label, sorted
-    starts: np.ndarray  # (runs + 1,) uint32
-    first_pieces: np.ndarray  # (runs + 1,) uint32
-    pieces: np.ndarray  # (pieces, embedding_dim) float32: the sums of long runs, by `sum_pieces`
-
-
-class Gradients(NamedTuple):
-    """What each position of a batch adds to the gradient of its row, by its label in the order."""
-
-    grad: np.ndarray  # (bags, embedding_dim) float32
-    bags: np.ndarray  # (n,) uint32, the bag of a label; empty where labels are bags
-    coefficients: np.ndarray  # (n,) float32, the factor of a label; empty for ones
-
-
-@njit(forceinline=True, **SERIAL)
-def row_of_run(runs, run):
-    """The row (int64) that a run is about."""
-    return np.int64(runs.order[runs.starts[run]] >> ROW_SHIFT)
-
-
-@njit(forceinline=True, **SERIAL)
-def bag_at(gradients, entry):
-    """The bag (int64) of an entry of ``runs.order``: its row of `grad`."""
-    label = np.uint32(entry & LABEL)
-    return np.int64(gradients.bags[label] if gradients.bags.size else label)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -91,13 +63,18 @@ def _sum_gradients(gradients, order, start, stop, total):
 
 
 @njit(**PARALLEL)
-def sum_pieces(runs, gradients):
-    """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
+def _sum_pieces(runs, gradients):
     for piece in prange(runs.pieces.shape[0]):
         run = first_at_least(runs.first_pieces, piece + 1) - 1
         start = np.uint32(runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE)
         stop = np.uint32(min(np.int64(start) + PIECE, np.int64(runs.starts[run + 1])))
         _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
+
+
+def sum_pieces(runs, gradients):
+    """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
+    if len(runs.pieces):
+        _sum_pieces(runs, gradients)
 
 
 @njit(**SERIAL)
@@ -151,7 +128,7 @@ def is_finite(values, factor):
 
 
 @njit(**PARALLEL)
-def count_nonfinite_rows(runs, gradients, learning_rate):
+def _count_nonfinite_rows(runs, gradients, learning_rate):
     """How many rows of the batch have a step that is not finite."""
     count = 0
     for run in prange(runs.starts.size - 1):
@@ -163,7 +140,7 @@ def count_nonfinite_rows(runs, gradients, learning_rate):
 
 
 @njit(**SERIAL)
-def _largest_magnitude_bits(x):
+def _largest_magnitude(x):
     most = np.uint32(0)
     for i in range(x.size):
         bits = np.uint32(float_as_bits(x[i]) & np.uint32(0x7FFFFFFF))
@@ -172,11 +149,36 @@ def _largest_magnitude_bits(x):
 
 
 @njit(**PARALLEL)
-def largest_magnitude_bits(x, largest):
+def _largest_magnitudes(x, largest):
     """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.
 
     Bits order as magnitudes do, inf above all finite ones and NaN above inf.
     """
     threads = largest.size
     for t in prange(threads):
-        largest[t] = _largest_magnitude_bits(x[t * x.size // threads : (t + 1) * x.size // threads])
+        largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the steps of a batch are finite."""
+
+    guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
+    refused: bool  # nothing may be written
+    bad_rows: int  # how many rows have a step that is not finite; counted where that is refused
+
+
+def judge(runs, gradients, learning_rate, refuse, memory, threads):
+    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are."""
+    largest = np.zeros(threads, np.uint32)
+    _largest_magnitudes(gradients.grad.reshape(-1), largest)
+    bits = largest.max()
+    if bits < _INF:
+        factor = float(np.abs(gradients.coefficients).max(initial=1.0))
+        bound = float(bits.view(np.float32)) * factor * runs.order.size * max(learning_rate, 1.0)
+        if bound < _FLOAT32_MAX:
+            return Verdict(guard=False, refused=False, bad_rows=0)
+    if not refuse:
+        return Verdict(guard=True, refused=False, bad_rows=0)
+    bad_rows = _count_nonfinite_rows(runs, gradients, learning_rate)
+    return Verdict(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

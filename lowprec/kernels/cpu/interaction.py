@@ -7,7 +7,8 @@ j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, store, zeros
+from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.bits import fma
 
@@ -36,16 +37,21 @@ def _dot_forward_range(dense, embeddings, joined, transposed, products, first, l
 
 
 @njit(**PARALLEL)
-def dot_forward(dense, embeddings, joined, transposed, products):
-    """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2).
-
-    Scratch of each thread, in float32: `transposed` (threads, D, F + 1 rounded up to blocks), which
-    must hold no NaN, and `products` (threads, F * (F + 1) / 2 + WIDTH).
-    """
+def _dot_forward(dense, embeddings, joined, transposed, products):
     threads, samples = len(transposed), len(dense)
     for t in prange(threads):
         first, last = t * samples // threads, (t + 1) * samples // threads
         _dot_forward_range(dense, embeddings, joined, transposed[t], products[t], first, last)
+
+
+def dot_forward(dense, embeddings, joined, threads):
+    """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
+    features, columns = embeddings.shape[1:]
+    padded = -(-(features + 1) // WIDTH) * WIDTH
+    # zeros: lanes beyond the last vector are multiplied too, and must hold no NaN
+    transposed = np.zeros((threads, columns, padded), np.float32)
+    products = np.empty((threads, joined.shape[1] - columns + WIDTH), np.float32)
+    _dot_forward(dense, embeddings, joined, transposed, products)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -89,15 +95,18 @@ def _dot_backward_range(
 
 
 @njit(**PARALLEL)
-def dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors):
-    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes.
-
-    Scratch of each thread, in float32: `factors` (threads, F + 1, F + 1) and `vectors`
-    (threads, F + 1, D).
-    """
+def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors):
     threads, samples = len(factors), len(dense)
     for t in prange(threads):
         first, last = t * samples // threads, (t + 1) * samples // threads
         _dot_backward_range(
             djoined, dense, embeddings, ddense, dembeddings, factors[t], vectors[t], first, last
         )
+
+
+def dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads):
+    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
+    vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
+    factors = np.empty((threads, vectors, vectors), np.float32)
+    scratch = np.empty((threads, vectors, columns), np.float32)
+    _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, scratch)

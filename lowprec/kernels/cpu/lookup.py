@@ -3,15 +3,14 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.memory import (
+    STREAM_BYTES,
     WIDTH,
     end_of_stream,
     in_blocks,
-    load,
     prefetch_row,
-    store,
     stream,
-    zeros,
 )
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
@@ -19,6 +18,7 @@ from lowprec.scalar.bits import fma
 from lowprec.scalar.formats import decode
 
 ROWS_AHEAD = 24
+_STREAMED_BYTES = 1 << 24
 
 
 @njit(**SERIAL)
@@ -48,17 +48,24 @@ def _gather_range_streamed(weight, rows, out, start, stop):
 
 
 @njit(**PARALLEL)
-def gather(weight, rows, out, streamed, threads):
-    """``out[i] = weight[rows[i]]`` in float32.
-
-    It may be `streamed` if it begins at a multiple of STREAM_BYTES and rows are whole blocks.
-    """
+def _gather(weight, rows, out, streamed, threads):
     for t in prange(threads):
         start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
         if streamed:
             _gather_range_streamed(weight, rows, out, start, stop)
         else:
             _gather_range(weight, rows, out, start, stop)
+
+
+def _is_streamed(out):
+    """Whether an output is too large to be found in cache later, and can be streamed."""
+    aligned = out.ctypes.data % STREAM_BYTES == 0
+    return aligned and out.shape[1] % WIDTH == 0 and out.nbytes >= _STREAMED_BYTES
+
+
+def gather(weight, rows, out, threads):
+    """``out[i] = weight[rows[i]]`` in float32."""
+    _gather(weight, rows, out, _is_streamed(out), threads)
 
 
 @njit(forceinline=True, **SERIAL)

@@ -6,7 +6,7 @@ from numba import njit, prange
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.logistic import log_loss, sigmoid
 
-LOSS_BLOCK = 1024  # samples whose losses are added up apart: the sum is that for any threads
+_LOSS_BLOCK = 1024  # samples whose losses are added up apart: the sum is that for any threads
 
 
 @njit(**SERIAL)
@@ -20,9 +20,14 @@ def _logistic_loss_range(logits, y, dlogits, first, last):
 
 
 @njit(**PARALLEL)
-def logistic_loss(logits, y, dlogits, sums):
-    """The log losses (float64) of each LOSS_BLOCK samples into `sums`, the mean's slopes into
-    `dlogits`."""
+def _logistic_loss(logits, y, dlogits, sums):
     for block in prange(sums.size):
-        first, last = block * LOSS_BLOCK, min((block + 1) * LOSS_BLOCK, logits.size)
+        first, last = block * _LOSS_BLOCK, min((block + 1) * _LOSS_BLOCK, logits.size)
         sums[block] = _logistic_loss_range(logits, y, dlogits, first, last)
+
+
+def logistic_loss(logits, y, dlogits, threads):
+    """The mean log loss, added up in float64; its slopes go into `dlogits`."""
+    sums = np.empty(-(-logits.size // _LOSS_BLOCK), np.float64)
+    _logistic_loss(logits, y, dlogits, sums)
+    return float(sums.sum() / logits.size)

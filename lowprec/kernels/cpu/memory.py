@@ -1,7 +1,6 @@
-"""Between memory and registers: columns of a row, and the prefetch of whole rows.
+"""What the CPU does with memory beyond loads and stores: prefetch, and write past the caches.
 
-A row is handled in blocks of WIDTH columns, as `Lanes`, and the columns that are left one by one,
-as numbers: both run the same scalar functions.  Arrays are C-contiguous and indexed flat.
+A row is handled in blocks of WIDTH columns, and the columns that are left one by one.
 """
 
 from llvmlite import ir
@@ -9,58 +8,12 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.scalar.lanes import Lanes, with_dtype
 
 CACHE_LINE_BYTES = 64
 STREAM_BYTES = 16
 WIDTH = 16  # columns of a block; the compiler splits it into registers of the target's width
-
-
-def _address(context, builder, array_type, array, index):
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
-
-
-def _block_type(dtype, like):
-    """The type of as many numbers as the constant `like` says, or as a block or number has."""
-    if isinstance(like, types.IntegerLiteral):
-        return dtype if like.literal_value == 1 else Lanes(dtype, like.literal_value)
-    if isinstance(like, (Lanes, types.Float)):
-        return with_dtype(like, dtype)
-    return None
-
-
-@intrinsic
-def load(typingctx, array, start, like):
-    """The block of `array` from `start` on: of a constant width, or as wide as another block.
-
-    A block of width 1 is a number.
-    """
-    block = _block_type(array.dtype, like)
-    if block is None:
-        return None
-
-    def codegen(context, builder, sig, args):
-        address = _address(context, builder, sig.args[0], *args[:2])
-        block_pointer = context.get_value_type(block).as_pointer()
-        loaded = builder.load(builder.bitcast(address, block_pointer))
-        loaded.align = array.dtype.bitwidth // 8
-        return loaded
-
-    return block(array, types.int64, like), codegen
-
-
-@intrinsic
-def store(typingctx, block, array, start):
-    """Write a block, or a number, to ``array`` from `start` on."""
-
-    def codegen(context, builder, sig, args):
-        address = _address(context, builder, sig.args[1], *args[1:])
-        pointer = builder.bitcast(address, args[0].type.as_pointer())
-        builder.store(args[0], pointer).align = array.dtype.bitwidth // 8
-        return context.get_dummy_value()
-
-    return types.void(block, array, types.int64), codegen
 
 
 @intrinsic
@@ -71,7 +24,7 @@ def stream(typingctx, block, array, start):
     """
 
     def codegen(context, builder, sig, args):
-        address = _address(context, builder, sig.args[1], *args[1:])
+        address = address_of(context, builder, sig.args[1], *args[1:])
         pointer = builder.bitcast(address, args[0].type.as_pointer())
         stored = builder.store(args[0], pointer)
         stored.align = STREAM_BYTES
@@ -90,19 +43,6 @@ def end_of_stream(typingctx):
         return context.get_dummy_value()
 
     return types.void(), codegen
-
-
-@intrinsic
-def zeros(typingctx, array, width):
-    """A block of zeros of the dtype of `array`, where `width` is a constant."""
-    block = _block_type(array.dtype, width)
-    if block is None:
-        return None
-
-    def codegen(context, builder, sig, args):
-        return ir.Constant(context.get_value_type(block), None)
-
-    return block(array, width), codegen
 
 
 @njit(forceinline=True, **SERIAL)
@@ -127,7 +67,7 @@ def prefetch_number(typingctx, array, index):
     """Ask for the cache line of one number of `array`."""
 
     def codegen(context, builder, sig, args):
-        data = _address(context, builder, sig.args[0], *args)
+        data = address_of(context, builder, sig.args[0], *args)
         address = builder.bitcast(data, cgutils.voidptr_t)
         flag = ir.IntType(32)
         function = cgutils.get_or_insert_function(

@@ -6,24 +6,22 @@ from numba import njit, prange
 from lowprec.kernels.cpu.options import PARALLEL
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar import formats
-from lowprec.scalar.xorshift import derive
-
-BLOCK = 1024  # elements under one key; a constant of the specification of stochastic_round
+from lowprec.scalar.xorshift import ROUND_BLOCK, derive
 
 
 @njit(**PARALLEL)
 def round_stochastic(x, key, out):
-    """Round 1-D float32 `x` into the words `out`; i is column i % BLOCK of row i // BLOCK."""
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
+    """Round 1-D float32 `x` into the words `out`; i is column i % ROUND_BLOCK of a row."""
+    for block in prange((x.size + ROUND_BLOCK - 1) // ROUND_BLOCK):
+        first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
         store_row(x[first:last], derive(key, block), True, out[first:last])
 
 
 @njit(**PARALLEL)
 def round_nearest(x, out):
     """Round 1-D float32 `x` to nearest, ties to even, into the words `out`."""
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min((block + 1) * BLOCK, x.size)
+    for block in prange((x.size + ROUND_BLOCK - 1) // ROUND_BLOCK):
+        first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
         store_row(x[first:last], np.uint64(0), False, out[first:last])
 
 

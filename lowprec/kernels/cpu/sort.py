@@ -1,15 +1,12 @@
-"""Grouping the ids of a batch by row: a stable parallel radix sort, then the runs of equal rows."""
+"""A stable parallel radix sort of the positions of a batch by row."""
 
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
-from lowprec.scalar.updates import PIECE
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.gradients import ROW_SHIFT
 
 DIGIT_BITS = 12
-# An entry is row << 32 | label, both 32 bits.
-ROW_SHIFT = np.uint64(32)
-LABEL = np.uint64(0xFFFFFFFF)
 
 
 @njit(**SERIAL)
@@ -77,28 +74,3 @@ def sort_by_row(rows, labels, row_bits, packed, spare, threads):
             _scatter(packed, shift, mask, counts[t], spare, start, stop)
         packed, spare = spare, packed
     return packed
-
-
-@njit(**SERIAL_KERNEL)
-def find_runs(order, starts, first_pieces):
-    """Runs of equal rows in sorted `order`; returns how many, and how many pieces need a sum.
-
-    Run r is ``order[starts[r]:starts[r + 1]]``.  A run longer than PIECE is summed in pieces, the
-    first of which is number ``first_pieces[r]`` of all such pieces; a short run needs none, and
-    then ``first_pieces[r] == first_pieces[r + 1]``.
-    """
-    runs = np.uint64(0)
-    previous = ~order[0]
-    for i in range(np.uint64(order.size)):
-        starts[runs] = i  # overwritten where it is no start, which is faster than a branch
-        runs += np.uint64(((order[i] ^ previous) >> ROW_SHIFT) != np.uint64(0))
-        previous = order[i]
-    starts[runs] = order.size
-    pieces = np.int64(0)
-    for run in range(runs):
-        first_pieces[run] = pieces
-        count = np.int64(starts[run + np.uint64(1)]) - np.int64(starts[run])
-        if count > PIECE:
-            pieces += (count + PIECE - 1) // PIECE
-    first_pieces[runs] = pieces
-    return np.int64(runs), pieces

@@ -3,19 +3,21 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cpu.gradients import (
-    bag_at,
     is_finite,
     is_one_gradient,
     prefetch_gradient,
-    row_of_run,
     sum_run,
     sum_runs_of_one_column,
 )
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, load, prefetch_number, prefetch_row, store
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_number, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.rows import block_of_rows, round_columns, round_first_column
+from lowprec.kernels.cpu.rows import block_of_rows
+from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.gradients import bag_at
+from lowprec.kernels.rows import round_columns, round_first_column
 from lowprec.scalar.formats import decode
 from lowprec.scalar.updates import sgd
 from lowprec.scalar.xorshift import derive, halves_of
@@ -95,12 +97,7 @@ def _sgd_range_of_one_column(
 
 
 @njit(**PARALLEL)
-def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, totals, skipped):
-    """One SGD step on every row of the batch, by as many threads as `skipped` has entries.
-
-    `totals` (threads, columns) float32 is scratch.  With `guard`, rows whose step is not finite
-    are left as they are; `skipped` says how many, for each thread.
-    """
+def _update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, totals, skipped):
     threads = skipped.size
     for t in prange(threads):
         first = _first_run(runs.starts, t, threads)
@@ -115,3 +112,13 @@ def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, t
                 weight, runs, gradients, learning_rate, key, stochastic, guard,
                 first, last, totals[t : t + 1],
             )  # fmt: skip
+
+
+def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory, threads):
+    """One SGD step on every row of the batch whose step is finite; returns how many others are."""
+    totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
+    skipped = np.zeros(threads, np.int64)
+    _update_sgd(
+        weight, runs, gradients, learning_rate, key, stochastic, verdict.guard, totals, skipped
+    )
+    return int(skipped.sum())

@@ -1,0 +1,77 @@
+"""The one place that imports `numba.cuda`, NVIDIA's or Numba's own, and CuPy.
+
+Importing this module never raises: `why_unavailable` says what is missing, in words for the user.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numba import config
+
+_INSTALL = 'pip install "lowprec[cuda13]" (or "lowprec[cuda12]" for a driver older than 580)'
+
+cuda: Any = None
+_import_error = ""
+try:
+    from numba import cuda  # type: ignore[no-redef]
+except (ImportError, AttributeError) as error:  # an AttributeError where versions do not fit
+    _import_error = f"{type(error).__name__}: {error}"
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+
+
+def why_unavailable() -> str:
+    """Why no GPU can be used, and what to do about it; empty if one can.
+
+    Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) counts as a GPU, on NumPy's arrays.
+
+    Examples
+    --------
+    >>> import lowprec.cuda
+    >>> isinstance(lowprec.cuda.why_unavailable(), str)
+    True
+    """
+    if cuda is None:
+        return f"numba.cuda cannot be imported ({_import_error}); {_INSTALL}"
+    if SIMULATED:
+        return ""
+    return _why_no_driver() or _why_no_cupy()
+
+
+def _why_no_driver() -> str:
+    from numba.cuda.cudadrv.error import CudaSupportError
+
+    try:
+        devices = len(cuda.gpus)
+    except CudaSupportError as error:
+        reason = " ".join(str(error).split())
+        return f"there is no working NVIDIA driver ({reason}); install one for this GPU"
+    if not devices:
+        return "the NVIDIA driver sees no GPU; CUDA_VISIBLE_DEVICES may hide it"
+    if not cuda.is_available():
+        return f"Numba finds the GPU but not the CUDA libraries it compiles with; {_INSTALL}"
+    return ""
+
+
+def _why_no_cupy() -> str:
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported ({error}); {_INSTALL}"
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"CuPy finds no GPU ({error}); install the CuPy that fits the driver: {_INSTALL}"
+    return ""
+
+
+def array_module() -> ModuleType:
+    """CuPy, or NumPy for the simulator, whose device memory is the host's."""
+    if SIMULATED:
+        return np
+    import cupy
+
+    return cupy  # type: ignore[no-any-return]

@@ -1,0 +1,33 @@
+"""Loops over arrays on an NVIDIA GPU, twins of `lowprec.kernels.cpu`; `lowprec.device` hands them
+out."""
+
+from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
+from lowprec.kernels.cuda.dense import add_bias, bias_backward
+from lowprec.kernels.cuda.gradients import judge, sum_pieces
+from lowprec.kernels.cuda.initialize import fill_uniform
+from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
+from lowprec.kernels.cuda.lookup import gather, pool
+from lowprec.kernels.cuda.loss import logistic_loss
+from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
+from lowprec.kernels.cuda.runs import group_by_row
+from lowprec.kernels.cuda.update import update_sgd
+
+__all__ = [
+    "add_bias",
+    "bias_backward",
+    "dot_backward",
+    "dot_forward",
+    "fill_uniform",
+    "gather",
+    "group_by_row",
+    "judge",
+    "logistic_loss",
+    "pool",
+    "round_nearest",
+    "round_stochastic",
+    "round_up_probability",
+    "rows_of_bags",
+    "rows_of_features",
+    "sum_pieces",
+    "update_sgd",
+]

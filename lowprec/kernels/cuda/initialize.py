@@ -1,0 +1,45 @@
+"""Initial weights, drawn row by row so that they need no second copy of a table."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lowprec.kernels.cuda.launch import THREAD, kernel, launch
+from lowprec.scalar.formats import round_nearest
+from lowprec.scalar.xorshift import derive, halves_of, word
+
+
+class _Fill(NamedTuple):
+    weight: np.ndarray
+
+
+class _FillNumbers(NamedTuple):
+    first_row: np.int64
+    last_row: np.int64
+    scale: np.float32
+    key: np.uint64
+
+
+@njit(**THREAD)
+def _fill_uniform(thread, threads, arrays, numbers):
+    weight = arrays.weight
+    columns = weight.shape[1]
+    first, last = numbers.first_row * columns, numbers.last_row * columns
+    for place in range(first + thread, last, threads):
+        row = place // columns
+        column = place - row * columns
+        low, high = halves_of(derive(numbers.key, row))
+        value = np.float32(np.int32(word(low, high, np.uint32(column)))) * numbers.scale
+        weight[row, column] = round_nearest(value, weight[0, 0])
+
+
+_run_fill_uniform = kernel(_fill_uniform)
+
+
+def fill_uniform(weight, first_row, last_row, bound, key):
+    """Fill these rows with numbers uniform in [-bound, bound], rounded to nearest."""
+    scale = np.float32(bound) * np.float32(2.0**-31)
+    numbers = _FillNumbers(np.int64(first_row), np.int64(last_row), scale, np.uint64(key))
+    size = int(last_row - first_row) * weight.shape[1]
+    launch(_run_fill_uniform, size, _Fill(weight), numbers)

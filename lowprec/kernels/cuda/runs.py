@@ -1,0 +1,98 @@
+"""The ids of a batch, grouped by row.
+
+A batch is sorted by row; a thread finds by itself whether its place begins a run of equal rows, so
+nothing about the runs has to be counted, or told to the host.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
+from lowprec.kernels.gradients import ROW_SHIFT
+from lowprec.scalar.updates import PIECE
+
+
+class Runs(NamedTuple):
+    """What `group_by_row` made."""
+
+    order: np.ndarray  # (n,) uint64: row << 32 | label, sorted
+    pieces: np.ndarray  # (slots, embedding_dim) float32: the sums of pieces, by `sum_pieces`
+
+
+@njit(**INLINE)
+def row_at(order, place):
+    """The row (int64) of a place of the sorted batch."""
+    return np.int64(order[place] >> ROW_SHIFT)
+
+
+@njit(**INLINE)
+def begins_run(order, place):
+    """Whether a place is the first of its row."""
+    return place == 0 or row_at(order, place - 1) != row_at(order, place)
+
+
+@njit(**INLINE)
+def is_long(order, place):
+    """Whether the run that begins at a place is summed in pieces."""
+    ahead = place + PIECE
+    return ahead < order.size and row_at(order, ahead) == row_at(order, place)
+
+
+@njit(**INLINE)
+def first_of_row(order, row):
+    """The first place of a row that is there."""
+    low, high = np.int64(0), order.size
+    while low < high:
+        middle = (low + high) >> 1
+        if row_at(order, middle) < row:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(**INLINE)
+def slot_of_piece(place, is_first):
+    """Where the sum of the piece that begins at a place is kept.
+
+    Of PIECE places in a row, at most one begins a long run and one goes on with the run before.
+    """
+    return 2 * (place // PIECE) + (0 if is_first else 1)
+
+
+class _Pack(NamedTuple):
+    rows: np.ndarray
+    labels: np.ndarray
+    packed: np.ndarray
+
+
+class _PackNumbers(NamedTuple):
+    labelled: np.bool_
+
+
+@njit(**THREAD)
+def _pack(thread, threads, arrays, numbers):
+    for i in range(thread, arrays.rows.size, threads):
+        label = np.uint64(arrays.labels[i]) if numbers.labelled else np.uint64(i)
+        arrays.packed[i] = (np.uint64(arrays.rows[i]) << ROW_SHIFT) | label
+
+
+_run_pack = kernel(_pack)
+
+
+def group_by_row(rows, labels, num_rows, columns, memory, threads):
+    """The positions of a batch sorted by row, equal rows in batch order.
+
+    An entry is ``row << 32 | label`` (uint64), where `labels` (uint32) are those of the positions,
+    or the positions if it is empty.  Labels do not decrease, so sorting whole entries is stable.
+    `columns` is how many a gradient has.  The arrays are those of `memory`.
+    """
+    packed = memory.empty("packed", (rows.size,), np.uint64)
+    labelled = labels.size > 0
+    arrays = _Pack(rows, labels if labelled else rows, packed)
+    launch(_run_pack, rows.size, arrays, _PackNumbers(np.bool_(labelled)))
+    packed.sort()
+    slots = 2 * (-(-rows.size // PIECE))
+    return Runs(packed, memory.empty("pieces", (slots, columns), np.float32))

@@ -1,0 +1,24 @@
+"""Rows in blocks of CHUNK columns, each moved by as few instructions as can be."""
+
+from lowprec.cuda import SIMULATED
+from lowprec.kernels.blocks import WIDE_BYTES
+
+CHUNK = 8  # columns that a thread takes at a time: 16 bytes of float16
+
+
+def wide_columns(columns, *arrays):
+    """How many of so many columns can be moved in blocks: all or none.
+
+    Every row begins at a multiple of WIDE_BYTES if the array does and a row is whole blocks.
+    """
+    aligned = all(_address(array) % WIDE_BYTES == 0 for array in arrays)
+    return columns if columns % CHUNK == 0 and aligned else 0
+
+
+def items_of_row(columns, wide):
+    """How many pieces of work a row is, of which `wide` columns are moved in blocks."""
+    return wide // CHUNK + columns - wide
+
+
+def _address(array):
+    return array.ctypes.data if SIMULATED else array.data.ptr
