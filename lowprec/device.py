@@ -16,9 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 import lowprec.kernels.cpu
 from lowprec.threads import before_kernels
 
-DEVICES = ("cpu", "cuda")
 CACHE_LINE_BYTES = 64
 _NUMBERS_PER_THREAD = 1 << 16
+_DLPACK_GPU = 2  # kDLCUDA
 
 
 class Device:
@@ -31,10 +31,13 @@ class Device:
         NumPy, or what has its functions for the arrays of another device.
     kernels : module
         Functions of the same names for each device: see `lowprec.kernels`.
+    asynchronous : bool
+        Whether kernels run while Python goes on, which then has to wait for what it asks about.
     """
 
     name = "cpu"
     xp: ModuleType = np
+    asynchronous = False
 
     def __reduce__(self) -> Any:
         return get_device, (self.name,)
@@ -45,6 +48,10 @@ class Device:
         before_kernels()
         return lowprec.kernels.cpu
 
+    def owns(self, values: Any) -> bool:
+        """Whether an array is on this device and not in the memory of the host."""
+        return False
+
     def asarray(self, values: Any) -> Any:
         """Anything like an array, as one on this device: without a copy if it is there already."""
         return np.asarray(values)
@@ -52,6 +59,10 @@ class Device:
     def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
         """An array of this device as kernels take it: C-contiguous, aligned, native byte order."""
         return np.require(array, dtype, ["C", "ALIGNED"])
+
+    def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
+        """Bytes of the host that the device can copy from by itself."""
+        return np.empty(nbytes, np.uint8)
 
     def check_float32(self, name: str, values: Any) -> Any:
         """`values` as a float32 array as kernels take it.
@@ -98,6 +109,7 @@ class CudaDevice(Device):
     """An NVIDIA GPU, the current one of CuPy; or Numba's simulator of one, on NumPy arrays."""
 
     name = "cuda"
+    asynchronous = True
 
     def __init__(self) -> None:
         import lowprec.cuda as cuda
@@ -115,14 +127,32 @@ class CudaDevice(Device):
         """The kernels."""
         return self._kernels
 
+    def owns(self, values: Any) -> bool:
+        """Whether an array is on a GPU: by the CUDA array interface or DLPack.
+
+        The simulator has no memory of its own.
+        """
+        if self.xp is np:
+            return False
+        if hasattr(values, "__cuda_array_interface__"):
+            return True
+        return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] == _DLPACK_GPU
+
     def asarray(self, values: Any) -> Any:
-        """Arrays of CuPy, PyTorch and others come in by the CUDA array interface or DLPack."""
-        if self.xp is not np and not hasattr(values, "__cuda_array_interface__"):
-            if hasattr(values, "__dlpack_device__") and not isinstance(values, np.ndarray):
-                return self.xp.from_dlpack(values)
-            values = np.asarray(values)
-            values = values.astype(values.dtype.newbyteorder("="), copy=False)
-        return self.xp.asarray(values)
+        """Arrays of CuPy, PyTorch and others on a GPU come in without a copy."""
+        if hasattr(values, "__cuda_array_interface__"):
+            return self.xp.asarray(values)
+        if self.owns(values):
+            return self.xp.from_dlpack(values)
+        values = np.asarray(values)
+        native = values.dtype.newbyteorder("=")
+        return self.xp.asarray(values.astype(native, copy=False))
+
+    def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
+        """Bytes of the host that the GPU can copy from by itself."""
+        if self.xp is np:
+            return np.empty(nbytes, np.uint8)
+        return np.frombuffer(self.xp.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
 
     def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
         """An array of this device as kernels take it: C-contiguous."""

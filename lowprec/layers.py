@@ -42,17 +42,15 @@ def linear_backward(
     return dx, x.T @ dy, dbias
 
 
-def mlp_init(sizes: list[int], rng: np.random.Generator) -> Parameters:
+def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Parameters:
     """Layers of these sizes, initialised as DLRM's: normal, variance 2 / (in + out) and 1 / out."""
-    return [
-        (
-            rng.normal(0.0, np.sqrt(2.0 / (inputs + outputs)), (inputs, outputs)).astype(
-                np.float32
-            ),
-            rng.normal(0.0, np.sqrt(1.0 / outputs), outputs).astype(np.float32),
-        )
-        for inputs, outputs in pairwise(sizes)
-    ]
+    parameters = []
+    for inputs, outputs in pairwise(sizes):
+        weight = rng.normal(0.0, np.sqrt(2.0 / (inputs + outputs)), (inputs, outputs))
+        bias = rng.normal(0.0, np.sqrt(1.0 / outputs), outputs)
+        layer = tuple(device.asarray(array.astype(np.float32)) for array in (weight, bias))
+        parameters.append(layer)
+    return parameters
 
 
 def mlp_forward(
@@ -128,9 +126,10 @@ def dot_backward(
     return ddense, dembeddings
 
 
-def cat_forward(dense: Float, embeddings: Float) -> Float:
+def cat_forward(device: Device, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> side by side (B, D + F * D)."""
-    return np.concatenate([dense, embeddings.reshape(len(dense), -1)], axis=1)
+    joined: Float = device.xp.concatenate([dense, embeddings.reshape(len(dense), -1)], axis=1)
+    return joined
 
 
 def cat_backward(dy: Float, dense: Float, embeddings: Float) -> tuple[Float, Float]:

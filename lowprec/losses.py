@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from lowprec.device import Device
 
 def logistic_loss(
     device: Device, logits: NDArray[np.float32], y: NDArray[np.float32]
-) -> tuple[float, NDArray[np.float32]]:
+) -> tuple[Any, NDArray[np.float32]]:
     """The mean log loss of a batch and its gradient with respect to the logits.
 
     Parameters
@@ -24,7 +26,8 @@ def logistic_loss(
     Returns
     -------
     loss : float
-        The mean over the batch of ``log(1 + exp(z)) - y * z``, added up in float64.
+        The mean over the batch of ``log(1 + exp(z)) - y * z``, added up in float64.  On a GPU, a
+        number that is there, added up in float32.
     dlogits : ndarray of float32, shape (B,)
         ``(sigmoid(z) - y) / B``.
 
@@ -38,6 +41,6 @@ def logistic_loss(
     >>> round(loss, 4), dlogits
     (0.6931, array([ 0.25, -0.25], dtype=float32))
     """
-    dlogits = np.empty_like(logits)
+    dlogits = device.xp.empty_like(logits)
     with device.threads(len(logits)) as threads:
         return device.kernels.logistic_loss(logits, y, dlogits, threads), dlogits

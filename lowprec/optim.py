@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.device import Device
 from lowprec.schedules import Schedule, check_rate
 
 
@@ -71,8 +72,14 @@ class SGD:
         """
         return kernels.update_sgd(weight, runs, gradients, learning_rate, *rest)
 
-    def update_dense(self, parameters: Iterable[Any], gradients: Iterable[Any], step: int) -> None:
-        """Step dense float32 parameters in place."""
+    def update_dense(
+        self, device: Device, parameters: Iterable[Any], gradients: Iterable[Any], step: int,
+        halted: Any,
+    ) -> None:  # fmt: skip
+        """Step dense float32 parameters in place, unless training is `halted` (1,)."""
         learning_rate = np.float32(self.learning_rate_at(step))
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter -= learning_rate * gradient
+            with device.threads(parameter.size) as threads:
+                device.kernels.update_dense_sgd(
+                    parameter.reshape(-1), gradient.reshape(-1), learning_rate, halted, threads
+                )

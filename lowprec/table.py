@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
 from lowprec.optim import SGD
 from lowprec.rounding import storage_dtype, word_dtype
-from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE, stream_key
+from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
 from lowprec.workspace import Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
 ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
 _NUMBERS_TO_SORT_AN_ID = 4
+_ROWS_AT_ONCE = 1 << 16
 
 
 class EmbeddingTable:
@@ -45,8 +47,9 @@ class EmbeddingTable:
         The optimizer of all rows.
     seed : int, default 0
         In [0, 2**64): the source of the initial weights and of stochastic rounding.
-    device : {"cpu"}, default "cpu"
-        Where the table lives.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the table lives.  On ``"cuda"`` results are arrays of CuPy, and arguments may be
+        arrays of the GPU, too.
     init_range : float, optional
         Initial weights are uniform in ``[-init_range, init_range]``, rounded to nearest; 0 gives
         zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019).
@@ -235,6 +238,41 @@ class EmbeddingTable:
             kernels.pool(self._words, batch.rows, bounds, weights, batch.mean, flat, threads)
         return result
 
+    def to(self, device: str) -> EmbeddingTable:
+        """A copy of this table on a device, which goes on from the same step with the same bits.
+
+        Parameters
+        ----------
+        device : {"cpu", "cuda"}
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            If the device cannot be used, or is none.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+        >>> twin = table.to("cpu")
+        >>> for each in (table, twin):
+        ...     each.update(np.array([3, 1]), grad=np.ones((2, 4), np.float32))
+        >>> bool((table.weight == twin.weight).all())
+        True
+        """
+        target = get_device(device)
+        twin = copy.copy(self)
+        twin.device, twin._device = device, target
+        twin._words = target.empty(self._words.shape, self._words.dtype)
+        twin._words[...] = target.asarray(self._device.to_host(self._words))
+        twin._state = {
+            name: target.asarray(self._device.to_host(array).copy())
+            for name, array in self._state.items()
+        }
+        twin._skipped_rows = int(self._skipped_rows)
+        twin._workspace = Workspace(target)
+        return twin
+
     def batch(
         self,
         indices: ArrayLike,
@@ -323,15 +361,27 @@ class EmbeddingTable:
         batch = self._as_batch(
             indices, offsets, pooling, per_sample_weights, across_features, False
         )
+        self._update(batch, grad)
+
+    def _update(self, batch: Batch, grad: Any, halted: Any = None) -> None:
+        """`update`, which raises at once; or, given what may have halted training, notes it there.
+
+        The host then waits for nothing.  Nothing is written once training is `halted` (1,).
+        """
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
         if batch.rows.size:
             with self._device.threads(self._work(batch.rows.size)) as threads:
-                self._update_rows(batch, flat_grad, learning_rate, threads)
+                self._update_rows(batch, flat_grad, learning_rate, halted, threads)
         self._step += 1
 
     def _update_rows(
-        self, batch: Batch, grad: NDArray[np.float32], learning_rate: np.float32, threads: int
+        self,
+        batch: Batch,
+        grad: NDArray[np.float32],
+        learning_rate: np.float32,
+        halted: Any,
+        threads: int,
     ) -> None:
         kernels, memory = self._device.kernels, self._workspace
         coefficients, none = batch.coefficients(), batch.bags[:0]
@@ -346,14 +396,29 @@ class EmbeddingTable:
         kernels.sum_pieces(runs, gradients)
         refuse = self.on_nonfinite == "raise"
         with self._device.threads(grad.size) as readers:
-            verdict = kernels.judge(runs, gradients, learning_rate, refuse, memory, readers)
-        if verdict.refused:
+            verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory, readers)
+        if halted is None and verdict.refused:
             self._raise_nonfinite(grad, verdict.bad_rows, learning_rate)
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         self._skipped_rows += self.optimizer.update_rows(
             kernels, self._words, self._state, learning_rate, runs, gradients,
             key, self.rounding == "stochastic", verdict, memory, threads,
         )  # fmt: skip
+
+    def _halve(self, seeds: Iterator[int]) -> None:
+        """Halve all weights, which is exact but for subnormal ones; a seed for each piece."""
+        kernels, xp = self._device.kernels, self._device.xp
+        for start in range(0, len(self._words), _ROWS_AT_ONCE):
+            words = self._words[start : start + _ROWS_AT_ONCE]
+            values = xp.empty(words.shape, np.float32)
+            with self._device.threads(values.size) as threads:
+                kernels.gather(words, xp.arange(len(words), dtype=np.uint32), values, threads)
+            values *= np.float32(0.5)
+            flat, out = values.reshape(-1), words.reshape(-1)
+            if self.rounding == "nearest":
+                kernels.round_nearest(flat, out)
+            else:
+                kernels.round_stochastic(flat, stream_key(next(seeds), STREAM_ROUND, 0), out)
 
     def _raise_nonfinite(
         self, grad: NDArray[np.float32], bad_rows: int, learning_rate: np.float32

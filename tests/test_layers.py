@@ -76,7 +76,9 @@ def test_relu_at_zero_and_nan():
 @pytest.mark.parametrize("sizes", [[4, 3], [4, 6, 3], [4, 6, 5, 3]])
 def test_mlp(sizes, last_relu):
     rng = np.random.default_rng(len(sizes))
-    arrays = [array.astype(np.float64) for array in layers.flatten(layers.mlp_init(sizes, rng))]
+    arrays = [
+        array.astype(np.float64) for array in layers.flatten(layers.mlp_init(CPU, sizes, rng))
+    ]
     x = rng.normal(size=(10, 4))
     dy = rng.normal(size=(10, 3))
 
@@ -107,7 +109,7 @@ def test_mlp(sizes, last_relu):
 
 
 def test_mlp_init():
-    first, second, third = layers.mlp_init([400, 300, 200, 1], np.random.default_rng(0))
+    first, second, third = layers.mlp_init(CPU, [400, 300, 200, 1], np.random.default_rng(0))
     assert [weight.shape for weight, _ in (first, second, third)] == [
         (400, 300),
         (300, 200),
@@ -118,7 +120,7 @@ def test_mlp_init():
     # the standard deviation of n normals is known to 1 / sqrt(2 n)
     assert first[0].std() == pytest.approx(np.sqrt(2 / 700), rel=5 / np.sqrt(2 * 120_000))
     assert first[1].std() == pytest.approx(np.sqrt(1 / 300), rel=4 / np.sqrt(2 * 300))
-    again = layers.mlp_init([400, 300, 200, 1], np.random.default_rng(0))
+    again = layers.mlp_init(CPU, [400, 300, 200, 1], np.random.default_rng(0))
     np.testing.assert_array_equal(again[1][0], second[0])
 
 
@@ -195,13 +197,13 @@ def test_num_pairs():
 def test_cat(features, dim):
     rng = np.random.default_rng(dim)
     dense, embeddings = vectors(rng, features, dim)
-    y = layers.cat_forward(dense, embeddings)
+    y = layers.cat_forward(CPU, dense, embeddings)
     expected = [np.concatenate([d, *e]) for d, e in zip(dense, embeddings, strict=True)]
     np.testing.assert_array_equal(y, expected)
     dy = rng.normal(size=y.shape)
     before = dy.copy()
     ddense, dembeddings = layers.cat_backward(dy, dense, embeddings)
-    loss = lambda *inputs: (layers.cat_forward(*inputs) * dy).sum()
+    loss = lambda *inputs: (layers.cat_forward(CPU, *inputs) * dy).sum()
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
     check_slopes(rng, loss, exact, [ddense, dembeddings])
     ddense[:] = 0.0  # the caller may write to it: it is no view

@@ -6,7 +6,6 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from lowprec.batch import Features
 from lowprec.checks import check_int, check_seed
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
-from lowprec.models.data import Samples, check_samples
+from lowprec.models.data import Minibatch, Samples, check_samples
+from lowprec.models.watch import DivergenceError, Watch
 from lowprec.optim import SGD
+from lowprec.staging import Staging
 from lowprec.table import EmbeddingTable
 from lowprec.workspace import Fresh, Workspace
 
@@ -58,7 +59,7 @@ class Recommender(ABC):
         """Make `table_` and the dense parameters."""
 
     @abstractmethod
-    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
+    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
         """Logits (B,) and what `_backward` needs; large arrays are those of `memory`."""
 
     @abstractmethod
@@ -71,24 +72,30 @@ class Recommender(ABC):
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         """The float32 arrays that `dense_optimizer` steps."""
 
-    def _update_table(self, batch: Samples, dembeddings: NDArray[np.float32]) -> None:
-        self.table_.update(batch.indices, dembeddings, offsets=batch.offsets)
+    _pools_across_features = False  # into one bag a sample
 
-    def _step(self, batch: Samples) -> float:
-        """One optimizer step; returns the batch's loss before it."""
+    def _watches_always(self) -> bool:
+        """Whether to look after each step if training diverged, on a GPU too."""
+        return False
+
+    def _update_table(self, batch: Minibatch, dembeddings: NDArray[np.float32]) -> None:
+        self.table_._update(batch.ids, dembeddings, self._watch.halted)
+
+    def _step(self, batch: Samples) -> Any:
+        """One optimizer step; returns the batch's loss before it, a number on the device."""
         step = self.table_.step
         dense_optimizer = self._optimizer_of_dense()
         dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
-        logits, cache = self._forward(batch, self._memory)
-        loss, dlogits = logistic_loss(get_device(self.device), logits, batch.y)
+        device = get_device(self.device)
+        loaded = self._loaded(batch, self._staging)
+        logits, cache = self._forward(loaded, self._memory)
+        loss, dlogits = logistic_loss(device, logits, loaded.y)
         dembeddings, gradients = self._backward(dlogits, cache, self._memory)
-        if not (np.isfinite(loss) and all(np.isfinite(g).all() for g in gradients)):
-            raise FloatingPointError(
-                f"training diverged at step {step}: the loss or a gradient of the dense "
-                "parameters is not finite; lower the learning rate"
-            )
-        self._update_table(batch, dembeddings)
-        dense_optimizer.update_dense(self._dense_parameters(), gradients, step)
+        self._watch.note(step, [logits, *gradients])
+        self._update_table(loaded, dembeddings)
+        dense_optimizer.update_dense(
+            device, self._dense_parameters(), gradients, step, self._watch.halted
+        )
         return loss
 
     # --- training and prediction ---
@@ -159,10 +166,13 @@ class Recommender(ABC):
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         samples = self._check_samples(X, None, fitted=True)
-        batches = map(self._prepared, samples.batches(_PREDICT_BATCH))
         device = get_device(self.device)
-        logits = [self._forward(batch, Fresh(device))[0] for batch in batches]
-        return np.concatenate(logits)
+        staging = Staging(device)
+        logits = [
+            self._forward(self._loaded(batch, staging), Fresh(device))[0]
+            for batch in samples.batches(_PREDICT_BATCH)
+        ]
+        return np.concatenate([device.to_host(part) for part in logits])
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """The probabilities (n, 2) of the labels `classes_`, 0 and 1; `X` as for `fit`."""
@@ -231,23 +241,26 @@ class Recommender(ABC):
     ) -> Samples:
         """Checked samples: every id, label and number, before anything is trained."""
         features = Features.check(self.table_.num_embeddings if fitted else self._feature_sizes())
-        samples = check_samples(X, y, len(features), self.num_dense_ if fitted else None)
-        features.check_ids(get_device(self.device), samples.indices, samples.offsets)
+        device = get_device(self.device)
+        samples = check_samples(device, X, y, len(features), self.num_dense_ if fitted else None)
+        features.check_ids(samples.home, samples.indices, samples.offsets)
         return samples
 
     def _start(self, samples: Samples) -> None:
         """Make the model anew for these samples."""
-        self._memory = Workspace(get_device(self.device))
+        device = get_device(self.device)
+        self._memory, self._staging = Workspace(device), Staging(device)
         self._build(samples.dense.shape[1])
         self.classes_ = np.array([0, 1])
         self.num_dense_ = samples.dense.shape[1]
-        self.dense_mean_ = np.zeros(self.num_dense_, np.float32)
-        self.dense_scale_ = np.ones(self.num_dense_, np.float32)
+        mean, scale = np.zeros(self.num_dense_), np.ones(self.num_dense_)
         self._standardized = self.standardize  # `set_params` may change it before the next fit
         if self._standardized:
-            self.dense_mean_[:] = samples.dense.mean(axis=0, dtype=np.float64)
-            deviation = samples.dense.std(axis=0, dtype=np.float64)
-            self.dense_scale_[:] = 1.0 / np.where(deviation > 0, deviation, 1.0)
+            mean = samples.home.to_host(samples.dense.mean(axis=0, dtype=np.float64))
+            deviation = samples.home.to_host(samples.dense.std(axis=0, dtype=np.float64))
+            scale = 1.0 / np.where(deviation > 0, deviation, 1.0)
+        self.dense_mean_ = device.asarray(mean.astype(np.float32))
+        self.dense_scale_ = device.asarray(scale.astype(np.float32))
 
     def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
         return EmbeddingTable(
@@ -261,27 +274,43 @@ class Recommender(ABC):
             init_range=init_range,
         )
 
-    def _prepared(self, batch: Samples) -> Samples:
-        """The batch with its dense features standardised, if that is asked for."""
-        if not self._standardized:
-            return batch
-        return replace(batch, dense=(batch.dense - self.dense_mean_) * self.dense_scale_)
+    def _loaded(self, batch: Samples, staging: Staging) -> Minibatch:
+        """The batch on the device, its dense features standardised, if that is asked for."""
+        arrays = [batch.dense, batch.indices, batch.y]
+        if batch.offsets is not None:
+            arrays.append(batch.offsets)
+        dense, indices, y, *offsets = staging.copy_in(arrays)
+        if self._standardized:
+            dense = (dense - self.dense_mean_) * self.dense_scale_
+        # what `_check_samples` has checked is not asked for again where that would mean to wait
+        ids = self.table_._as_batch(
+            indices, offsets[0] if offsets else None, "sum", None, self._pools_across_features,
+            checked=get_device(self.device).asynchronous,
+        )  # fmt: skip
+        return Minibatch(dense, ids, y, batch.num_features)
 
     def _train(
         self,
         samples: Samples,
         order: NDArray[np.int64] | None,
-        report: Callable[[int, float], None],
+        report: Callable[[int, Any], None],
     ) -> None:
-        for batch in samples.batches(self.batch_size, order):
-            with np.errstate(over="ignore", invalid="ignore"):  # `_step` raises instead
-                loss = self._step(self._prepared(batch))
-            report(len(batch), loss)
+        self._watch = Watch(get_device(self.device), self._watches_always())
+        try:
+            for batch in samples.batches(self.batch_size, order):
+                with np.errstate(over="ignore", invalid="ignore"):  # `_watch` raises instead
+                    loss = self._step(batch)
+                self._watch.look()
+                report(len(batch), loss)
+            self._watch.look(now=True)
+        except DivergenceError as diverged:
+            self.table_._step = diverged.step  # nothing was written since then
+            raise
 
     @contextmanager
     def _progress(
         self, total: int, callback: Callable[[Any, int], None] | None = None
-    ) -> Iterator[Callable[[int, float], None]]:
+    ) -> Iterator[Callable[[int, Any], None]]:
         """What to call with (samples, loss) after each step: tells the user's callback, if there
         is one, and the progress bar, if `verbose`."""
         from tqdm import tqdm  # here, to keep the package quick to import
@@ -290,11 +319,11 @@ class Recommender(ABC):
         running = _RunningMean()
         done = 0
 
-        def report(samples: int, loss: float) -> None:
+        def report(samples: int, loss: Any) -> None:
             nonlocal done
             done += samples
             if self.verbose:
-                bar.set_postfix_str(f"log loss {running.add(loss):.4f}", refresh=False)
+                bar.set_postfix_str(f"log loss {running.add(float(loss)):.4f}", refresh=False)
                 bar.update(samples)
             if callback is not None:
                 callback(self, done)

@@ -9,13 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.device import get_device
+from lowprec.batch import Batch
+from lowprec.device import Device, get_device
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """The samples of a step, on the device of the model."""
+
+    dense: NDArray[np.float32]  # (B, num_dense)
+    ids: Batch
+    y: NDArray[np.float32]  # (B,)
+    num_features: int
+
+    def __len__(self) -> int:
+        return len(self.dense)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Dense features, ids and labels of n samples."""
+    """Dense features, ids and labels of n samples; in the memory of `home`."""
 
+    home: Device
     dense: NDArray[np.float32]  # (n, num_dense)
     indices: NDArray[Any]  # (n, num_features), or (total,) with offsets
     offsets: NDArray[np.int64] | None  # (n * num_features + 1,)
@@ -27,26 +42,29 @@ class Samples:
 
     def take(self, order: NDArray[np.int64]) -> Samples:
         """The samples numbered `order`, in that order."""
+        xp, order = self.home.xp, self.home.asarray(order)
         dense, y = self.dense[order], self.y[order]
         if self.offsets is None:
-            return Samples(dense, self.indices[order], None, y, self.num_features)
+            return Samples(self.home, dense, self.indices[order], None, y, self.num_features)
         # the ids of a sample are one stretch: from its first bag to the first of the next sample
-        bag_sizes = np.diff(self.offsets).reshape(-1, self.num_features)[order]
+        bag_sizes = xp.diff(self.offsets).reshape(-1, self.num_features)[order]
         starts = self.offsets[:-1].reshape(-1, self.num_features)[order, 0]
         lengths = bag_sizes.sum(axis=1)
-        ends = np.cumsum(lengths)
-        positions = np.arange(lengths.sum()) + np.repeat(starts - (ends - lengths), lengths)
-        offsets = np.concatenate([[0], np.cumsum(bag_sizes)]).astype(np.int64)
-        return Samples(dense, self.indices[positions], offsets, y, self.num_features)
+        ends = xp.cumsum(lengths)
+        place = xp.arange(int(ends[-1]))
+        # the sample that each place belongs to, past those without ids
+        positions = place + (starts - (ends - lengths))[xp.searchsorted(ends, place, side="right")]
+        offsets = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(bag_sizes)])
+        return Samples(self.home, dense, self.indices[positions], offsets, y, self.num_features)
 
     def _slice(self, start: int, stop: int) -> Samples:
         """The samples from `start` to `stop`, without a copy."""
         dense, y = self.dense[start:stop], self.y[start:stop]
         if self.offsets is None:
-            return Samples(dense, self.indices[start:stop], None, y, self.num_features)
+            return Samples(self.home, dense, self.indices[start:stop], None, y, self.num_features)
         offsets = self.offsets[start * self.num_features : stop * self.num_features + 1]
         indices = self.indices[offsets[0] : offsets[-1]]
-        return Samples(dense, indices, offsets - offsets[0], y, self.num_features)
+        return Samples(self.home, dense, indices, offsets - offsets[0], y, self.num_features)
 
     def batches(self, batch_size: int, order: NDArray[np.int64] | None = None) -> Iterator[Samples]:
         """Batches of `batch_size` samples, the last one smaller, in `order` or as they stand."""
@@ -55,10 +73,14 @@ class Samples:
             yield self._slice(start, stop) if order is None else self.take(order[start:stop])
 
 
-def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> Samples:
+def check_samples(
+    device: Device, X: Any, y: Any, num_features: int, num_dense: int | None
+) -> Samples:
     """Samples from ``X = (dense, indices)`` or ``(dense, indices, offsets)`` and labels.
 
-    `y` may be None, for prediction.  Ids are left to `lowprec.batch.Features`.
+    They stay in the memory of the host, from where they go to the `device` batch by batch, unless
+    some are on the device.  `y` may be None, for prediction.  Ids are left to
+    `lowprec.batch.Features`.
 
     Raises
     ------
@@ -68,9 +90,10 @@ def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> S
     """
     if not isinstance(X, (tuple, list)) or len(X) not in (2, 3):
         raise TypeError("X must be (dense, indices) or (dense, indices, offsets)")
-    dense = _check_dense(X[0], num_dense)
-    indices = np.asarray(X[1])
-    offsets = None if len(X) == 2 or X[2] is None else np.asarray(X[2])
+    home = device if any(map(device.owns, (*X, y))) else get_device("cpu")
+    dense = _check_dense(home, X[0], num_dense)
+    indices = home.asarray(X[1])
+    offsets = None if len(X) == 2 or X[2] is None else home.asarray(X[2])
     n = len(dense)
     if n == 0:
         raise ValueError("X has no samples")
@@ -80,29 +103,30 @@ def check_samples(X: Any, y: Any, num_features: int, num_dense: int | None) -> S
         raise ValueError(
             f"offsets must have {n} * {num_features} + 1 entries, got shape {offsets.shape}"
         )
-    labels = np.zeros(n, np.float32) if y is None else _check_labels(y, n)
-    return Samples(dense, indices, offsets, labels, num_features)
+    labels = home.xp.zeros(n, np.float32) if y is None else _check_labels(home, y, n)
+    return Samples(home, dense, indices, offsets, labels, num_features)
 
 
-def _check_dense(values: Any, num_dense: int | None) -> NDArray[np.float32]:
-    dense = get_device("cpu").check_float32("dense features", values)
+def _check_dense(home: Device, values: Any, num_dense: int | None) -> NDArray[np.float32]:
+    dense = home.check_float32("dense features", values)
     if dense.ndim != 2 or (num_dense is not None and dense.shape[1] != num_dense):
         columns = "num_dense" if num_dense is None else num_dense
         raise ValueError(f"dense features must have shape (n, {columns}), got {dense.shape}")
-    finite = np.isfinite(dense)
+    finite = home.xp.isfinite(dense)
     if not finite.all():
-        row, column = np.argwhere(~finite)[0]
+        row, column = map(int, home.xp.argwhere(~finite)[0])
         raise ValueError(f"dense[{row}, {column}] = {dense[row, column]} is not finite")
-    return dense
+    return dense  # type: ignore[no-any-return]
 
 
-def _check_labels(y: Any, n: int) -> NDArray[np.float32]:
-    labels = np.asarray(y)
+def _check_labels(home: Device, y: Any, n: int) -> NDArray[np.float32]:
+    labels = home.asarray(y)
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), got {labels.shape}")
     if labels.dtype.kind not in "biuf":
         raise TypeError(f"y must hold numbers, got {labels.dtype}")
-    bad = np.flatnonzero((labels != 0) & (labels != 1))
+    bad = home.xp.flatnonzero((labels != 0) & (labels != 1))
     if bad.size:
-        raise ValueError(f"y[{bad[0]}] = {labels[bad[0]]}: a label must be 0 or 1")
-    return labels.astype(np.float32)
+        place = int(bad[0])
+        raise ValueError(f"y[{place}] = {labels[place]}: a label must be 0 or 1")
+    return labels.astype(np.float32)  # type: ignore[no-any-return]

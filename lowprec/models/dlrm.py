@@ -12,7 +12,7 @@ from lowprec import layers
 from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
 from lowprec.models.base import Recommender
-from lowprec.models.data import Samples
+from lowprec.models.data import Minibatch
 from lowprec.optim import SGD
 from lowprec.workspace import Fresh
 
@@ -136,24 +136,26 @@ class DLRM(Recommender):
         joined = (
             layers.num_pairs(num_features) if self._interaction == "dot" else num_features * dim
         )
-        self.bottom_ = layers.mlp_init([num_dense, *self.bottom_mlp, dim], rng)
-        self.top_ = layers.mlp_init([dim + joined, *self.top_mlp, 1], rng)
+        self.bottom_ = layers.mlp_init(
+            get_device(self.device), [num_dense, *self.bottom_mlp, dim], rng
+        )
+        self.top_ = layers.mlp_init(get_device(self.device), [dim + joined, *self.top_mlp, 1], rng)
 
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return layers.flatten(self.bottom_) + layers.flatten(self.top_)
 
-    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], _Cache]:
+    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
         bottom = layers.mlp_forward(
             device, memory, "bottom", batch.dense, self.bottom_, last_relu=True
         )
         shape = (len(batch), batch.num_features, self.table_.embedding_dim)
         out = memory.empty("embeddings", shape, np.float32)
-        embeddings = self.table_.lookup(batch.indices, offsets=batch.offsets, out=out)
+        embeddings = self.table_.lookup(batch.ids, out=out)
         if self._interaction == "dot":
             joined = layers.dot_forward(device, memory, bottom[-1], embeddings)
         else:
-            joined = layers.cat_forward(bottom[-1], embeddings)
+            joined = layers.cat_forward(device, bottom[-1], embeddings)
         top = layers.mlp_forward(device, memory, "top", joined, self.top_, last_relu=False)
         return top[-1][:, 0], _Cache(bottom, embeddings, top)
 

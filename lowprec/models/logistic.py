@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lowprec.device import get_device
 from lowprec.models.base import Recommender
-from lowprec.models.data import Samples
+from lowprec.models.data import Minibatch
 from lowprec.optim import SGD
-from lowprec.rounding import nearest_round, stochastic_round
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh
-
-_ROWS_AT_ONCE = 1 << 16
 
 
 class LogisticRegression(Recommender):
@@ -78,6 +75,8 @@ class LogisticRegression(Recommender):
     (2000, 2)
     """
 
+    _pools_across_features = True
+
     def __init__(
         self,
         num_embeddings: int | Sequence[int],
@@ -113,36 +112,41 @@ class LogisticRegression(Recommender):
         check_rate("l2", self.l2)
         self._shrinkage(step)
 
+    def _watches_always(self) -> bool:
+        return self.l2 > 0  # the scale goes on with each step, and could not be taken back
+
     def _build(self, num_dense: int) -> None:
         self.table_ = self._make_table(embedding_dim=1, init_range=0.0)
         self.table_scale_ = 1.0
-        self.coef_ = np.zeros(num_dense, np.float32)
-        self.intercept_ = np.zeros(1, np.float32)
+        xp = get_device(self.device).xp
+        self.coef_ = xp.zeros(num_dense, np.float32)
+        self.intercept_ = xp.zeros(1, np.float32)
         self._halvings = 0
 
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return [self.coef_, self.intercept_]
 
-    def _forward(self, batch: Samples, memory: Fresh) -> tuple[NDArray[np.float32], Samples]:
-        sums = self.table_.lookup(batch.indices, offsets=batch.offsets, across_features=True)
+    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Minibatch]:
+        sums = self.table_.lookup(batch.ids)
         of_ids = sums[:, 0] * np.float32(self.table_scale_)
         return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
 
     def _backward(
-        self, dlogits: NDArray[np.float32], batch: Samples, memory: Fresh
+        self, dlogits: NDArray[np.float32], batch: Minibatch, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
         gradients = [dlogits @ batch.dense + dense_l2, dlogits.sum(keepdims=True)]
         return dlogits[:, None], gradients
 
-    def _update_table(self, batch: Samples, dsums: NDArray[np.float32]) -> None:
+    def _update_table(self, batch: Minibatch, dsums: NDArray[np.float32]) -> None:
         """Weights are scale * table: shrink the scale, then step the table by what is left."""
         scale = self.table_scale_ * self._shrinkage(self.table_.step)
         grad = dsums / np.float32(scale)
-        self.table_.update(batch.indices, grad, offsets=batch.offsets, across_features=True)
+        super()._update_table(batch, grad)
+        self._watch.look()  # before the scale goes on
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
-            self._halve_table()
+            self.table_._halve(self._halving_seeds())
             self.table_scale_ *= 2.0
 
     def _shrinkage(self, step: int) -> float:
@@ -154,16 +158,7 @@ class LogisticRegression(Recommender):
             )
         return 1.0 - rate * self.l2
 
-    def _halve_table(self) -> None:
-        weight: NDArray[Any] = self.table_.weight
-        for start in range(0, len(weight), _ROWS_AT_ONCE):
-            rows = weight[start : start + _ROWS_AT_ONCE]
-            halved = rows.astype(np.float32) * np.float32(0.5)
-            if self.table_.rounding == "nearest":
-                rows[:] = nearest_round(halved, self.table_.dtype)
-            else:
-                self._halvings += 1
-                rows[:] = stochastic_round(halved, self.table_.dtype, seed=self._halving_seed())
-
-    def _halving_seed(self) -> int:
-        return (self.seed + self._halvings) % 2**64
+    def _halving_seeds(self) -> Iterator[int]:
+        while True:
+            self._halvings += 1
+            yield (self.seed + self._halvings) % 2**64

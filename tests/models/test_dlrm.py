@@ -6,6 +6,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
+from lowprec.staging import Staging
 from lowprec.workspace import Fresh
 from tests import naive_models
 
@@ -50,9 +51,11 @@ def loss_of(model, X, y):
 def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
     samples = model._check_samples(X, y, fitted=True)
-    logits, cache = model._forward(samples, Fresh(get_device("cpu")))
+    device = get_device(model.device)
+    batch = model._loaded(samples, Staging(device))
+    logits, cache = model._forward(batch, Fresh(device))
     dembeddings, gradients = model._backward(
-        logistic_loss(get_device("cpu"), logits, samples.y)[1], cache, Fresh(get_device("cpu"))
+        logistic_loss(device, logits, batch.y)[1], cache, Fresh(device)
     )
     assert dembeddings.dtype == np.float32
     dtable = np.zeros(model.table_.weight.shape)

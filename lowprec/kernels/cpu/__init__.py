@@ -1,7 +1,12 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cpu.dense import add_bias, bias_backward
+from lowprec.kernels.cpu.dense import (
+    add_bias,
+    bias_backward,
+    note_nonfinite,
+    update_dense_sgd,
+)
 from lowprec.kernels.cpu.gradients import judge, sum_pieces
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
@@ -21,6 +26,7 @@ __all__ = [
     "group_by_row",
     "judge",
     "logistic_loss",
+    "note_nonfinite",
     "pool",
     "round_nearest",
     "round_stochastic",
@@ -28,5 +34,6 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
+    "update_dense_sgd",
     "update_sgd",
 ]

@@ -1,9 +1,11 @@
-"""What dense layers need beside matrix products: bias and ReLU, forward and backward."""
+"""What dense layers need beside matrix products: bias and ReLU, both ways, and the update."""
 
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.gradients import is_finite
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.scalar.updates import sgd
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
@@ -48,6 +50,32 @@ def _bias_backward(dy, y, relu, sums):
 
 def bias_backward(dy, y, relu, threads):
     """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
-    sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), np.float32)
+    sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), dy.dtype)
     _bias_backward(dy, y, relu, sums)
     return sums.sum(axis=0)
+
+
+@njit(**PARALLEL)
+def _note_nonfinite(values, halted, threads):
+    for t in prange(threads):
+        first, last = t * values.size // threads, (t + 1) * values.size // threads
+        if not is_finite(values[first:last], np.float32(1.0)):
+            halted[0] = True
+
+
+def note_nonfinite(values, halted, threads):
+    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
+    _note_nonfinite(values, halted, threads)
+
+
+@njit(**PARALLEL)
+def _update_dense_sgd(parameter, gradient, learning_rate, threads):
+    for t in prange(threads):
+        for i in range(t * parameter.size // threads, (t + 1) * parameter.size // threads):
+            parameter[i] = sgd(parameter[i], gradient[i], learning_rate)
+
+
+def update_dense_sgd(parameter, gradient, learning_rate, halted, threads):
+    """One SGD step on a 1-D float32 parameter, unless `halted`."""
+    if not halted[0]:
+        _update_dense_sgd(parameter, gradient, learning_rate, threads)

@@ -1,6 +1,6 @@
 """The gradients of the rows of a batch: what each one is the sum of, and whether it is finite."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit, prange
@@ -168,8 +168,20 @@ class Verdict:
     bad_rows: int  # how many rows have a step that is not finite; counted where that is refused
 
 
-def judge(runs, gradients, learning_rate, refuse, memory, threads):
-    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are."""
+def judge(runs, gradients, learning_rate, refuse, halted, memory, threads):
+    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
+
+    What must not be written may have been `halted` (1,) before, and is halted there from now on;
+    None begins anew.
+    """
+    verdict = _judge(runs, gradients, learning_rate, refuse, threads)
+    if halted is not None:
+        halted[0] |= verdict.refused
+        verdict = replace(verdict, refused=bool(halted[0]))
+    return verdict
+
+
+def _judge(runs, gradients, learning_rate, refuse, threads):
     largest = np.zeros(threads, np.uint32)
     _largest_magnitudes(gradients.grad.reshape(-1), largest)
     bits = largest.max()

@@ -115,7 +115,12 @@ def _update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, 
 
 
 def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory, threads):
-    """One SGD step on every row of the batch whose step is finite; returns how many others are."""
+    """One SGD step on every row of the batch whose step is finite; returns how many others are.
+
+    Nothing is written if the `verdict` is that nothing may be.
+    """
+    if verdict.refused:
+        return 0
     totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
     skipped = np.zeros(threads, np.int64)
     _update_sgd(

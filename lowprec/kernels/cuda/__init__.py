@@ -2,7 +2,12 @@
 out."""
 
 from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cuda.dense import add_bias, bias_backward
+from lowprec.kernels.cuda.dense import (
+    add_bias,
+    bias_backward,
+    note_nonfinite,
+    update_dense_sgd,
+)
 from lowprec.kernels.cuda.gradients import judge, sum_pieces
 from lowprec.kernels.cuda.initialize import fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
@@ -22,6 +27,7 @@ __all__ = [
     "group_by_row",
     "judge",
     "logistic_loss",
+    "note_nonfinite",
     "pool",
     "round_nearest",
     "round_stochastic",
@@ -29,5 +35,6 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
+    "update_dense_sgd",
     "update_sgd",
 ]

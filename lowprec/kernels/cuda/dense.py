@@ -1,11 +1,13 @@
-"""What dense layers need beside matrix products: bias and ReLU, forward and backward."""
+"""What dense layers need beside matrix products: bias and ReLU, both ways, and the update."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cuda.gradients import is_finite
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
+from lowprec.scalar.updates import sgd
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
 
@@ -76,3 +78,55 @@ def bias_backward(dy, y, relu, threads):
     arrays = _Backward(dy, y, sums)
     launch(_run_bias_backward, sums.size, arrays, _BackwardNumbers(np.bool_(relu)))
     return sums.sum(axis=0)
+
+
+class _Note(NamedTuple):
+    values: np.ndarray
+    halted: np.ndarray
+
+
+class _NoNumbers(NamedTuple):
+    nothing: np.int64
+
+
+@njit(**THREAD)
+def _note_nonfinite(thread, threads, arrays, numbers):
+    for i in range(thread, arrays.values.size, threads):
+        if not is_finite(arrays.values[i]):
+            arrays.halted[0] = True  # all threads that write here write the same
+
+
+_run_note_nonfinite = kernel(_note_nonfinite)
+
+
+def note_nonfinite(values, halted, threads):
+    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
+    launch(_run_note_nonfinite, values.size, _Note(values, halted), _NoNumbers(np.int64(0)))
+
+
+class _Step(NamedTuple):
+    parameter: np.ndarray
+    gradient: np.ndarray
+    halted: np.ndarray
+
+
+class _StepNumbers(NamedTuple):
+    learning_rate: np.float32
+
+
+@njit(**THREAD)
+def _update_dense_sgd(thread, threads, arrays, numbers):
+    if arrays.halted[0]:
+        return
+    parameter, gradient = arrays.parameter, arrays.gradient
+    for i in range(thread, parameter.size, threads):
+        parameter[i] = sgd(parameter[i], gradient[i], numbers.learning_rate)
+
+
+_run_update_dense_sgd = kernel(_update_dense_sgd)
+
+
+def update_dense_sgd(parameter, gradient, learning_rate, halted, threads):
+    """One SGD step on a 1-D float32 parameter, unless `halted`."""
+    arrays = _Step(parameter, gradient, halted)
+    launch(_run_update_dense_sgd, parameter.size, arrays, _StepNumbers(np.float32(learning_rate)))

@@ -140,6 +140,12 @@ def sum_pieces(runs, gradients):
         launch(_run_sum_pieces, runs.order.size * int(how.lanes), sum_of(runs, gradients), how)
 
 
+@njit(**INLINE)
+def is_finite(value):
+    """Whether a float32 is neither inf nor NaN."""
+    return u32(float_as_bits(value) & _ABS) < _INF
+
+
 class _Largest(NamedTuple):
     x: np.ndarray
     largest: np.ndarray
@@ -169,7 +175,7 @@ class _Judge(NamedTuple):
     largest: np.ndarray  # (1,) uint32, as bits
     factor: np.ndarray  # (1,) float32, of the coefficients
     guard: np.ndarray
-    refused: np.ndarray
+    halted: np.ndarray
     bad: np.ndarray
 
 
@@ -183,13 +189,13 @@ class Verdict(NamedTuple):
     """Whether the steps of a batch are finite: the device knows, the host if it waits."""
 
     guard: np.ndarray  # (1,) bool: some might not be, and `bad` says which
-    refused_on_device: np.ndarray  # (1,) bool: nothing may be written
+    halted: np.ndarray  # (1,) bool: nothing may be written
     bad: np.ndarray  # (n,) bool: of a place that begins a run, whether its step is not finite
 
     @property
     def refused(self):
         """Whether nothing may be written."""
-        return bool(self.refused_on_device[0])
+        return bool(self.halted[0])
 
     @property
     def bad_rows(self):
@@ -209,23 +215,27 @@ def _judge(thread, threads, arrays, numbers):
         return
     arrays.guard[0] = True  # all threads that write here write the same
     if numbers.refuse and arrays.largest[0] >= _INF:
-        arrays.refused[0] = True
+        arrays.halted[0] = True
     for place in range(thread, sums.order.size, threads):
         if not begins_run(sums.order, place):
             continue
         for column in range(sums.grad.shape[1]):
             total = sum_run(sums, how, place, column, zeros(sums.grad, 1))
-            if u32(float_as_bits(total * rate) & _ABS) >= _INF:
+            if not is_finite(total * rate):
                 arrays.bad[place] = True
                 if numbers.refuse:
-                    arrays.refused[0] = True
+                    arrays.halted[0] = True
 
 
 _run_judge = kernel(_judge)
 
 
-def judge(runs, gradients, learning_rate, refuse, memory, threads):
-    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are."""
+def judge(runs, gradients, learning_rate, refuse, halted, memory, threads):
+    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
+
+    What must not be written may have been `halted` (1,) before, and is halted there from now on;
+    None begins anew.
+    """
     how = sum_numbers(runs, gradients)
     x = gradients.grad.reshape(-1)
     largest = memory.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
@@ -236,10 +246,8 @@ def judge(runs, gradients, learning_rate, refuse, memory, threads):
     bad = memory.empty("bad", (runs.order.size,), np.bool_)
     flags.fill(False)
     bad.fill(False)
-    verdict = Verdict(flags[:1], flags[1:], bad)
-    arrays = _Judge(
-        sum_of(runs, gradients), largest, factor, verdict.guard, verdict.refused_on_device, bad
-    )
+    verdict = Verdict(flags[:1], flags[1:] if halted is None else halted, bad)
+    arrays = _Judge(sum_of(runs, gradients), largest, factor, verdict.guard, verdict.halted, bad)
     numbers = _JudgeNumbers(how, np.float32(learning_rate), np.bool_(refuse))
     launch(_run_judge, runs.order.size, arrays, numbers)
     return verdict

@@ -50,7 +50,7 @@ def _sgd_columns(arrays, numbers, first, row, low, high, column, zero):
 @njit(**THREAD)
 def _update_sgd(thread, threads, arrays, numbers):
     verdict, order, how = arrays.verdict, arrays.sums.order, numbers.how
-    if verdict.refused_on_device[0]:
+    if verdict.halted[0]:
         return
     columns, lane = arrays.weight.shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):

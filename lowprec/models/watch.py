@@ -1,0 +1,65 @@
+"""Whether training has diverged, which a GPU is asked for only now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from lowprec.device import Device
+
+_STEPS_BETWEEN_LOOKS = 64
+
+
+class Watch:
+    """Halts training at the first step with a number that is not finite.
+
+    The device notes it in `halted`, and nothing is written from then on, so the model stays as it
+    was before that step.  The host looks after each step where that costs nothing, and elsewhere
+    once in a while, so that a step waits for nothing.
+
+    Parameters
+    ----------
+    device : Device
+    looks_always : bool
+        Whether to look after each step in any case.
+    """
+
+    def __init__(self, device: Device, looks_always: bool) -> None:
+        self._device = device
+        self.looks_always = looks_always or not device.asynchronous
+        self.halted = device.xp.zeros(1, np.bool_)
+        self._last_step = device.xp.zeros(1, np.int64)
+        self._unseen = 0
+
+    def note(self, step: int, arrays: Iterable[Any]) -> None:
+        """Have the arrays of a step looked through, before anything is written."""
+        # the last step that began before training was halted
+        where = self._device.xp.where
+        self._last_step = where(self.halted, self._last_step, np.int64(step))
+        for array in arrays:
+            flat = array.reshape(-1)
+            with self._device.threads(flat.size) as threads:
+                self._device.kernels.note_nonfinite(flat, self.halted, threads)
+        self._unseen += 1
+        if self.looks_always:
+            self.look()
+
+    def look(self, *, now: bool = False) -> None:
+        """Raise `DivergenceError` if training has been halted, if it is time to look or `now`."""
+        if self.looks_always or self._unseen >= (1 if now else _STEPS_BETWEEN_LOOKS):
+            self._unseen = 0
+            if self.halted[0]:
+                raise DivergenceError(int(self._last_step[0]))
+
+
+class DivergenceError(FloatingPointError):
+    """Training has met a number that is not finite."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"training diverged at step {step}: the loss or a gradient is not finite; "
+            "lower the learning rate"
+        )
+        self.step = step
