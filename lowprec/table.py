@@ -397,7 +397,7 @@ class EmbeddingTable:
         refuse = self.on_nonfinite == "raise"
         with self._device.threads(grad.size) as readers:
             verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory, readers)
-        if halted is None and verdict.refused:
+        if refuse and halted is None and verdict.refused:
             self._raise_nonfinite(grad, verdict.bad_rows, learning_rate)
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         self._skipped_rows += self.optimizer.update_rows(

@@ -29,6 +29,13 @@ settings.register_profile("lowprec", deadline=None, derandomize=True, max_exampl
 settings.load_profile("lowprec")
 
 
+def pytest_configure(config):
+    from tests import devices
+
+    if devices.DEVICE != "cpu":
+        devices.set_default_device(devices.DEVICE)
+
+
 @pytest.fixture(scope="session")
 def root():
     """The folder of the checkout."""

@@ -7,6 +7,8 @@ simulator runs it.  The result never depends on how many threads there are.  No 
 for Numba takes none from others; flags among the numbers say which arrays mean nothing.
 """
 
+import threading
+
 import numpy as np
 
 from lowprec.cuda import SIMULATED, cuda
@@ -17,7 +19,8 @@ THREAD = {"nogil": True, "error_model": "numpy", "_nrt": False, "cache": True}
 BLOCK = 256  # threads of a block
 _MOST_BLOCKS = 1 << 16
 # Each thread of the simulator is a thread of Python.
-_SIMULATED_BLOCKS, _SIMULATED_BLOCK = 2, 4
+_SIMULATED_BLOCKS, _SIMULATED_BLOCK = 2, 2
+_one_at_a_time = threading.Lock()  # the simulator cannot run two kernels
 WARP = _SIMULATED_BLOCK if SIMULATED else 32
 
 KERNELS: dict = {}  # by name, for those who inspect what is compiled
@@ -40,7 +43,8 @@ def launch(run, threads, arrays, numbers):
     if threads == 0:
         return
     if SIMULATED:
-        run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arrays, numbers)
+        with _one_at_a_time:
+            run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arrays, numbers)
         return
     blocks = min(-(-threads // BLOCK), _MOST_BLOCKS)
     run[blocks, BLOCK](_as_numba_has_them(arrays), numbers)

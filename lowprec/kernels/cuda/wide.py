@@ -1,6 +1,5 @@
 """Rows in blocks of CHUNK columns, each moved by as few instructions as can be."""
 
-from lowprec.cuda import SIMULATED
 from lowprec.kernels.blocks import WIDE_BYTES
 
 CHUNK = 8  # columns that a thread takes at a time: 16 bytes of float16
@@ -21,4 +20,5 @@ def items_of_row(columns, wide):
 
 
 def _address(array):
-    return array.ctypes.data if SIMULATED else array.data.ptr
+    on_gpu = getattr(array, "__cuda_array_interface__", None)
+    return (on_gpu or array.__array_interface__)["data"][0]

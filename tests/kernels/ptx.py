@@ -1,0 +1,213 @@
+"""Compiles every CUDA kernel to PTX, and that to machine code, on a machine that needs no GPU.
+
+    python -m tests.kernels.ptx 8.0 9.0 10.0
+
+prints a JSON list with what each one is made of.  It exits with 77 and a reason if the compiler or
+NVIDIA's libraries are missing.  Every kernel is compiled with the types that the library launches
+it with: its own functions are called, on arrays of the host, with `launch` replaced.
+"""
+
+import glob
+import importlib
+import json
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+import numba
+import numpy as np
+
+import lowprec.cuda
+from lowprec.kernels.gradients import Gradients
+from lowprec.scalar.formats import FORMATS
+
+CANNOT = 77
+WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
+
+
+class Memory:
+    """Scratch as the library hands it to kernels."""
+
+    @staticmethod
+    def empty(name, shape, dtype):
+        return np.zeros(shape, dtype)
+
+
+def record_launches():
+    """Every (kernel, label, types of its arguments) that the library can launch."""
+    package = importlib.import_module("lowprec.kernels.cuda")
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    found, label = {}, ""
+
+    def record(run, threads, arrays, numbers):
+        types = numba.typeof(arrays), numba.typeof(numbers)
+        found.setdefault((run.__name__, *types), (run, label))
+
+    for module in modules:
+        if hasattr(module, "launch") and not module.__name__.endswith(".launch"):
+            module.launch = record
+    for label, word in WORDS.items():
+        call_table_kernels(package, word)
+    label = "float32"
+    call_other_kernels(package)
+    return [(run, label, types) for (_, *types), (run, label) in found.items()]
+
+
+def call_table_kernels(kernels, word):
+    n, columns, features = 600, 16, 3
+    weight = np.zeros((12, columns), word)
+    x, out = np.zeros(n, np.float32), np.zeros(n, word)
+    grad = np.zeros((n, columns), np.float32)
+    rows, bags = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
+    floats, offsets = np.zeros(n, np.float32), np.arange(n + 1)
+    none = bags[:0], floats[:0]
+    kernels.fill_uniform(weight, 0, 12, np.float32(1.0), np.uint64(0))
+    kernels.round_stochastic(x, np.uint64(0), out)
+    kernels.round_nearest(x, out)
+    kernels.round_up_probability(x, word.type(0), np.zeros(n))
+    kernels.gather(weight, rows, grad, 1)
+    kernels.pool(weight, rows, offsets, floats, True, grad, 1)
+    runs = kernels.group_by_row(rows, bags, 12, columns, Memory, 1)
+    for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):
+        kernels.sum_pieces(runs, gradients)
+        verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory, 1)
+        kernels.update_sgd(
+            weight, runs, gradients, np.float32(0.1), np.uint64(0), True, verdict, Memory, 1
+        )
+    for dtype in (np.int32, np.int64):
+        ids = np.zeros(n, dtype)
+        tables = np.full(features, 4), np.arange(features) * 4
+        in_range = np.ones(1, np.bool_)
+        kernels.rows_of_features(ids, *tables, rows, bags, in_range)
+        kernels.rows_of_bags(ids, offsets, *tables, rows, bags, 1, in_range)
+
+
+def call_other_kernels(kernels):
+    samples, features, columns = 8, 3, 16
+    y, bias = np.zeros((samples, columns), np.float32), np.zeros(columns, np.float32)
+    embeddings = np.zeros((samples, features, columns), np.float32)
+    joined = np.zeros((samples, columns + features * (features + 1) // 2), np.float32)
+    flat, halted = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
+    kernels.add_bias(y, bias, True, 1)
+    kernels.bias_backward(y, y.copy(), True, 1)
+    kernels.note_nonfinite(flat, halted, 1)
+    kernels.update_dense_sgd(flat, flat, np.float32(0.1), halted, 1)
+    kernels.logistic_loss(flat, flat, flat, 1)
+    kernels.dot_forward(y, embeddings, joined, 1)
+    kernels.dot_backward(joined, y, embeddings, y, embeddings, 1)
+
+
+class OfflineDevice:
+    """Lets functions that kernels call be compiled although there is no driver to ask."""
+
+    def __init__(self, capability):
+        self.capability = capability
+
+    def __enter__(self):
+        import numba.cuda.dispatcher as dispatcher
+
+        self.dispatcher, self.before = dispatcher, dispatcher.get_current_device
+        device = type("Device", (), {"compute_capability": self.capability})
+        dispatcher.get_current_device = lambda: device
+
+    def __exit__(self, *exception):
+        self.dispatcher.get_current_device = self.before
+
+
+def find_ptxas():
+    """NVIDIA's assembler: from ``LOWPREC_PTXAS``, a wheel, the path or ``CUDA_HOME``; or None."""
+    packages = sysconfig.get_paths()["purelib"]
+    candidates = (
+        os.environ.get("LOWPREC_PTXAS"),
+        *glob.glob(f"{packages}/nvidia/cu*/bin/ptxas"),
+        *glob.glob(f"{packages}/nvidia/cuda_nvcc/bin/ptxas"),
+        shutil.which("ptxas"),
+        os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin", "ptxas"),
+    )
+    return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
+
+
+def inspect_ptx(ptx):
+    """What is in a kernel's PTX that should be there, or should not."""
+    return {
+        "wide": len(re.findall(r"\b(?:ld|st)\.global[\w.]*\.v4\.[fbu]32", ptx)),
+        "fma": ptx.count("fma.rn.f32"),
+        "bare_mul": len(re.findall(r"\bmul(?:\.ftz)?\.f32", ptx)),
+        "flushes": len(re.findall(r"\.ftz\b", ptx)),
+        "f64": len(re.findall(r"\.f64\b", ptx)),
+        "local": len(re.findall(r"\.local\b", ptx)),
+        "calls": len(re.findall(r"\bcall\b", ptx)),
+    }
+
+
+def assemble(ptxas, ptx, capability):
+    """What the assembler says of a kernel, in numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "kernel.ptx")
+        with open(source, "w") as file:
+            file.write(ptx)
+        target = "sm_{}{}".format(*capability)
+        done = subprocess.run(
+            [ptxas, "-v", f"-arch={target}", source, "-o", os.path.join(folder, "kernel.cubin")],
+            capture_output=True,
+            text=True,
+        )
+    log = done.stdout + done.stderr
+    if done.returncode:
+        return {"error": log.strip()}
+    used = r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
+    stack, stores, loads = map(int, re.search(used, log).groups())
+    registers = int(re.search(r"Used (\d+) registers", log)[1])
+    return {"registers": registers, "stack": stack, "spills": stores + loads}
+
+
+def why_not():
+    """Why kernels cannot be compiled here, or an empty string."""
+    cuda = lowprec.cuda.cuda
+    if cuda is None:
+        return lowprec.cuda.why_unavailable()
+    if lowprec.cuda.SIMULATED:
+        return "NUMBA_ENABLE_CUDASIM is set"
+    from numba.cuda.cudadrv import nvvm
+    from numba.cuda.cudadrv.error import NvvmSupportError
+
+    try:
+        nvvm.NVVM()
+    except (NvvmSupportError, OSError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        return f"libNVVM is missing ({reason}): pip install 'numba-cuda[cu13]' or set CUDA_HOME"
+    return ""
+
+
+def main(capabilities):
+    reason = why_not()
+    if reason:
+        print(json.dumps({"skip": reason}))
+        return CANNOT
+    ptxas, report = find_ptxas(), []
+    launches = record_launches()
+    for capability in capabilities:
+        with OfflineDevice(capability):
+            for run, label, (arrays, numbers) in launches:
+                signature = numba.types.void(arrays, numbers)
+                ptx, _ = lowprec.cuda.cuda.compile(
+                    run.py_func, signature, device=False, abi="numba", cc=capability
+                )
+                entry = {"kernel": run.__name__, "format": label, "capability": capability}
+                entry |= inspect_ptx(ptx)
+                if ptxas:
+                    entry |= assemble(ptxas, ptx, capability)
+                report.append(entry)
+    implementation = getattr(lowprec.cuda.cuda, "implementation", "unknown")
+    print(json.dumps({"implementation": implementation, "ptxas": ptxas, "kernels": report}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main([tuple(map(int, each.split("."))) for each in sys.argv[1:]] or [(9, 0)]))

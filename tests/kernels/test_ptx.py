@@ -1,0 +1,88 @@
+"""What CUDA kernels compile to, on machines without a GPU: see `tests.kernels.ptx`."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+CAPABILITIES = ["8.0", "9.0", "10.0"]
+ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_sgd", "_round"}
+# The only products that are rounded by themselves.  None of them is an operand of a sum, which the
+# assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
+# (exactly, by a power of 2), bound, or are inside of exp and log1p.
+MULTIPLY = {"_fill_uniform", "_judge", "_logistic_loss", "_round_up_probability"}
+DECODE_BY_MULTIPLYING = {"float8_e4m3fn", "float8_e5m2"}
+MOST_REGISTERS = {"_pool": 128}  # its loop is unrolled, to have many rows under way
+
+
+@pytest.fixture(scope="module")
+def report(root):
+    hidden = ("NUMBA_ENABLE_CUDASIM", "LOWPREC_TEST_DEVICE")
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.kernels.ptx", *CAPABILITIES],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 77:
+        reason = json.loads(done.stdout.splitlines()[-1])["skip"]
+        if os.environ.get("LOWPREC_REQUIRE_PTX") == "1":
+            pytest.fail(f"LOWPREC_REQUIRE_PTX=1, but {reason}")
+        pytest.skip(f"CUDA kernels cannot be compiled here: {reason}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_kernel_is_there(report):
+    from lowprec.kernels.cuda import launch
+
+    compiled = {entry["kernel"] for entry in report["kernels"]}
+    assert compiled == set(launch.KERNELS)
+    assert len(compiled) > 15
+    assert {tuple(entry["capability"]) for entry in report["kernels"]} == {(8, 0), (9, 0), (10, 0)}
+
+
+def test_nothing_but_registers_and_global_memory(report):
+    for entry in report["kernels"]:
+        assert entry["local"] == entry["calls"] == 0, entry
+
+
+def test_no_double_precision(report):
+    for entry in report["kernels"]:
+        if entry["kernel"] != "_round_up_probability":  # whose result it is
+            assert entry["f64"] == 0, entry
+
+
+def test_subnormals_are_kept(report):
+    """No kernel flushes them to zero, but for the approximate parts of exp and log1p."""
+    for entry in report["kernels"]:
+        if entry["kernel"] != "_logistic_loss":
+            assert entry["flushes"] == 0, entry
+
+
+def test_sums_of_products_are_fused_by_us(report):
+    """Where it is left to the assembler, the CPU would round otherwise."""
+    for entry in report["kernels"]:
+        if entry["kernel"] not in MULTIPLY and entry["format"] not in DECODE_BY_MULTIPLYING:
+            assert entry["bare_mul"] == 0, entry
+    fused = {entry["kernel"] for entry in report["kernels"] if entry["fma"]}
+    assert {"_update_sgd", "_pool", "_sum_pieces", "_dot_forward", "_dot_backward"} <= fused
+
+
+def test_rows_move_by_128_bits(report):
+    for entry in report["kernels"]:
+        if entry["kernel"] in ROW_KERNELS:
+            assert entry["wide"] >= 4, entry
+
+
+def test_machine_code(report):
+    if not report["ptxas"]:
+        pytest.skip("there is no ptxas: pip install nvidia-cuda-nvcc, or set LOWPREC_PTXAS")
+    for entry in report["kernels"]:
+        assert "error" not in entry, entry
+        assert entry["stack"] == entry["spills"] == 0, entry
+        assert entry["registers"] <= MOST_REGISTERS.get(entry["kernel"], 64), entry

@@ -1,0 +1,232 @@
+"""The CPU and the GPU (or its simulator) beside each other, and what is said where none is."""
+
+import os
+
+import numpy as np
+import pytest
+
+import lowprec as lp
+import lowprec.cuda
+from lowprec.device import get_device
+from lowprec.models.watch import DivergenceError
+from tests.devices import DEVICE
+
+DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+SIZES = [5, 40, 4]
+
+with_gpu = pytest.mark.skipif(
+    DEVICE != "cuda" and os.environ.get("LOWPREC_REQUIRE_GPU") != "1",
+    reason="runs on a GPU or its simulator: LOWPREC_TEST_DEVICE=cuda",
+)
+without_gpu = pytest.mark.skipif(
+    bool(os.environ.get("LOWPREC_REQUIRE_GPU")) or lowprec.cuda.why_unavailable() == "",
+    reason="there is a GPU, or its simulator",
+)
+
+
+def host(array):
+    """An array of the GPU as one of NumPy."""
+    return get_device("cuda").to_host(array)
+
+
+def pair(dim, **kwargs):
+    kwargs = {"seed": 3, "optimizer": lp.SGD(0.3), **kwargs}
+    return [lp.EmbeddingTable(SIZES, dim, device=name, **kwargs) for name in ("cpu", "cuda")]
+
+
+def same(cpu, cuda):
+    return np.asarray(cpu).tobytes() == host(cuda).tobytes()
+
+
+def batches(samples, dim, seed=0):
+    """Ids with rows that are hot, and their gradients."""
+    rng = np.random.default_rng(seed)
+    indices = rng.integers(0, SIZES, (samples, 3))
+    indices[rng.random(samples) < 0.7, 1] = 17
+    scale = 10.0 ** rng.uniform(-5, 1, (samples, 3, dim))
+    return indices, (rng.normal(size=scale.shape) * scale).astype(np.float32)
+
+
+@with_gpu
+@pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
+@pytest.mark.parametrize("dim", [1, 3, 8, 16, 24, 40])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tables_have_the_same_bits(dtype, dim, rounding):
+    cpu, cuda = pair(dim, dtype=dtype, rounding=rounding)
+    assert same(cpu._words, cuda._words)
+    for samples in (4, 500):
+        indices, grad = batches(samples, dim)
+        assert same(cpu.lookup(indices), cuda.lookup(indices))
+        for table in (cpu, cuda):
+            table.update(indices, grad)
+        assert same(cpu._words, cuda._words)
+        weights = np.random.default_rng(1).normal(size=indices.shape).astype(np.float32)
+        for table in (cpu, cuda):
+            table.update(indices, grad, per_sample_weights=weights)
+        assert same(cpu._words, cuda._words)
+        pooled = [table.lookup(indices, across_features=True) for table in (cpu, cuda)]
+        assert same(*pooled)
+        for table, out in zip((cpu, cuda), pooled, strict=True):
+            table.update(indices, out, across_features=True)
+        assert same(cpu._words, cuda._words)
+
+
+@with_gpu
+@pytest.mark.parametrize("pooling", ["sum", "mean"])
+def test_jagged_batches_have_the_same_bits(pooling):
+    cpu, cuda = pair(16)
+    rng = np.random.default_rng(2)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 5, 300))])
+    features = np.repeat(np.arange(300) % 3, np.diff(offsets))
+    indices = rng.integers(0, np.array(SIZES)[features])
+    for _ in range(2):
+        outs = [table.lookup(indices, offsets, pooling) for table in (cpu, cuda)]
+        assert same(*outs)
+        for table, out in zip((cpu, cuda), outs, strict=True):
+            table.update(indices, out, offsets, pooling)
+        assert same(cpu._words, cuda._words)
+
+
+@with_gpu
+@pytest.mark.parametrize("there", ["cpu", "cuda"])
+def test_a_moved_table_goes_on_with_the_same_bits(there):
+    back = "cuda" if there == "cpu" else "cpu"
+    alone, moved = pair(16)[0], pair(16)[["cpu", "cuda"].index(there)]
+    for step in range(6):
+        if step == 3:
+            before, moved = moved, moved.to(back)
+            assert moved.device == back
+            assert moved.step == before.step == 3
+        indices, grad = batches(20, 16, seed=step)
+        alone.update(indices, grad)
+        moved.update(indices, grad)
+    words = get_device(back).to_host(moved._words)
+    assert words.tobytes() == alone._words.tobytes()
+    assert before.step == 3  # the one it was copied from is as it was
+
+
+@with_gpu
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
+def test_rows_that_are_not_finite_are_skipped_alike(bad):
+    cpu, cuda = pair(16, on_nonfinite="skip")
+    indices, grad = batches(300, 16)
+    grad[::7, :, 3] = bad
+    for table in (cpu, cuda):
+        table.update(indices, grad)
+        table.update(indices, grad)
+    assert same(cpu._words, cuda._words)
+    assert cpu.skipped_rows == cuda.skipped_rows > 0
+
+
+@with_gpu
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rounding_has_the_same_bits(dtype):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=3001) * 10.0 ** rng.uniform(-45, 38, 3001)).astype(np.float32)
+    x[:5] = [np.nan, np.inf, -np.inf, -0.0, 0.0]
+    for start in (0, 1):  # one begins at 16 bytes, and one does not
+        part = x[start:]
+        for function, more in (
+            (lp.stochastic_round, {"seed": 5}),
+            (lp.nearest_round, {}),
+            (lp.round_up_probability, {}),
+        ):
+            cpu = function(part, dtype, device="cpu", **more)
+            cuda = host(function(part, dtype, device="cuda", **more))
+            assert cpu.tobytes() == cuda.tobytes(), function.__name__
+
+
+@with_gpu
+@pytest.mark.parametrize("model", [lp.LogisticRegression, lp.DLRM])
+def test_models_agree(model):
+    X, y, _ = lp.datasets.make_clicks(400, num_embeddings=[20, 50], num_dense=3, seed=0)
+    more = {"bottom_mlp": (8,), "top_mlp": (8,), "embedding_dim": 4} if model is lp.DLRM else {}
+    fits = [
+        model([20, 50], batch_size=50, dtype="float32", device=name, **more).fit(X, y)
+        for name in ("cpu", "cuda")
+    ]
+    cpu, cuda = (each.predict_proba(X) for each in fits)
+    assert isinstance(cuda, np.ndarray)
+    np.testing.assert_allclose(cpu, cuda, atol=2e-6)
+
+
+@with_gpu
+@pytest.mark.parametrize("steps", [3, 70])
+def test_divergence_is_found_later_and_nothing_was_written(steps):
+    """The host looks every 64 steps; the device stops at once."""
+    X, y, _ = lp.datasets.make_clicks(90, num_embeddings=[6], num_dense=2, seed=0)
+    X[0][steps] = 3e38  # the step with this sample has a gradient that is not finite
+    common = {"batch_size": 1, "device": "cuda", "shuffle": False, "optimizer": lp.SGD(2.0)}
+    model, until = (lp.LogisticRegression([6], **common) for _ in range(2))
+    with pytest.raises(DivergenceError, match=f"diverged at step {steps}:"):
+        model.partial_fit(X, y)
+    until.partial_fit((X[0][:steps], X[1][:steps]), y[:steps])
+    assert model.table_.step == until.table_.step == steps
+    assert host(model.table_._words).tobytes() == host(until.table_._words).tobytes()
+    assert host(model.coef_).tobytes() == host(until.coef_).tobytes()
+    assert host(model.intercept_).tobytes() == host(until.intercept_).tobytes()
+
+
+# --- where there is none ---
+
+
+@without_gpu
+@pytest.mark.parametrize("make", [lambda: lp.EmbeddingTable(3, 2, device="cuda")])
+def test_without_a_gpu(make):
+    with pytest.raises(RuntimeError, match=r"device='cuda' cannot be used: .*install"):
+        make()
+    with pytest.raises(RuntimeError, match="cannot be used"):
+        lp.stochastic_round(np.zeros(3, np.float32), "float16", device="cuda")
+    X, y, _ = lp.datasets.make_clicks(10, num_embeddings=[3], seed=0)
+    with pytest.raises(RuntimeError, match="cannot be used"):
+        lp.LogisticRegression([3], device="cuda").fit(X, y)
+    with pytest.raises(RuntimeError, match="cannot be used"):
+        lp.EmbeddingTable(3, 2, device="cpu").to("cuda")
+
+
+@without_gpu
+def test_without_numba_cuda(monkeypatch):
+    monkeypatch.setattr("lowprec.cuda.cuda", None)
+    monkeypatch.setattr("lowprec.cuda._import_error", "ImportError: no numba.cuda")
+    reason = lowprec.cuda.why_unavailable()
+    assert "ImportError: no numba.cuda" in reason
+    assert 'pip install "lowprec[cuda13]"' in reason
+
+
+class _Driver:
+    """What `numba.cuda` says of a driver."""
+
+    def __init__(self, devices, libraries=True):
+        self._devices, self._libraries = devices, libraries
+
+    @property
+    def gpus(self):
+        if isinstance(self._devices, Exception):
+            raise self._devices
+        return [None] * self._devices
+
+    def is_available(self):
+        return self._libraries
+
+
+@without_gpu
+def test_with_a_broken_driver(monkeypatch):
+    from numba.cuda.cudadrv.error import CudaSupportError
+
+    error = CudaSupportError("Error at driver init:\nCUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803)")
+    for driver, expected in (
+        (_Driver(error), "driver init: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803)"),
+        (_Driver(0), "sees no GPU"),
+        (_Driver(1, libraries=False), "not the CUDA libraries"),
+    ):
+        monkeypatch.setattr("lowprec.cuda.cuda", driver)
+        assert expected in lowprec.cuda.why_unavailable()
+
+
+@without_gpu
+def test_without_cupy(monkeypatch):
+    monkeypatch.setattr("lowprec.cuda.cuda", _Driver(1))
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    reason = lowprec.cuda.why_unavailable()
+    assert reason.startswith("CuPy cannot be imported")
+    assert 'pip install "lowprec[cuda13]"' in reason
