@@ -34,6 +34,10 @@ def pytest_configure(config):
 
     if devices.DEVICE != "cpu":
         devices.set_default_device(devices.DEVICE)
+        if not devices.lowprec.cuda.SIMULATED:
+            devices.share_memory_with_the_host()
+    if devices.IN_TURN:
+        devices.simulate_threads_in_turn()
 
 
 @pytest.fixture(scope="session")

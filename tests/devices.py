@@ -3,13 +3,28 @@
 The device that functions take unless they are told one is replaced, so tests need not name it.
 """
 
+import functools
 import inspect
 import os
+import threading
+
+import numpy as np
+import pytest
 
 import lowprec as lp
+import lowprec.cuda
 
 DEVICE = os.environ.get("LOWPREC_TEST_DEVICE", "cpu")
-SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+IN_TURN = os.environ.get("LOWPREC_TEST_THREADS") == "in turn"
+GPU_IS_REQUIRED = os.environ.get("LOWPREC_REQUIRE_GPU") == "1"
+NO_GPU = lowprec.cuda.why_unavailable()
+
+with_gpu = pytest.mark.skipif(
+    bool(NO_GPU) and not GPU_IS_REQUIRED, reason=f"needs a GPU or its simulator: {NO_GPU}"
+)
+without_gpu = pytest.mark.skipif(
+    not NO_GPU or GPU_IS_REQUIRED, reason="there is a GPU, or its simulator"
+)
 
 _FUNCTIONS = (
     lp.EmbeddingTable.__init__,
@@ -31,3 +46,63 @@ def set_default_device(device):
             for each in named
             if each.default is not each.empty
         )
+
+
+def share_memory_with_the_host():
+    """Let tests see arrays of the GPU as NumPy's, so that those of the CPU run as they are.
+
+    CuPy then allocates managed memory, which both sides can read and write.
+    """
+    import cupy
+
+    cupy.cuda.set_allocator(cupy.cuda.MemoryPool(cupy.cuda.malloc_managed).malloc)
+
+    def on_host(array):
+        cupy.cuda.Device().synchronize()
+        return np.asarray(_Shared(array))
+
+    def returning_arrays_on_host(function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            result = function(*args, **kwargs)
+            return on_host(result) if isinstance(result, cupy.ndarray) else result
+
+        return wrapped
+
+    table = lp.EmbeddingTable
+    table.weight = property(
+        lambda self: (
+            on_host(self._words).view(self.dtype)
+            if self.device == "cuda"
+            else self._words.view(self.dtype)
+        )
+    )
+    table.lookup = returning_arrays_on_host(table.lookup)
+    for name in ("nearest_round", "round_up_probability", "stochastic_round"):
+        setattr(lp, name, returning_arrays_on_host(getattr(lp, name)))
+
+
+class _Shared:
+    """An array of managed memory, by NumPy's interface; keeps the memory alive."""
+
+    def __init__(self, array):
+        self._array = array
+        self.__array_interface__ = {**array.__cuda_array_interface__, "version": 3}
+
+
+def simulate_threads_in_turn():
+    """Let the simulator run the threads of a block one after the other, and not beside each other.
+
+    No kernel of lowprec waits for another thread.  Threads of Python take a millisecond a launch,
+    which is too long for training.
+    """
+    from numba.cuda.simulator import kernel
+
+    def run(manager, grid_point, *arguments):
+        thread = threading.current_thread()
+        for block_point in np.ndindex(*manager._block_dim):
+            thread.blockIdx = kernel.Dim3(*grid_point)
+            thread.threadIdx = kernel.Dim3(*block_point)
+            manager._f(*arguments)
+
+    kernel.BlockManager.run = run

@@ -1,7 +1,5 @@
 """The CPU and the GPU (or its simulator) beside each other, and what is said where none is."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -9,24 +7,15 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.models.watch import DivergenceError
-from tests.devices import DEVICE
+from tests.devices import with_gpu, without_gpu
 
 DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 SIZES = [5, 40, 4]
 
-with_gpu = pytest.mark.skipif(
-    DEVICE != "cuda" and os.environ.get("LOWPREC_REQUIRE_GPU") != "1",
-    reason="runs on a GPU or its simulator: LOWPREC_TEST_DEVICE=cuda",
-)
-without_gpu = pytest.mark.skipif(
-    bool(os.environ.get("LOWPREC_REQUIRE_GPU")) or lowprec.cuda.why_unavailable() == "",
-    reason="there is a GPU, or its simulator",
-)
-
 
 def host(array):
     """An array of the GPU as one of NumPy."""
-    return get_device("cuda").to_host(array)
+    return array if isinstance(array, np.ndarray) else get_device("cuda").to_host(array)
 
 
 def pair(dim, **kwargs):
@@ -100,7 +89,7 @@ def test_a_moved_table_goes_on_with_the_same_bits(there):
         indices, grad = batches(20, 16, seed=step)
         alone.update(indices, grad)
         moved.update(indices, grad)
-    words = get_device(back).to_host(moved._words)
+    words = host(moved._words)
     assert words.tobytes() == alone._words.tobytes()
     assert before.step == 3  # the one it was copied from is as it was
 

@@ -13,8 +13,8 @@ import pytest
 
 FILES = {
     "rounding": ["tests/test_rounding.py"],
-    "tables": ["tests/test_table.py", "tests/test_cuda.py"],
-    "models": ["tests/models", "tests/test_losses.py"],
+    "both devices": ["tests/test_cuda.py"],
+    "contract": ["tests/test_table.py", "tests/models", "tests/test_losses.py"],
 }
 
 
@@ -24,6 +24,8 @@ def test_in_the_simulator(part, root):
     pytest.importorskip("numba.cuda")
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     env |= {"NUMBA_ENABLE_CUDASIM": "1", "LOWPREC_TEST_DEVICE": "cuda"}
+    if part == "contract":  # thousands of steps
+        env["LOWPREC_TEST_THREADS"] = "in turn"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES[part]],
         cwd=root,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lowprec as lp
 from tests import naive
+from tests.devices import without_gpu
 
 DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 
@@ -471,7 +472,7 @@ def test_nonfinite_rows_are_skipped_and_counted():
         ({"seed": True}, TypeError, "seed must be an int"),
         ({"optimizer": "sgd"}, TypeError, "optimizer must be a lowprec.SGD"),
         ({"device": "tpu"}, ValueError, "device must be 'cpu' or 'cuda'"),
-        ({"device": "cuda"}, RuntimeError, "cuda"),
+        pytest.param({"device": "cuda"}, RuntimeError, "device='cuda'", marks=without_gpu),
         ({"init_range": -1.0}, ValueError, "init_range must be finite"),
         ({"on_nonfinite": "ignore"}, ValueError, "on_nonfinite must be one of"),
     ],

@@ -43,18 +43,18 @@ def record_launches():
     package = importlib.import_module("lowprec.kernels.cuda")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
-    found, label = {}, ""
+    found, current = {}, {}
 
     def record(run, threads, arrays, numbers):
         types = numba.typeof(arrays), numba.typeof(numbers)
-        found.setdefault((run.__name__, *types), (run, label))
+        found.setdefault((run.__name__, *types), (run, current["format"]))
 
     for module in modules:
         if hasattr(module, "launch") and not module.__name__.endswith(".launch"):
             module.launch = record
-    for label, word in WORDS.items():
+    for current["format"], word in WORDS.items():
         call_table_kernels(package, word)
-    label = "float32"
+    current["format"] = "float32"
     call_other_kernels(package)
     return [(run, label, types) for (_, *types), (run, label) in found.items()]
 

@@ -5,6 +5,7 @@ import pytest
 
 import lowprec as lp
 from tests import naive_models
+from tests.devices import without_gpu
 
 SIZES = [50, 30, 20]
 RATES = {"optimizer": lp.SGD(2.0), "dense_optimizer": lp.SGD(0.2)}
@@ -448,7 +449,7 @@ BAD_PARAMETERS = [
     ({"num_embeddings": [50, 30]}, ValueError, r"indices must have shape \(300, 2\)"),
     ({"dtype": "float64"}, ValueError, "dtype must be one of 'float16'"),
     ({"rounding": "up"}, ValueError, "rounding must be one of 'stochastic', 'nearest'"),
-    ({"device": "cuda"}, RuntimeError, "device='cuda'"),
+    pytest.param({"device": "cuda"}, RuntimeError, "device='cuda'", marks=without_gpu),
     ({"device": "tpu"}, ValueError, "device must be 'cpu' or 'cuda', got 'tpu'"),
 ]
 # These are looked at by every training; those above when the table is made.
