@@ -50,10 +50,10 @@ def _tables_of_group(group: list[Comparison]) -> str:
         unit = group[0].unit or "ms"
         rows = [[*_cells(one), *(_time(one, name) for name in names), _marks(one)] for one in group]
         parts.append(f"{unit}:\n\n" + markdown_table([*header, *names, "disturbed"], rows))
-        others = [name for name in names if name != subject]
-        rows = [[*_cells(one), *(_ratio(one.ratio(name)) for name in others)] for one in group]
-        title = f"`{subject}` is so many times as fast:\n\n"
-        parts.append(title + markdown_table([*header, *others], rows))
+        if others := [name for name in names if name != subject]:
+            rows = [[*_cells(one), *(_ratio(one.ratio(name)) for name in others)] for one in group]
+            title = f"`{subject}` is so many times as fast:\n\n"
+            parts.append(title + markdown_table([*header, *others], rows))
     if group[0].table:
         columns = list(next(iter(group[0].table.values())))
         rows = [

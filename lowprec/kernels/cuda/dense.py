@@ -59,7 +59,10 @@ def _bias_backward(thread, threads, arrays, numbers):
         block = place // columns
         column = place - block * columns
         total = np.float32(0.0)
-        for row in range(block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))):
+        stop = (block + 1) * _BIAS_BLOCK
+        if stop > len(dy):
+            stop = len(dy)
+        for row in range(block * _BIAS_BLOCK, stop):
             gradient = dy[row, column]
             if numbers.relu:
                 gradient = gradient if y[row, column] > np.float32(0.0) else np.float32(0.0)

@@ -82,8 +82,10 @@ def _add(sums, how, entry, column, total):
 def _sum_piece(sums, how, first, column, total):
     """The sum over the places of a row from `first` on, at most PIECE."""
     row = row_at(sums.order, first)
-    place = first
-    while place < min(first + PIECE, sums.order.size) and row_at(sums.order, place) == row:
+    place, stop = first, first + PIECE
+    if stop > sums.order.size:  # not min(), which Numba's own numba.cuda cannot compile here
+        stop = sums.order.size
+    while place < stop and row_at(sums.order, place) == row:
         total = _add(sums, how, sums.order[place], column, total)
         place += 1
     return total
