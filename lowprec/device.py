@@ -33,11 +33,14 @@ class Device:
         Functions of the same names for each device: see `lowprec.kernels`.
     asynchronous : bool
         Whether kernels run while Python goes on, which then has to wait for what it asks about.
+    streams : module, or None
+        What makes streams and events of the device, where it has them.
     """
 
     name = "cpu"
     xp: ModuleType = np
     asynchronous = False
+    streams: Any = None
 
     def __reduce__(self) -> Any:
         return get_device, (self.name,)
@@ -120,6 +123,7 @@ class CudaDevice(Device):
         import lowprec.kernels.cuda
 
         self.xp = cuda.array_module()
+        self.streams = None if cuda.SIMULATED else self.xp.cuda
         self._kernels = lowprec.kernels.cuda
 
     @property
@@ -132,7 +136,7 @@ class CudaDevice(Device):
 
         The simulator has no memory of its own.
         """
-        if self.xp is np:
+        if self.streams is None:
             return False
         if hasattr(values, "__cuda_array_interface__"):
             return True
@@ -150,7 +154,7 @@ class CudaDevice(Device):
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the GPU can copy from by itself."""
-        if self.xp is np:
+        if self.streams is None:
             return np.empty(nbytes, np.uint8)
         return np.frombuffer(self.xp.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
 
@@ -160,11 +164,11 @@ class CudaDevice(Device):
 
     def to_host(self, array: Any) -> NDArray[Any]:
         """A NumPy array with what an array of this device holds, once it is computed."""
-        return np.asarray(array if self.xp is np else self.xp.asnumpy(array))
+        return np.asarray(array if self.streams is None else self.xp.asnumpy(array))
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An uninitialised array."""
-        return super().empty(shape, dtype) if self.xp is np else self.xp.empty(shape, dtype)
+        return super().empty(shape, dtype) if self.streams is None else self.xp.empty(shape, dtype)
 
     @contextmanager
     def threads(self, numbers: int) -> Iterator[int]:

@@ -66,7 +66,7 @@ class _Slot:
     def __init__(self, device: Device, nbytes: int) -> None:
         self.on_host = device.empty_pinned(nbytes)
         self.on_device = device.empty((nbytes,), np.uint8)
-        self._cuda = getattr(device.xp, "cuda", None)  # the simulator has no streams
+        self._cuda = device.streams
         if self._cuda is not None:
             self._stream = self._cuda.Stream(non_blocking=True)
             self._copied = self._cuda.Event(disable_timing=True)

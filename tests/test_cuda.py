@@ -6,7 +6,6 @@ import pytest
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
-from lowprec.models.watch import DivergenceError
 from tests.devices import with_gpu, without_gpu
 
 DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
@@ -123,37 +122,6 @@ def test_rounding_has_the_same_bits(dtype):
             cpu = function(part, dtype, device="cpu", **more)
             cuda = host(function(part, dtype, device="cuda", **more))
             assert cpu.tobytes() == cuda.tobytes(), function.__name__
-
-
-@with_gpu
-@pytest.mark.parametrize("model", [lp.LogisticRegression, lp.DLRM])
-def test_models_agree(model):
-    X, y, _ = lp.datasets.make_clicks(400, num_embeddings=[20, 50], num_dense=3, seed=0)
-    more = {"bottom_mlp": (8,), "top_mlp": (8,), "embedding_dim": 4} if model is lp.DLRM else {}
-    fits = [
-        model([20, 50], batch_size=50, dtype="float32", device=name, **more).fit(X, y)
-        for name in ("cpu", "cuda")
-    ]
-    cpu, cuda = (each.predict_proba(X) for each in fits)
-    assert isinstance(cuda, np.ndarray)
-    np.testing.assert_allclose(cpu, cuda, atol=2e-6)
-
-
-@with_gpu
-@pytest.mark.parametrize("steps", [3, 70])
-def test_divergence_is_found_later_and_nothing_was_written(steps):
-    """The host looks every 64 steps; the device stops at once."""
-    X, y, _ = lp.datasets.make_clicks(90, num_embeddings=[6], num_dense=2, seed=0)
-    X[0][steps] = 3e38  # the step with this sample has a gradient that is not finite
-    common = {"batch_size": 1, "device": "cuda", "shuffle": False, "optimizer": lp.SGD(2.0)}
-    model, until = (lp.LogisticRegression([6], **common) for _ in range(2))
-    with pytest.raises(DivergenceError, match=f"diverged at step {steps}:"):
-        model.partial_fit(X, y)
-    until.partial_fit((X[0][:steps], X[1][:steps]), y[:steps])
-    assert model.table_.step == until.table_.step == steps
-    assert host(model.table_._words).tobytes() == host(until.table_._words).tobytes()
-    assert host(model.coef_).tobytes() == host(until.coef_).tobytes()
-    assert host(model.intercept_).tobytes() == host(until.intercept_).tobytes()
 
 
 # --- where there is none ---

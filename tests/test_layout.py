@@ -197,6 +197,7 @@ def test_exported_names():
     assert sorted(lp.datasets.__all__) == [
         "CriteoReader",
         "DEFAULT_NUM_EMBEDDINGS",
+        "hash_categories",
         "load_criteo",
         "make_clicks",
     ]

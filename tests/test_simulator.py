@@ -14,7 +14,12 @@ import pytest
 FILES = {
     "rounding": ["tests/test_rounding.py"],
     "both devices": ["tests/test_cuda.py"],
-    "contract": ["tests/test_table.py", "tests/models", "tests/test_losses.py"],
+    "contract": [
+        "tests/test_table.py",
+        "tests/models",
+        "tests/test_losses.py",
+        "tests/datasets/test_hashing.py",
+    ],
 }
 
 

@@ -94,6 +94,8 @@ def call_other_kernels(kernels):
     embeddings = np.zeros((samples, features, columns), np.float32)
     joined = np.zeros((samples, columns + features * (features + 1) // 2), np.float32)
     flat, halted = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
+    ids, sizes = np.zeros(samples, np.int32), np.full(features, 10)
+    kernels.hash_categories(ids.astype(np.int64), sizes, ids, halted)
     kernels.add_bias(y, bias, True, 1)
     kernels.bias_backward(y, y.copy(), True, 1)
     kernels.note_nonfinite(flat, halted, 1)

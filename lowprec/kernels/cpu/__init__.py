@@ -8,6 +8,7 @@ from lowprec.kernels.cpu.dense import (
     update_dense_sgd,
 )
 from lowprec.kernels.cpu.gradients import judge, sum_pieces
+from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
@@ -24,6 +25,7 @@ __all__ = [
     "fill_uniform",
     "gather",
     "group_by_row",
+    "hash_categories",
     "judge",
     "logistic_loss",
     "note_nonfinite",

@@ -9,6 +9,7 @@ from lowprec.kernels.cuda.dense import (
     update_dense_sgd,
 )
 from lowprec.kernels.cuda.gradients import judge, sum_pieces
+from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.lookup import gather, pool
@@ -25,6 +26,7 @@ __all__ = [
     "fill_uniform",
     "gather",
     "group_by_row",
+    "hash_categories",
     "judge",
     "logistic_loss",
     "note_nonfinite",

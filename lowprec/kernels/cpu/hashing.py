@@ -1,0 +1,32 @@
+"""From categories to ids."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
+
+_MISSING = np.uint64(MISSING_CATEGORY)
+
+
+@njit(**SERIAL)
+def _hash_categories_range(values, num_embeddings, ids, first, last):
+    features = num_embeddings.size
+    outside = np.int64(0)
+    for position in range(first, last):
+        value, feature = values[position], position % features
+        outside += np.uint64(value) > _MISSING
+        ids[position] = category_id(value, feature, num_embeddings[feature])
+    return outside == 0
+
+
+@njit(**PARALLEL)
+def hash_categories(values, num_embeddings, ids, in_range):
+    """Ids (int32) of categories (int64); `in_range` says of each thread's part if all are hashed.
+
+    Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
+    """
+    threads = in_range.size
+    for t in prange(threads):
+        first, last = t * values.size // threads, (t + 1) * values.size // threads
+        in_range[t] = _hash_categories_range(values, num_embeddings, ids, first, last)

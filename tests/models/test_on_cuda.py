@@ -1,0 +1,91 @@
+"""Models on a GPU, or its simulator, beside those on the CPU; and that a step does not wait."""
+
+import numpy as np
+import pytest
+
+import lowprec as lp
+import lowprec.cuda
+from lowprec.device import get_device
+from lowprec.models.watch import DivergenceError
+from tests.devices import with_gpu
+
+
+def host(array):
+    """An array of the GPU as one of NumPy."""
+    return get_device("cuda").to_host(array)
+
+
+@with_gpu
+@pytest.mark.parametrize("model", [lp.LogisticRegression, lp.DLRM])
+def test_models_agree(model):
+    X, y, _ = lp.datasets.make_clicks(400, num_embeddings=[20, 50], num_dense=3, seed=0)
+    more = {"bottom_mlp": (8,), "top_mlp": (8,), "embedding_dim": 4} if model is lp.DLRM else {}
+    fits = [
+        model([20, 50], batch_size=50, dtype="float32", device=name, **more).fit(X, y)
+        for name in ("cpu", "cuda")
+    ]
+    cpu, cuda = (each.predict_proba(X) for each in fits)
+    assert isinstance(cuda, np.ndarray)
+    np.testing.assert_allclose(cpu, cuda, atol=2e-6)
+
+
+@with_gpu
+@pytest.mark.parametrize("steps", [3, 70])
+def test_divergence_is_found_later_and_nothing_was_written(steps):
+    """The host looks every 64 steps; the device stops at once."""
+    X, y, _ = lp.datasets.make_clicks(90, num_embeddings=[6], num_dense=2, seed=0)
+    X[0][steps] = 3e38  # the step with this sample has a gradient that is not finite
+    common = {"batch_size": 1, "device": "cuda", "shuffle": False, "optimizer": lp.SGD(2.0)}
+    model, until = (lp.LogisticRegression([6], **common) for _ in range(2))
+    with pytest.raises(DivergenceError, match=f"diverged at step {steps}:"):
+        model.partial_fit(X, y)
+    until.partial_fit((X[0][:steps], X[1][:steps]), y[:steps])
+    assert model.table_.step == until.table_.step == steps
+    assert host(model.table_._words).tobytes() == host(until.table_._words).tobytes()
+    assert host(model.coef_).tobytes() == host(until.coef_).tobytes()
+    assert host(model.intercept_).tobytes() == host(until.intercept_).tobytes()
+
+
+class OnDevice(np.ndarray):
+    """An array that the host may not ask for its values."""
+
+    def _wait(self, *args, **kwargs):
+        raise AssertionError("the host waits for the device")
+
+    __bool__ = __int__ = __float__ = __index__ = __iter__ = item = tolist = _wait
+    __contains__ = __complex__ = __repr__ = __format__ = _wait
+
+
+class OnDeviceModule:
+    """NumPy, whose new arrays are `OnDevice`."""
+
+    def __getattr__(self, name):
+        value = getattr(np, name)
+        if name not in ("empty", "zeros", "ones", "arange", "where", "empty_like"):
+            return value
+        return lambda *args, **kwargs: value(*args, **kwargs).view(OnDevice)
+
+
+@with_gpu
+@pytest.mark.skipif(not lowprec.cuda.SIMULATED, reason="the simulator's arrays can be watched")
+@pytest.mark.parametrize("jagged", [False, True])
+@pytest.mark.parametrize("model", [lp.LogisticRegression, lp.DLRM])
+def test_a_step_waits_for_nothing(model, jagged, monkeypatch):
+    """60 steps, none of which reads a value of the device; the last look does."""
+    X, y, _ = lp.datasets.make_clicks(240, num_embeddings=[20, 50], num_dense=3, seed=0)
+    if jagged:
+        X = (X[0], X[1].reshape(-1), np.arange(481))
+    device = get_device("cuda")
+    more = {"bottom_mlp": (8,), "top_mlp": (8,), "embedding_dim": 4} if model is lp.DLRM else {}
+    trained = model([20, 50], batch_size=4, device="cuda", standardize=True, **more)
+    monkeypatch.setattr(device, "xp", OnDeviceModule())
+    asarray, empty = device.asarray, device.empty
+    monkeypatch.setattr(device, "asarray", lambda values: asarray(values).view(OnDevice))
+    monkeypatch.setattr(device, "empty", lambda *args: empty(*args).view(OnDevice))
+    monkeypatch.setattr("lowprec.models.watch.Watch.look", lambda self, now=False: None)
+    trained.fit(X, y)
+    assert trained.table_.step == 60
+    with pytest.raises(AssertionError, match="the host waits"):
+        bool(trained._watch.halted[0:1])
+    with pytest.raises(AssertionError, match="the host waits"):
+        trained.table_.batch(np.zeros((1, 2), np.int64))  # ids that nobody has checked
