@@ -7,7 +7,8 @@ quiet_idle_threads()
 
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
-from lowprec.models import DLRM, LogisticRegression
+from lowprec.checkpoint import CheckpointError
+from lowprec.models import DLRM, LogisticRegression, load
 from lowprec.optim import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
 from lowprec.table import EmbeddingTable
@@ -15,10 +16,12 @@ from lowprec.table import EmbeddingTable
 __all__ = [
     "DLRM",
     "SGD",
+    "CheckpointError",
     "EmbeddingTable",
     "LogisticRegression",
     "__version__",
     "datasets",
+    "load",
     "metrics",
     "nearest_round",
     "round_up_probability",

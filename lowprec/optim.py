@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.device import Device
-from lowprec.schedules import Schedule, check_rate
+from lowprec.schedules import Schedule, check_rate, describe, from_description
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class SGD:
         check_rate(f"learning_rate({step})", rate)
         return rate
 
+    def describe(self) -> dict[str, Any]:
+        """This optimizer as JSON has it; ValueError if its schedule cannot be written."""
+        return {"optimizer": "SGD", "learning_rate": describe(self.learning_rate)}
+
     def init_state(self, num_rows: int, embedding_dim: int) -> dict[str, NDArray[Any]]:
         """The state that a table keeps for this optimizer, by name: none."""
         return {}
@@ -83,3 +87,10 @@ class SGD:
                 device.kernels.update_dense_sgd(
                     parameter.reshape(-1), gradient.reshape(-1), learning_rate, halted, threads
                 )
+
+
+def optimizer_from_description(description: Any) -> SGD:
+    """What `SGD.describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    if description["optimizer"] != "SGD":
+        raise ValueError(f"has an unknown optimizer, {description['optimizer']!r}")
+    return SGD(from_description(description["learning_rate"]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Real
-from typing import Protocol
+from typing import Any, Protocol
 
 from lowprec.checks import check_int
 
@@ -94,3 +94,35 @@ class WarmupLinearDecay:
             return self.learning_rate * (step + 1) / self.warmup_steps
         left = (self.total_steps - step) / (self.total_steps - self.warmup_steps)
         return self.learning_rate * max(0.0, left)
+
+
+_NAMED = {kind.__name__: kind for kind in (Constant, InverseTime, WarmupLinearDecay)}
+
+
+def describe(learning_rate: float | Schedule) -> float | dict[str, Any]:
+    """A learning rate or a schedule of this module as JSON has it.
+
+    Raises
+    ------
+    ValueError
+        For any other function, which cannot be written to a file.
+    """
+    if not callable(learning_rate):
+        return float(learning_rate)
+    name = type(learning_rate).__name__
+    if type(learning_rate) is not _NAMED.get(name):
+        raise ValueError(
+            f"the schedule {learning_rate!r} cannot be written to a file; one of "
+            f"lowprec.schedules can: {', '.join(_NAMED)}"
+        )
+    return {"schedule": name, **asdict(learning_rate)}  # type: ignore[call-overload]
+
+
+def from_description(description: Any) -> float | Schedule:
+    """What `describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    if not isinstance(description, dict):
+        check_rate("learning_rate", description)
+        return float(description)
+    fields = dict(description)
+    schedule: Schedule = _NAMED[fields.pop("schedule")](**fields)
+    return schedule

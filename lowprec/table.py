@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lowprec import checkpoint
 from lowprec.batch import Batch, Features
+from lowprec.checkpoint import Checkpoint
 from lowprec.checks import check_choice, check_int, check_seed
 from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
-from lowprec.optim import SGD
+from lowprec.optim import SGD, optimizer_from_description
 from lowprec.rounding import storage_dtype, word_dtype
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
 from lowprec.workspace import Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
+_KIND = "EmbeddingTable"
+_WEIGHT, _STATE = "weight", "optimizer."  # names of arrays in a file
 ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
 _NUMBERS_TO_SORT_AN_ID = 4
@@ -106,6 +111,26 @@ class EmbeddingTable:
         init_range: float | None = None,
         on_nonfinite: str = "raise",
     ) -> None:
+        self._configure(
+            num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite
+        )
+        bounds = self._init_bounds(init_range)
+        self._words = self._device.empty(self._shape, word_dtype(self.dtype))
+        self._state = self.optimizer.init_state(*self._shape)
+        self._initialize(bounds)
+
+    def _configure(
+        self,
+        num_embeddings: int | Sequence[int],
+        embedding_dim: int,
+        dtype: DTypeLike,
+        rounding: str,
+        optimizer: SGD | None,
+        seed: int,
+        device: str,
+        on_nonfinite: str,
+    ) -> None:
+        """All but the weights and the optimizer's state."""
         self._features = Features.check(num_embeddings)
         self.num_embeddings = num_embeddings
         self.embedding_dim = check_int("embedding_dim", embedding_dim, low=1)
@@ -118,14 +143,10 @@ class EmbeddingTable:
         self.on_nonfinite = check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         self._device = get_device(device)
         self.device = device
-        bounds = self._init_bounds(init_range)
-        shape = (self._features.num_rows, self.embedding_dim)
-        self._words = self._device.empty(shape, word_dtype(self.dtype))
-        self._state = self.optimizer.init_state(*shape)
+        self._shape = (self._features.num_rows, self.embedding_dim)
         self._step = 0
         self._skipped_rows: Any = 0  # counted on the device
         self._workspace = Workspace(self._device)
-        self._initialize(bounds)
 
     def _init_bounds(self, init_range: float | None) -> list[float]:
         if init_range is None:
@@ -237,6 +258,119 @@ class EmbeddingTable:
                 bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
             kernels.pool(self._words, batch.rows, bounds, weights, batch.mean, flat, threads)
         return result
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to a safetensors file: weights, optimizer, step, seed.
+
+        The weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
+        written whole or not at all: one that was there stays until the new one is on disk.
+
+        Parameters
+        ----------
+        path : path
+            The file, in a folder that exists.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        ValueError
+            If the learning rate is a function that is not of `lowprec.schedules`.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table.save(f"{folder}/t.safetensors")
+        ...     again = lp.EmbeddingTable.load(f"{folder}/t.safetensors")
+        >>> bool((again.weight == table.weight).all())
+        True
+        """
+        checkpoint.write(path, _KIND, self._description(), self._arrays())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        device: str = "cpu",
+        *,
+        mmap: bool = False,
+        verify: bool = True,
+    ) -> EmbeddingTable:
+        """Read a table that was saved; it goes on from its step with the same bits.
+
+        Parameters
+        ----------
+        path : path
+        device : {"cpu", "cuda"}, default "cpu"
+            Where the table shall live.
+        mmap : bool, default False
+            On the CPU: whether the weights are read from the file where they are looked at.
+            Updates then change the table and not the file.
+        verify : bool, default True
+            Whether to compare checksums, for which the file is read as a whole.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        CheckpointError
+            A ValueError: if it is no table of this version of the format, or is damaged.
+        RuntimeError, ValueError
+            If the device cannot be used, or is none.
+        """
+        get_device(device)  # before a large file is read
+        found = checkpoint.read(path, mmap=mmap, verify=verify)
+        found.expect(_KIND)
+        return cls._restore(found, found.state, device)
+
+    def _description(self) -> dict[str, Any]:
+        """All but the arrays, as JSON has it."""
+        sizes = np.asarray(self.num_embeddings).tolist()
+        return {
+            "num_embeddings": sizes,
+            "embedding_dim": self.embedding_dim,
+            "dtype": self.dtype.name,
+            "rounding": self.rounding,
+            "optimizer": self.optimizer.describe(),
+            "seed": self.seed,
+            "on_nonfinite": self.on_nonfinite,
+            "step": self._step,
+            "skipped_rows": self.skipped_rows,
+        }
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by their names in a file."""
+        state = {
+            f"{_STATE}{name}": self._device.to_host(array) for name, array in self._state.items()
+        }
+        return {_WEIGHT: self._device.to_host(self._words).view(self.dtype), **state}
+
+    @classmethod
+    def _restore(cls, found: Checkpoint, description: Any, device: str) -> EmbeddingTable:
+        """The table of a file; `description` is its own, or part of a model's."""
+        table = cls.__new__(cls)
+        with found.reading():
+            table._configure(
+                description["num_embeddings"],
+                description["embedding_dim"],
+                description["dtype"],
+                description["rounding"],
+                optimizer_from_description(description["optimizer"]),
+                description["seed"],
+                device,
+                description["on_nonfinite"],
+            )
+            table._step = check_int("step", description["step"], low=0)
+            table._skipped_rows = check_int("skipped_rows", description["skipped_rows"], low=0)
+        weight = found.array(_WEIGHT, table._shape, table.dtype)
+        table._words = table._device.asarray(weight.view(word_dtype(table.dtype)))
+        table._state = {
+            name: table._device.asarray(found.array(f"{_STATE}{name}", array.shape, array.dtype))
+            for name, array in table.optimizer.init_state(*table._shape).items()
+        }
+        return table
 
     def to(self, device: str) -> EmbeddingTable:
         """A copy of this table on a device, which goes on from the same step with the same bits.

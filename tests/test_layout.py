@@ -182,12 +182,14 @@ def public(module):
 
 def test_exported_names():
     assert sorted(lp.__all__) == [
+        "CheckpointError",
         "DLRM",
         "EmbeddingTable",
         "LogisticRegression",
         "SGD",
         "__version__",
         "datasets",
+        "load",
         "metrics",
         "nearest_round",
         "round_up_probability",
@@ -208,6 +210,8 @@ def test_exported_names():
         "Schedule",
         "WarmupLinearDecay",
         "check_rate",
+        "describe",
+        "from_description",
     ]
 
 

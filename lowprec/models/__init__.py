@@ -1,6 +1,7 @@
 """Recommenders: scikit-learn shaped, trained by hand-written forward and backward passes."""
 
 from lowprec.models.dlrm import DLRM
+from lowprec.models.files import load
 from lowprec.models.logistic import LogisticRegression
 
-__all__ = ["DLRM", "LogisticRegression"]
+__all__ = ["DLRM", "LogisticRegression", "load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lowprec import checkpoint
 from lowprec.batch import Features
 from lowprec.checks import check_int, check_seed
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
 from lowprec.models.data import Minibatch, Samples, check_samples
 from lowprec.models.watch import DivergenceError, Watch
-from lowprec.optim import SGD
+from lowprec.optim import SGD, optimizer_from_description
+from lowprec.rounding import storage_dtype
 from lowprec.staging import Staging
 from lowprec.table import EmbeddingTable
 from lowprec.workspace import Fresh, Workspace
@@ -30,8 +33,7 @@ _PREDICT_BATCH = 16384
 class Recommender(ABC):
     """A binary classifier of samples with dense features and ids, trained by minibatch SGD.
 
-    A subclass stores its parameters in ``__init__`` and defines `_build`, `_forward` and
-    `_backward`.
+    A subclass stores its parameters in ``__init__`` and defines what is below as abstract.
     """
 
     # The parameters that every recommender has; subclasses set them in __init__.
@@ -48,15 +50,19 @@ class Recommender(ABC):
     device: str
     verbose: bool
 
-    # What `_build` makes.
+    # What training makes.
     table_: EmbeddingTable
     num_dense_: int
 
     # --- the model: one subclass each ---
 
     @abstractmethod
-    def _build(self, num_dense: int) -> None:
-        """Make `table_` and the dense parameters."""
+    def _table_shape(self) -> tuple[int, float | None]:
+        """Columns and `init_range` of the table."""
+
+    @abstractmethod
+    def _build_dense(self, num_dense: int) -> None:
+        """Make the dense parameters, and what else training changes."""
 
     @abstractmethod
     def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
@@ -69,8 +75,15 @@ class Recommender(ABC):
         """The gradients of the table's lookup and of `_dense_parameters`."""
 
     @abstractmethod
+    def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
+        """The float32 arrays that `dense_optimizer` steps, by their names in a file."""
+
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
-        """The float32 arrays that `dense_optimizer` steps."""
+        return list(self._named_parameters().values())
+
+    def _progress_of_training(self) -> dict[str, Any]:
+        """What training changes beside arrays, by the names of attributes."""
+        return {}
 
     _pools_across_features = False  # into one bag a sample
 
@@ -186,6 +199,114 @@ class Recommender(ABC):
         clicked = self.decision_function(X) > 0
         return self.classes_[clicked.astype(np.int64)]
 
+    # --- files ---
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a safetensors file, from which training goes on with `load`.
+
+        Parameters
+        ----------
+        path : path
+            The file, in a folder that exists; written whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        ValueError
+            If the model is not fitted, or a learning rate is a function that is not of
+            `lowprec.schedules`.
+
+        Examples
+        --------
+        >>> import tempfile, lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors")
+        ...     again = lp.load(f"{folder}/m.safetensors")
+        >>> bool((again.predict(X) == model.predict(X)).all())
+        True
+        """
+        if not self._is_fitted():
+            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        device = get_device(self.device)
+        state = {
+            "parameters": self._described_parameters(),
+            "table": self.table_._description(),
+            "num_dense": self.num_dense_,
+            "standardized": self._standardized,
+            "progress": self._progress_of_training(),
+        }
+        dense = {
+            "dense_mean": self.dense_mean_,
+            "dense_scale": self.dense_scale_,
+            **self._named_parameters(),
+        }
+        arrays = {name: device.to_host(array) for name, array in dense.items()}
+        checkpoint.write(path, type(self).__name__, state, {**self.table_._arrays(), **arrays})
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        device: str = "cpu",
+        *,
+        mmap: bool = False,
+        verify: bool = True,
+    ) -> Any:
+        """Read a model that was saved; parameters and exceptions are those of `lowprec.load`."""
+        get_device(device)  # before a large file is read
+        found = checkpoint.read(path, mmap=mmap, verify=verify)
+        found.expect(cls.__name__)
+        return cls._restore(found, device)
+
+    @classmethod
+    def _restore(cls, found: checkpoint.Checkpoint, device: str) -> Any:
+        with found.reading() as state:
+            parameters = dict(state["parameters"])
+            for name, default in inspect.signature(cls).parameters.items():
+                if isinstance(default.default, tuple):  # JSON has lists alone
+                    parameters[name] = tuple(parameters[name])
+            for name in ("optimizer", "dense_optimizer"):
+                if parameters[name] is not None:
+                    parameters[name] = optimizer_from_description(parameters[name])
+            model: Any = cls(**parameters, device=device)  # type: ignore[call-arg]
+            model._check_parameters(step=0)
+            num_dense = check_int("num_dense", state["num_dense"], low=0)
+            described, progress = state["table"], state["progress"]
+            standardized = bool(state["standardized"])
+        model._make_memory(num_dense)
+        model.table_ = EmbeddingTable._restore(found, described, device)
+        columns = model._table_shape()[0]
+        if model.table_._shape != (sum(model._feature_sizes()), columns):
+            raise checkpoint.CheckpointError(f"{found.path}: its table is not that of its model")
+        model._build_dense(num_dense)
+        if set(progress) != set(model._progress_of_training()):
+            raise checkpoint.CheckpointError(f"{found.path}: its progress is not that of its model")
+        for name, value in progress.items():
+            setattr(model, name, value)
+        model._standardized = standardized
+        target = get_device(device)
+        for name, array in model._named_parameters().items():
+            array[...] = target.asarray(found.array(name, array.shape, np.dtype(np.float32)))
+        for name in ("dense_mean", "dense_scale"):
+            array = found.array(name, (num_dense,), np.dtype(np.float32))
+            setattr(model, f"{name}_", target.asarray(array))
+        return model
+
+    def _described_parameters(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON has them; the device is asked for when it is read."""
+        described = {}
+        for name, value in self.get_params().items():
+            if name in ("optimizer", "dense_optimizer"):
+                described[name] = None if value is None else value.describe()
+            elif name == "dtype":
+                described[name] = storage_dtype(value).name
+            elif name != "device":
+                described[name] = value if isinstance(value, str) else np.asarray(value).tolist()
+        return described
+
     # --- parameters, as scikit-learn has them ---
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -248,19 +369,25 @@ class Recommender(ABC):
 
     def _start(self, samples: Samples) -> None:
         """Make the model anew for these samples."""
-        device = get_device(self.device)
-        self._memory, self._staging = Workspace(device), Staging(device)
-        self._build(samples.dense.shape[1])
-        self.classes_ = np.array([0, 1])
-        self.num_dense_ = samples.dense.shape[1]
+        self._make_memory(samples.dense.shape[1])
+        self.table_ = self._make_table(*self._table_shape())
+        self._build_dense(self.num_dense_)
         mean, scale = np.zeros(self.num_dense_), np.ones(self.num_dense_)
         self._standardized = self.standardize  # `set_params` may change it before the next fit
         if self._standardized:
             mean = samples.home.to_host(samples.dense.mean(axis=0, dtype=np.float64))
             deviation = samples.home.to_host(samples.dense.std(axis=0, dtype=np.float64))
             scale = 1.0 / np.where(deviation > 0, deviation, 1.0)
+        device = get_device(self.device)
         self.dense_mean_ = device.asarray(mean.astype(np.float32))
         self.dense_scale_ = device.asarray(scale.astype(np.float32))
+
+    def _make_memory(self, num_dense: int) -> None:
+        """What training needs beside the parameters."""
+        device = get_device(self.device)
+        self._memory, self._staging = Workspace(device), Staging(device)
+        self.classes_ = np.array([0, 1])
+        self.num_dense_ = num_dense
 
     def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
         return EmbeddingTable(

@@ -127,22 +127,28 @@ class DLRM(Recommender):
             for i, size in enumerate(sizes):
                 check_int(f"{name}[{i}]", size, low=1)
 
-    def _build(self, num_dense: int) -> None:
+    def _table_shape(self) -> tuple[int, float | None]:
+        return self.embedding_dim, None
+
+    def _build_dense(self, num_dense: int) -> None:
         dim = self.embedding_dim
         num_features = len(self._feature_sizes())
         rng = np.random.default_rng([self.seed, 2])
-        self.table_ = self._make_table(dim, init_range=None)
         self._interaction = self.interaction  # `set_params` may change it before the next fit
         joined = (
             layers.num_pairs(num_features) if self._interaction == "dot" else num_features * dim
         )
-        self.bottom_ = layers.mlp_init(
-            get_device(self.device), [num_dense, *self.bottom_mlp, dim], rng
-        )
-        self.top_ = layers.mlp_init(get_device(self.device), [dim + joined, *self.top_mlp, 1], rng)
+        device = get_device(self.device)
+        self.bottom_ = layers.mlp_init(device, [num_dense, *self.bottom_mlp, dim], rng)
+        self.top_ = layers.mlp_init(device, [dim + joined, *self.top_mlp, 1], rng)
 
-    def _dense_parameters(self) -> list[NDArray[np.float32]]:
-        return layers.flatten(self.bottom_) + layers.flatten(self.top_)
+    def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
+        return {
+            f"{name}.{layer}.{part}": array
+            for name, parameters in (("bottom", self.bottom_), ("top", self.top_))
+            for layer, pair in enumerate(parameters)
+            for part, array in zip(("weight", "bias"), pair, strict=True)
+        }
 
     def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)

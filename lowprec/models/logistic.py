@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -115,16 +116,21 @@ class LogisticRegression(Recommender):
     def _watches_always(self) -> bool:
         return self.l2 > 0  # the scale goes on with each step, and could not be taken back
 
-    def _build(self, num_dense: int) -> None:
-        self.table_ = self._make_table(embedding_dim=1, init_range=0.0)
+    def _table_shape(self) -> tuple[int, float | None]:
+        return 1, 0.0
+
+    def _build_dense(self, num_dense: int) -> None:
         self.table_scale_ = 1.0
         xp = get_device(self.device).xp
         self.coef_ = xp.zeros(num_dense, np.float32)
         self.intercept_ = xp.zeros(1, np.float32)
         self._halvings = 0
 
-    def _dense_parameters(self) -> list[NDArray[np.float32]]:
-        return [self.coef_, self.intercept_]
+    def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
+        return {"coef": self.coef_, "intercept": self.intercept_}
+
+    def _progress_of_training(self) -> dict[str, Any]:
+        return {"table_scale_": self.table_scale_, "_halvings": self._halvings}
 
     def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Minibatch]:
         sums = self.table_.lookup(batch.ids)

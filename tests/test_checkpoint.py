@@ -1,0 +1,356 @@
+"""Files: what comes back, that it goes on with the same bits, and that no damage goes unseen."""
+
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+import textwrap
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+
+import lowprec as lp
+from tests import naive_models
+
+DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+SIZES = [50, 30, 20]
+
+
+def make_table(dtype="float16", **kwargs):
+    schedule = lp.schedules.InverseTime(0.5, decay=0.1)
+    kwargs = {"optimizer": lp.SGD(schedule), "seed": 2**64 - 1, **kwargs}
+    return lp.EmbeddingTable([30, 5], 17, dtype, **kwargs)
+
+
+def step(table, seed):
+    rng = np.random.default_rng(seed)
+    indices = rng.integers(0, [30, 5], (40, 2))
+    table.update(indices, rng.normal(size=(40, 2, 17)).astype(np.float32))
+
+
+def state(table):
+    return table.weight.tobytes(), table._description()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file.safetensors"
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_table_goes_on_with_the_same_bits(dtype, mmap, path):
+    table = make_table(dtype, rounding="stochastic", on_nonfinite="skip")
+    for seed in range(3):
+        step(table, seed)
+    table.save(path)
+    before = path.read_bytes()
+    for again in (lp.EmbeddingTable.load(path, mmap=mmap), lp.load(path, mmap=mmap)):
+        assert state(again) == state(table)
+        assert again.optimizer == table.optimizer
+        twin = table.to("cpu")
+        for seed in range(3, 6):
+            step(twin, seed)
+            step(again, seed)
+        assert state(again) == state(twin)
+    assert path.read_bytes() == before  # not even where it is mapped
+
+
+@pytest.mark.parametrize("num_embeddings", [7, [7], [3, 4]])
+def test_shapes_come_back(num_embeddings, path):
+    table = lp.EmbeddingTable(num_embeddings, 3)
+    table.save(path)
+    again = lp.load(path)
+    assert again.num_embeddings == num_embeddings
+    ids = np.zeros((2, np.size(num_embeddings)), np.int64)
+    assert again.lookup(ids).shape == table.lookup(ids).shape
+
+
+def test_other_tools_read_the_weights(path):
+    table = make_table("float16")
+    table.save(path)
+    found = load_file(path)
+    assert list(found) == ["weight"]
+    assert found["weight"].dtype == np.float16
+    np.testing.assert_array_equal(found["weight"], table.weight)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("kind", ["table", "LogisticRegression", "DLRM"])
+def test_training_goes_on_in_another_process(kind, threads, path, tmp_path):
+    """N + M steps are N steps, a file, another process with other threads, and M steps."""
+    script = textwrap.dedent("""
+        import sys
+        import numpy as np, lowprec as lp
+        from tests import naive_models
+        from tests.test_checkpoint import step, SIZES
+        thing, out = lp.load(sys.argv[1]), sys.argv[2]
+        if isinstance(thing, lp.EmbeddingTable):
+            for seed in range(3, 6):
+                step(thing, seed)
+        else:
+            X, y = naive_models.samples(300, SIZES, 3)
+            thing.partial_fit(X, y)
+        thing.save(out)
+    """)
+    if kind == "table":
+        thing = make_table()
+        for seed in range(3):
+            step(thing, seed)
+    else:
+        thing = make_model(kind)
+    thing.save(path)
+    other = tmp_path / "other.safetensors"
+    env = {**os.environ, "NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": "1"}
+    env |= {"OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", script, path, other], check=True, env=env)
+    again = tmp_path / "again.safetensors"
+    env |= {"NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", script, path, again], check=True, env=env)
+    assert other.read_bytes() == again.read_bytes()
+    assert other.read_bytes() != path.read_bytes()
+    if kind == "table":
+        for seed in range(3, 6):
+            step(thing, seed)
+        assert state(lp.load(other)) == state(thing)
+
+
+def make_model(kind, **kwargs):
+    X, y = naive_models.samples(300, SIZES, 3)
+    if kind == "DLRM":
+        kwargs = {"embedding_dim": 4, "bottom_mlp": (8,), "top_mlp": (8,), **kwargs}
+    else:
+        kwargs = {"l2": 1e-3, **kwargs}
+    rates = {"optimizer": lp.SGD(2.0), "dense_optimizer": lp.SGD(lp.schedules.Constant(0.2))}
+    made = getattr(lp, kind)(SIZES, batch_size=32, standardize=True, **rates, **kwargs)
+    return made.fit(X, y)
+
+
+def model_state(model):
+    arrays = [model.table_.weight, model.dense_mean_, model.dense_scale_]
+    arrays += model._dense_parameters()
+    return [array.tobytes() for array in arrays], model.table_.step, model._progress_of_training()
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("kind", ["LogisticRegression", "DLRM"])
+def test_a_model_goes_on_with_the_same_bits(kind, mmap, path):
+    X, y = naive_models.samples(300, SIZES, 3)
+    model = make_model(kind)
+    model.save(path)
+    again = lp.load(path, mmap=mmap)
+    assert repr(again) == repr(model)
+    assert model_state(again) == model_state(model)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    model.partial_fit(X, y)
+    again.partial_fit(X, y)
+    assert model_state(again) == model_state(model)
+    assert type(model).load(path).table_.step == 10
+
+
+def test_a_cat_model_comes_back(path):
+    model = make_model("DLRM", interaction="cat", dtype="bfloat16")
+    model.save(path)
+    assert model_state(lp.load(path)) == model_state(model)
+
+
+# --- what cannot be written ---
+
+
+def test_what_cannot_be_saved(path):
+    with pytest.raises(ValueError, match="this DLRM is not fitted yet"):
+        lp.DLRM(5).save(path)
+    table = lp.EmbeddingTable(3, 2, optimizer=lp.SGD(lambda step: 0.1))
+    with pytest.raises(ValueError, match=r"cannot be written to a file; one of lowprec.schedules"):
+        table.save(path)
+    assert not os.listdir(path.parent)
+
+
+def test_a_full_disk_leaves_the_old_file(path):
+    """The limit on the size of files stands for the disk."""
+    old = lp.EmbeddingTable(10, 4)
+    old.save(path)
+    before = path.read_bytes()
+    script = textwrap.dedent("""
+        import resource, signal, sys
+        import lowprec as lp
+        table = lp.EmbeddingTable(100_000, 16)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        try:
+            table.save(sys.argv[1])
+        except OSError as error:
+            print("OSError", error)
+    """)
+    env = {**os.environ, "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, env=env
+    )
+    assert done.stdout.startswith("OSError"), done.stderr
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+    assert resource.RLIMIT_FSIZE is not None
+
+
+def test_a_failed_write_leaves_nothing(path, monkeypatch):
+    def fail(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        make_table().save(path)
+    assert not os.listdir(path.parent)
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        make_table().save(tmp_path / "missing" / "t.safetensors")
+    with pytest.raises(FileNotFoundError):
+        lp.load(tmp_path / "t.safetensors")
+    with pytest.raises(OSError, match="directory"):
+        lp.load(tmp_path)
+
+
+# --- hostile files ---
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """The bytes of a small table's file."""
+    path = tmp_path_factory.mktemp("sound") / "t.safetensors"
+    lp.EmbeddingTable([4, 3], 5, seed=1).save(path)
+    return path.read_bytes()
+
+
+def load_bytes(data, folder):
+    path = folder / "damaged.safetensors"
+    path.write_bytes(data)
+    return lp.load(path)
+
+
+def test_every_cut_is_seen(sound, tmp_path):
+    for length in range(len(sound)):
+        with pytest.raises(lp.CheckpointError):
+            load_bytes(sound[:length], tmp_path)
+    with pytest.raises(lp.CheckpointError):
+        load_bytes(sound + b"\0", tmp_path)
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_every_flipped_bit_is_seen(data, sound, tmp_path_factory):
+    """Or changes nothing: JSON has bytes that mean nothing."""
+    place = data.draw(st.integers(0, len(sound) - 1))
+    damaged = bytearray(sound)
+    damaged[place] ^= 1 << data.draw(st.integers(0, 7))
+    folder = tmp_path_factory.getbasetemp()
+    expected = state(load_bytes(sound, folder))
+    try:
+        found = load_bytes(bytes(damaged), folder)
+    except lp.CheckpointError:
+        return
+    assert state(found) == expected
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200))
+def test_garbage_is_seen(tmp_path_factory, data):
+    with pytest.raises(lp.CheckpointError):
+        load_bytes(data, tmp_path_factory.getbasetemp())
+
+
+def rewrite(sound, change, tensors=None):
+    """The file with another description, whose checksum fits."""
+    (length,) = struct.unpack("<Q", sound[:8])
+    header = json.loads(sound[8 : 8 + length])
+    entry = json.loads(header["__metadata__"]["lowprec"].partition(" ")[2])
+    change(entry)
+    text = json.dumps(entry)
+    header["__metadata__"] = {"lowprec": f"{zlib.crc32(text.encode()):08x} {text}"}
+    if tensors:
+        tensors(header)
+    new = json.dumps(header).encode()
+    return struct.pack("<Q", len(new)) + new + sound[8 + length :]
+
+
+def setting(**values):
+    return lambda entry: entry["state"].update(values)
+
+
+LIES = {
+    "other version": (lambda e: e.update(format_version=2), "has format version 2"),
+    "other generator": (lambda e: e.update(generator=["KXS64", 1]), "made with generator"),
+    "other hash": (lambda e: e.update(hash_version=7), "made with hash_version 7"),
+    "unknown kind": (lambda e: e.update(kind="Tree"), "holds an unknown 'Tree'"),
+    "other kind": (lambda e: e.update(kind="DLRM"), "lacks 'parameters'"),
+    "missing key": (lambda e: e["state"].pop("seed"), "lacks 'seed'"),
+    "negative step": (setting(step=-1), "step must be at least 0"),
+    "step of text": (setting(step="5"), "step must be an integer"),
+    "more rows": (setting(num_embeddings=[4, 4]), r"'weight' is float16 \(7, 5\), not"),
+    "huge rows": (setting(num_embeddings=[2**31, 3]), "'weight' is float16"),
+    "rows beyond all": (setting(num_embeddings=[2**40]), "adds up to"),
+    "other columns": (setting(embedding_dim=6), "'weight' is float16"),
+    "other dtype": (setting(dtype="bfloat16"), "'weight' is float16"),
+    "no dtype": (setting(dtype="int8"), "dtype must be one of"),
+    "bad rounding": (setting(rounding="up"), "rounding must be one of"),
+    "bad rate": (setting(optimizer={"optimizer": "SGD", "learning_rate": -1}), "finite and not"),
+    "no optimizer": (setting(optimizer={"optimizer": "Adam"}), "unknown optimizer, 'Adam'"),
+    "no schedule": (
+        setting(optimizer={"optimizer": "SGD", "learning_rate": {"schedule": "os.system"}}),
+        "lacks 'os.system'",
+    ),
+    "no state": (lambda e: e.update(state=None), "the state of its EmbeddingTable"),
+    "no checksums": (lambda e: e.update(checksums={}), "its arrays are not those"),
+    "wrong checksum": (lambda e: e.update(checksums={"weight": 1}), "the checksum of 'weight'"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_lies_are_seen(lie, sound, tmp_path):
+    change, message = LIES[lie]
+    with pytest.raises(lp.CheckpointError, match=message):
+        load_bytes(rewrite(sound, change), tmp_path)
+
+
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 10**8, 0, 1])
+def test_giant_headers_are_seen(length, sound, tmp_path):
+    with pytest.raises(lp.CheckpointError):
+        load_bytes(struct.pack("<Q", length) + sound[8:], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [2**40, 2**40]},
+        {"shape": [7, 4]},
+        {"dtype": "F64"},
+        {"dtype": "I16"},
+        {"data_offsets": [0, 2**60]},
+        {"data_offsets": [2, 72]},
+        {"data_offsets": [70, 0]},
+    ],
+)
+def test_lies_about_arrays_are_seen(change, sound, tmp_path):
+    damaged = rewrite(sound, lambda e: None, lambda header: header["weight"].update(change))
+    with pytest.raises(lp.CheckpointError):
+        load_bytes(damaged, tmp_path)
+
+
+def test_files_of_others(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": np.zeros((3, 2), np.float16)}, path)
+    with pytest.raises(lp.CheckpointError, match="not a checkpoint of lowprec"):
+        lp.load(path)
+    make_table().save(path)
+    with pytest.raises(lp.CheckpointError, match="holds a EmbeddingTable, not a DLRM"):
+        lp.DLRM.load(path)
+    with pytest.raises(ValueError, match="device must be"):
+        lp.load(path, device="tpu")
