@@ -8,7 +8,7 @@ quiet_idle_threads()
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
 from lowprec.checkpoint import CheckpointError
-from lowprec.models import DLRM, LogisticRegression, load
+from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
 from lowprec.optim import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
 from lowprec.table import EmbeddingTable
@@ -17,6 +17,7 @@ __all__ = [
     "DLRM",
     "SGD",
     "CheckpointError",
+    "Checkpoints",
     "EmbeddingTable",
     "LogisticRegression",
     "__version__",

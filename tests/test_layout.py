@@ -183,6 +183,7 @@ def public(module):
 def test_exported_names():
     assert sorted(lp.__all__) == [
         "CheckpointError",
+        "Checkpoints",
         "DLRM",
         "EmbeddingTable",
         "LogisticRegression",

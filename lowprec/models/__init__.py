@@ -3,5 +3,6 @@
 from lowprec.models.dlrm import DLRM
 from lowprec.models.files import load
 from lowprec.models.logistic import LogisticRegression
+from lowprec.models.saving import Checkpoints
 
-__all__ = ["DLRM", "LogisticRegression", "load"]
+__all__ = ["DLRM", "Checkpoints", "LogisticRegression", "load"]

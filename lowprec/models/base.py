@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,12 @@ from lowprec.checks import check_int, check_seed
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
 from lowprec.models.data import Minibatch, Samples, check_samples
+from lowprec.models.saving import (
+    Checkpoints,
+    InterruptedBetweenBatches,
+    interrupted_between_batches,
+    newest,
+)
 from lowprec.models.watch import DivergenceError, Watch
 from lowprec.optim import SGD, optimizer_from_description
 from lowprec.rounding import storage_dtype
@@ -28,6 +34,18 @@ from lowprec.workspace import Fresh, Workspace
 DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
 DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
 _PREDICT_BATCH = 16384
+
+
+class _Position(NamedTuple):
+    """How far a `fit` has come."""
+
+    epoch: int
+    done: int  # samples of the epoch
+    samples: int  # in all
+
+
+def _nothing() -> None:
+    """What there is to do after a batch if no files are written."""
 
 
 class Recommender(ABC):
@@ -53,6 +71,7 @@ class Recommender(ABC):
     # What training makes.
     table_: EmbeddingTable
     num_dense_: int
+    _position: _Position | None = None
 
     # --- the model: one subclass each ---
 
@@ -119,8 +138,12 @@ class Recommender(ABC):
         y: ArrayLike,
         *,
         callback: Callable[[Any, int], None] | None = None,
+        save: Checkpoints | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> Any:
-        """Train from scratch, `epochs` times over the samples.
+        """Train from scratch, `epochs` times over the samples; or go on with such a training.
+
+        Ctrl-C ends training after the batch at hand.
 
         Parameters
         ----------
@@ -133,6 +156,13 @@ class Recommender(ABC):
         callback : callable, optional
             Called as ``callback(model, samples)`` after each step, with how many samples were
             trained on so far; the model can predict then.
+        save : Checkpoints, optional
+            When to write files, and where; one is written when Ctrl-C ends training, too.
+        resume : path, optional
+            A file that `save` wrote, or its folder, whose newest file is taken.  Training goes on
+            after the last batch of that file, and ends with the bits of a training that was never
+            interrupted.  The samples and the parameters must be those of that training; `epochs`
+            may be more.
 
         Returns
         -------
@@ -146,15 +176,31 @@ class Recommender(ABC):
             If training diverges.
         """
         self._check_parameters(step=0)
+        if save is not None and not isinstance(save, Checkpoints):
+            raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
         samples = self._check_samples(X, y, fitted=False)
-        self._start(samples)
-        rng = np.random.default_rng([self.seed, 1])
-        orders = (
-            rng.permutation(len(samples)) if self.shuffle else None for _ in range(self.epochs)
-        )
-        with self._progress(len(samples) * self.epochs, callback) as report:
-            for order in orders:
-                self._train(samples, order, report)
+        if resume is None:
+            self._start(samples)
+            begun = _Position(0, 0, len(samples))
+        else:
+            begun = self._resume(newest(resume), samples)
+        self._position, rng = begun, np.random.default_rng([self.seed, 1])
+        done = begun.epoch * len(samples) + begun.done
+        after_batch = save.after_batches(self) if save else _nothing
+        with self._progress(len(samples) * self.epochs, done, callback) as report:
+            for epoch in range(self.epochs):
+                order = rng.permutation(len(samples)) if self.shuffle else None
+                if epoch < begun.epoch:
+                    continue
+                first = begun.done if epoch == begun.epoch else 0
+                try:
+                    self._train(samples, order, report, epoch, first, after_batch)
+                except InterruptedBetweenBatches:
+                    if save:
+                        save.write(self)
+                    raise
+        if save:
+            save.write(self)
         return self
 
     def partial_fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
@@ -170,6 +216,7 @@ class Recommender(ABC):
             self.table_.optimizer = self._optimizer_of_table()
         else:
             self._start(samples)
+        self._position = None
         with self._progress(len(samples)) as report:
             self._train(samples, None, report)
         return self
@@ -237,7 +284,10 @@ class Recommender(ABC):
             "num_dense": self.num_dense_,
             "standardized": self._standardized,
             "progress": self._progress_of_training(),
+            "position": None if self._position is None else list(self._position),
         }
+        if self._position is not None:
+            self._watch.look(now=True)  # a file of a training that diverged would mislead
         dense = {
             "dense_mean": self.dense_mean_,
             "dense_scale": self.dense_scale_,
@@ -421,30 +471,67 @@ class Recommender(ABC):
         samples: Samples,
         order: NDArray[np.int64] | None,
         report: Callable[[int, Any], None],
+        epoch: int | None = None,
+        first: int = 0,
+        after_batch: Callable[[], None] = _nothing,
     ) -> None:
+        """One pass over the samples from number `first` on; `epoch` is that of a `fit`."""
         self._watch = Watch(get_device(self.device), self._watches_always())
+        done = first
         try:
-            for batch in samples.batches(self.batch_size, order):
-                with np.errstate(over="ignore", invalid="ignore"):  # `_watch` raises instead
-                    loss = self._step(batch)
-                self._watch.look()
-                report(len(batch), loss)
+            with interrupted_between_batches() as is_interrupted:
+                for batch in samples.batches(self.batch_size, order, first):
+                    with np.errstate(over="ignore", invalid="ignore"):  # `_watch` raises instead
+                        loss = self._step(batch)
+                    self._watch.look()
+                    done += len(batch)
+                    if epoch is not None:
+                        self._position = _Position(epoch, done, len(samples))
+                    report(len(batch), loss)
+                    after_batch()
+                    if is_interrupted():
+                        raise InterruptedBetweenBatches
             self._watch.look(now=True)
         except DivergenceError as diverged:
             self.table_._step = diverged.step  # nothing was written since then
             raise
 
+    def _resume(self, path: os.PathLike[str], samples: Samples) -> _Position:
+        """Take over all that training changes from a file that was written in a `fit`."""
+        found = checkpoint.read(path)
+        found.expect(type(self).__name__)
+        with found.reading() as state:
+            there, here = state["parameters"], self._described_parameters()
+            position = state["position"]
+            begun = None if position is None else _Position(*position)
+        free = ("epochs", "verbose")
+        if others := [name for name in here if name not in free and here[name] != there[name]]:
+            name = others[0]
+            raise ValueError(f"{path} has {name}={there[name]!r}, this model has {here[name]!r}")
+        if begun is None:
+            raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
+        if begun.samples != len(samples):
+            raise ValueError(
+                f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
+            )
+        model = self._restore(found, self.device)
+        parameters = self.get_params()
+        vars(self).update({k: v for k, v in vars(model).items() if k not in parameters})
+        self.table_.optimizer = self._optimizer_of_table()
+        return begun
+
     @contextmanager
     def _progress(
-        self, total: int, callback: Callable[[Any, int], None] | None = None
+        self, total: int, done: int = 0, callback: Callable[[Any, int], None] | None = None
     ) -> Iterator[Callable[[int, Any], None]]:
         """What to call with (samples, loss) after each step: tells the user's callback, if there
         is one, and the progress bar, if `verbose`."""
         from tqdm import tqdm  # here, to keep the package quick to import
 
-        bar = tqdm(total=total, unit=" samples", unit_scale=True, disable=not self.verbose)
+        bar = tqdm(
+            total=total, initial=done, unit=" samples", unit_scale=True, disable=not self.verbose
+        )
         running = _RunningMean()
-        done = 0
 
         def report(samples: int, loss: Any) -> None:
             nonlocal done

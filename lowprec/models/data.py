@@ -66,9 +66,14 @@ class Samples:
         indices = self.indices[offsets[0] : offsets[-1]]
         return Samples(self.home, dense, indices, offsets - offsets[0], y, self.num_features)
 
-    def batches(self, batch_size: int, order: NDArray[np.int64] | None = None) -> Iterator[Samples]:
-        """Batches of `batch_size` samples, the last one smaller, in `order` or as they stand."""
-        for start in range(0, len(self), batch_size):
+    def batches(
+        self, batch_size: int, order: NDArray[np.int64] | None = None, first: int = 0
+    ) -> Iterator[Samples]:
+        """Batches of `batch_size` samples from number `first` on, in `order` or as they stand.
+
+        The last one is smaller.
+        """
+        for start in range(first, len(self), batch_size):
             stop = min(start + batch_size, len(self))
             yield self._slice(start, stop) if order is None else self.take(order[start:stop])
 

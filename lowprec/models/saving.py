@@ -1,0 +1,136 @@
+"""Files written while a model is trained, from which an interrupted `fit` goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lowprec.checks import check_int
+from lowprec.schedules import check_rate
+
+_NAME = re.compile(r"step-(\d{12,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """When `fit` writes a file, where, and how many of them stay.
+
+    Files are called ``step-000000001024.safetensors``, after the steps that were taken.  One is
+    written at the end, too, and when Ctrl-C ends training.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    every_batches : int, optional
+        Write a file after so many batches.
+    every_minutes : float, optional
+        Write a file at the end of the first batch after so many minutes.
+    keep : int, default 3
+        How many files stay, the newest.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of what it may be.
+
+    Examples
+    --------
+    >>> import tempfile, lowprec as lp
+    >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+    >>> model = lp.LogisticRegression([50, 20], batch_size=50, epochs=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = model.fit(X, y, save=lp.Checkpoints(folder, every_batches=3))
+    ...     longer = lp.LogisticRegression([50, 20], batch_size=50, epochs=3)
+    ...     longer.fit(X, y, resume=folder).table_.step  # goes on after the 8 steps
+    12
+    """
+
+    folder: str | os.PathLike[str]
+    every_batches: int | None = None
+    every_minutes: float | None = None
+    keep: int = 3
+
+    def __post_init__(self) -> None:
+        os.fspath(self.folder)
+        if self.every_batches is not None:
+            check_int("every_batches", self.every_batches, low=1)
+        if self.every_minutes is not None:
+            check_rate("every_minutes", self.every_minutes)
+        check_int("keep", self.keep, low=1)
+
+    def write(self, model: Any) -> None:
+        """Write a file now, and then delete the oldest ones beyond `keep`."""
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder / f"step-{model.table_.step:012d}.safetensors")
+        for path in _files(folder)[: -self.keep]:
+            with contextlib.suppress(FileNotFoundError):  # another process may be quicker
+                path.unlink()
+
+    def after_batches(self, model: Any) -> Callable[[], None]:
+        """What to call after each batch of a training that begins now."""
+        batches, last = 0, time.monotonic()
+
+        def after_batch() -> None:
+            nonlocal batches, last
+            batches += 1
+            due = self.every_batches is not None and batches % self.every_batches == 0
+            minutes = (time.monotonic() - last) / 60.0
+            if due or (self.every_minutes is not None and minutes >= self.every_minutes):
+                self.write(model)
+                last = time.monotonic()
+
+        return after_batch
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder that `Checkpoints` wrote, by their steps."""
+    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return [path for match, path in sorted(found, key=lambda pair: int(pair[0][1]))]
+
+
+def newest(path: str | os.PathLike[str]) -> Path:
+    """The file itself, or the newest one of a folder; FileNotFoundError if it has none."""
+    if not os.path.isdir(path):
+        return Path(path)
+    if files := _files(Path(path)):
+        return files[-1]
+    raise FileNotFoundError(f"{os.fspath(path)} has no step-*.safetensors to go on from")
+
+
+class InterruptedBetweenBatches(KeyboardInterrupt):
+    """Ctrl-C, after the batch in which it came was finished: the model is whole."""
+
+
+@contextlib.contextmanager
+def interrupted_between_batches() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is noted instead of raised, for a batch to be finished; gives what tells if it was.
+
+    A second Ctrl-C is raised at once.  In threads other than the main one nothing changes.
+    """
+    noted = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal noted
+        if noted:
+            raise KeyboardInterrupt
+        noted = True
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

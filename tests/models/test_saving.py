@@ -1,0 +1,208 @@
+"""Training that is interrupted and goes on: the bits of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+import lowprec as lp
+from tests import naive_models
+from tests.models.test_base import RATES, SIZES, make_dlrm, make_logistic, state
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(params=[make_logistic, make_dlrm], ids=["LogisticRegression", "DLRM"])
+def make(request):
+    """Makes a model of each kind, with one more thing that goes on from step to step."""
+    more = {"l2": 1e-2} if request.param is make_logistic else {}
+    rate = lp.schedules.InverseTime(2.0, decay=0.01)
+    return lambda **kwargs: request.param(
+        **{"epochs": 3, "optimizer": lp.SGD(rate), "standardize": True, **more, **kwargs}
+    )
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "jagged"])
+def samples(request):
+    return naive_models.samples(300, SIZES, 3, jagged=request.param)
+
+
+class StopError(Exception):
+    """An end in the middle."""
+
+
+def stop_at(step):
+    def callback(model, done):
+        if model.table_.step == step:
+            raise StopError
+
+    return callback
+
+
+@pytest.mark.parametrize("step", [1, 9, 10, 11, 25, 29])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_goes_on_at_the_next_batch(make, samples, shuffle, step, tmp_path):
+    """10 batches an epoch, the last one smaller; files after each batch but the last one's."""
+    whole = make(shuffle=shuffle).fit(*samples)
+    save = lp.Checkpoints(tmp_path, every_batches=1)
+    with pytest.raises(StopError):
+        make(shuffle=shuffle).fit(*samples, save=save, callback=stop_at(step + 1))
+    seen = []
+    again = make(shuffle=shuffle)
+    again.fit(*samples, resume=tmp_path, callback=lambda model, done: seen.append(done))
+    assert state(again) == state(whole)
+    assert again._progress_of_training() == whole._progress_of_training()
+    assert len(seen) == 30 - step
+    assert seen[-1] == 900
+
+
+def test_more_epochs(make, samples, tmp_path):
+    make(epochs=2).fit(*samples, save=lp.Checkpoints(tmp_path))
+    assert os.listdir(tmp_path) == ["step-000000000020.safetensors"]
+    assert state(make(epochs=3).fit(*samples, resume=tmp_path)) == state(make().fit(*samples))
+    # and none: all has been done
+    same = make(epochs=2).fit(*samples, resume=tmp_path / "step-000000000020.safetensors")
+    assert state(same) == state(make(epochs=2).fit(*samples))
+
+
+def test_files_that_stay(make, samples, tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes(b"")
+    make().fit(*samples, save=lp.Checkpoints(tmp_path, every_batches=4, keep=2))
+    assert sorted(os.listdir(tmp_path)) == [
+        "mine.safetensors", "step-000000000028.safetensors", "step-000000000030.safetensors"
+    ]  # fmt: skip
+
+
+def test_every_minutes(make, samples, tmp_path, monkeypatch):
+    """A clock that goes on by half a minute at each look."""
+    now = iter(np.arange(0, 1e6, 30.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    written = []
+    monkeypatch.setattr(
+        lp.Checkpoints, "write", lambda self, model: written.append(model.table_.step)
+    )
+    make(epochs=1).fit(*samples, save=lp.Checkpoints(tmp_path, every_minutes=1.0))
+    assert written == [2, 4, 6, 8, 10, 10]
+
+
+def test_ctrl_c_ends_after_a_batch_with_a_file(make, samples, tmp_path):
+    whole = make().fit(*samples)
+
+    def interrupt(model, done):
+        if model.table_.step == 13:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        make().fit(*samples, save=lp.Checkpoints(tmp_path), callback=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert os.listdir(tmp_path) == ["step-000000000013.safetensors"]
+    assert state(make().fit(*samples, resume=tmp_path)) == state(whole)
+
+
+def test_ctrl_c_twice_ends_at_once_without_a_file(make, samples, tmp_path):
+    """The model may be in the middle of a step."""
+
+    def interrupt(model, done):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the second one was not raised")
+
+    with pytest.raises(KeyboardInterrupt):
+        make().fit(*samples, callback=interrupt, save=lp.Checkpoints(tmp_path))
+    assert not os.listdir(tmp_path)
+
+
+def test_in_another_thread(make, samples):
+    """Where signals cannot be handled."""
+    models = []
+    thread = threading.Thread(target=lambda: models.append(make().fit(*samples)))
+    thread.start()
+    thread.join()
+    assert state(models[0]) == state(make().fit(*samples))
+
+
+@pytest.mark.parametrize("kills", [3])
+def test_kill_in_the_middle(kills, tmp_path):
+    """`kill -9` at some moment of training or writing, and again: nothing is lost but time."""
+    script = textwrap.dedent("""
+        import os, sys
+        import lowprec as lp
+        from tests import naive_models
+        from tests.models.test_base import SIZES, make_logistic
+        X, y = naive_models.samples(300, SIZES, 3)
+        model = make_logistic(epochs=40)
+        resume = sys.argv[1] if os.listdir(sys.argv[1]) else None
+        save = lp.Checkpoints(sys.argv[1], every_batches=1)
+        print("ready", flush=True)
+        model.fit(X, y, save=save, resume=resume)
+        model.save(sys.argv[2])
+    """)
+    folder, end = tmp_path / "files", tmp_path / "end.safetensors"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for _ in range(kills):
+        running = subprocess.Popen(
+            [sys.executable, "-c", script, folder, end], stdout=subprocess.PIPE, text=True
+        )
+        running.stdout.readline()
+        try:
+            running.wait(timeout=rng.uniform(0.1, 1.0))
+        except subprocess.TimeoutExpired:
+            running.kill()
+        running.wait()
+        running.stdout.close()
+        for name in os.listdir(folder):
+            if name.endswith(".safetensors") and not name.startswith("."):
+                lp.load(folder / name)  # every file is whole
+    subprocess.run([sys.executable, "-c", script, folder, end], check=True, capture_output=True)
+    X, y = naive_models.samples(300, SIZES, 3)
+    assert state(lp.load(end)) == state(make_logistic(epochs=40).fit(X, y))
+
+
+def test_what_cannot_be_resumed(make, samples, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no step-"):
+        make().fit(*samples, resume=tmp_path)
+    make().fit(*samples, save=lp.Checkpoints(tmp_path))
+    fresh = make(seed=1)
+    with pytest.raises(ValueError, match="has seed=0, this model has 1"):
+        fresh.fit(*samples, resume=tmp_path)
+    assert state(fresh) is None
+    with pytest.raises(ValueError, match="has optimizer="):
+        make(**RATES).fit(*samples, resume=tmp_path)
+    X, y = naive_models.samples(299, SIZES, 3)
+    with pytest.raises(ValueError, match="is of a fit on 300 samples, there are 299 here"):
+        make().fit(X, y, resume=tmp_path)
+    other = lp.EmbeddingTable(3, 2)
+    other.save(tmp_path / "table.safetensors")
+    with pytest.raises(lp.CheckpointError, match="holds a EmbeddingTable"):
+        make().fit(*samples, resume=tmp_path / "table.safetensors")
+    partly = make().partial_fit(*samples)
+    partly.save(tmp_path / "partly.safetensors")
+    with pytest.raises(ValueError, match="nothing to resume"):
+        make().fit(*samples, resume=tmp_path / "partly.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "message"),
+    [
+        ({"folder": 3}, TypeError, "PathLike"),
+        ({"every_batches": 0}, ValueError, "every_batches must be at least 1"),
+        ({"every_batches": 1.5}, TypeError, "every_batches must be an int"),
+        ({"every_minutes": -1}, ValueError, "every_minutes must be finite and not negative"),
+        ({"keep": 0}, ValueError, "keep must be at least 1"),
+    ],
+)
+def test_bad_arguments(kwargs, error, message):
+    with pytest.raises(error, match=message):
+        lp.Checkpoints(**{"folder": "x", **kwargs})
+
+
+def test_save_must_be_checkpoints(make, samples):
+    with pytest.raises(TypeError, match="save must be a lowprec"):
+        make().fit(*samples, save="folder")
