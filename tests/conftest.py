@@ -36,8 +36,20 @@ def pytest_configure(config):
         devices.set_default_device(devices.DEVICE)
         if not devices.lowprec.cuda.SIMULATED:
             devices.share_memory_with_the_host()
-    if devices.IN_TURN:
-        devices.simulate_threads_in_turn()
+    config.addinivalue_line("markers", "side_by_side: with the simulator's own threads")
+
+
+def pytest_runtest_setup(item):
+    from tests import devices
+
+    if devices.lowprec.cuda.SIMULATED:
+        in_turn = item.get_closest_marker("side_by_side") is None
+        devices.simulate_threads_in_turn(in_turn)
+
+
+def pytest_collection_modifyitems(items):
+    """The simulator's tests are one long one: it goes first, beside all others."""
+    items.sort(key=lambda item: item.path.name != "test_simulator.py")
 
 
 @pytest.fixture(scope="session")

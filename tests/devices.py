@@ -15,7 +15,6 @@ import lowprec as lp
 import lowprec.cuda
 
 DEVICE = os.environ.get("LOWPREC_TEST_DEVICE", "cpu")
-IN_TURN = os.environ.get("LOWPREC_TEST_THREADS") == "in turn"
 GPU_IS_REQUIRED = os.environ.get("LOWPREC_REQUIRE_GPU") == "1"
 NO_GPU = lowprec.cuda.why_unavailable()
 
@@ -90,13 +89,15 @@ class _Shared:
         self.__array_interface__ = {**array.__cuda_array_interface__, "version": 3}
 
 
-def simulate_threads_in_turn():
-    """Let the simulator run the threads of a block one after the other, and not beside each other.
+def simulate_threads_in_turn(in_turn):
+    """Let the simulator run the threads of a block one after the other, or beside each other.
 
     No kernel of lowprec waits for another thread.  Threads of Python take a millisecond a launch,
     which is too long for training.
     """
     from numba.cuda.simulator import kernel
+
+    _side_by_side.setdefault("run", kernel.BlockManager.run)
 
     def run(manager, grid_point, *arguments):
         thread = threading.current_thread()
@@ -105,4 +106,7 @@ def simulate_threads_in_turn():
             thread.threadIdx = kernel.Dim3(*block_point)
             manager._f(*arguments)
 
-    kernel.BlockManager.run = run
+    kernel.BlockManager.run = run if in_turn else _side_by_side["run"]
+
+
+_side_by_side = {}  # the simulator's own way

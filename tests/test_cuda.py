@@ -11,6 +11,8 @@ from tests.devices import with_gpu, without_gpu
 DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 SIZES = [5, 40, 4]
 
+pytestmark = pytest.mark.side_by_side
+
 
 def host(array):
     """An array of the GPU as one of NumPy."""
@@ -37,7 +39,7 @@ def batches(samples, dim, seed=0):
 
 @with_gpu
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
-@pytest.mark.parametrize("dim", [1, 3, 8, 16, 24, 40])
+@pytest.mark.parametrize("dim", [1, 10, 16, 40])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tables_have_the_same_bits(dtype, dim, rounding):
     cpu, cuda = pair(dim, dtype=dtype, rounding=rounding)
