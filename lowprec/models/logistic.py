@@ -43,8 +43,9 @@ class LogisticRegression(Recommender):
         Whether `fit` takes the samples of each epoch in a new random order.
     epochs, batch_size, seed
         Passes of `fit` over the samples, samples a step, source of all randomness.
-    device : {"cpu"}, default "cpu"
-        Where the table lives.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the model lives and is trained.  Samples may be arrays of the host, which go there
+        batch by batch, or of the GPU.
     verbose : bool, default False
         Show a progress bar with the running log loss and samples/s.
 

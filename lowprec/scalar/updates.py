@@ -1,13 +1,28 @@
-"""Optimizer arithmetic: the new float32 value of one weight, before it is rounded and stored."""
+"""Optimizer arithmetic: the new float32 value of one weight, and whether a step is finite."""
 
 import numpy as np
 from numba import njit
 
-from lowprec.scalar.bits import fma
+from lowprec.scalar.bits import float_as_bits, fma, u32
 
 # Gradients of one row are summed in pieces of this many, each from zero in batch order, and the
 # pieces are then summed in order: a fixed rule that lets many threads share the sum of a hot row.
 PIECE = 128
+
+
+_MAGNITUDE, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
+
+
+@njit(forceinline=True)
+def magnitude_bits(x):
+    """The bits of ``abs(x)``: they order as magnitudes do, inf above all finite ones, NaN above."""
+    return u32(float_as_bits(x) & _MAGNITUDE)
+
+
+@njit(forceinline=True)
+def is_finite(x):
+    """Whether a float32 is neither inf nor NaN."""
+    return magnitude_bits(x) < _INF
 
 
 @njit(forceinline=True)

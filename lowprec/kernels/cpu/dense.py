@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.gradients import is_finite
+from lowprec.kernels.cpu.gradients import are_finite
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.updates import sgd
 
@@ -59,7 +59,7 @@ def bias_backward(dy, y, relu, threads):
 def _note_nonfinite(values, halted, threads):
     for t in prange(threads):
         first, last = t * values.size // threads, (t + 1) * values.size // threads
-        if not is_finite(values[first:last], np.float32(1.0)):
+        if not are_finite(values[first:last], np.float32(1.0)):
             halted[0] = True
 
 

@@ -10,12 +10,12 @@ from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT, bag_at
-from lowprec.scalar.bits import float_as_bits, fma, u32
-from lowprec.scalar.updates import PIECE
+from lowprec.scalar.bits import fma
+from lowprec.scalar.updates import PIECE, is_finite, magnitude_bits
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
-_ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
+_INF = np.uint32(0x7F800000)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -119,11 +119,11 @@ def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
 
 
 @njit(**SERIAL)
-def is_finite(values, factor):
+def are_finite(values, factor):
     """Whether every ``factor * value`` is finite."""
     finite = True
     for c in range(values.size):
-        finite &= u32(float_as_bits(values[c] * factor) & _ABS) < _INF
+        finite &= is_finite(values[c] * factor)
     return finite
 
 
@@ -134,7 +134,7 @@ def _count_nonfinite_rows(runs, gradients, learning_rate):
     for run in prange(runs.starts.size - 1):
         values = np.empty(gradients.grad.shape[1], np.float32)
         sum_run(runs, gradients, np.uint64(run), values)
-        if not is_finite(values, learning_rate):
+        if not are_finite(values, learning_rate):
             count += 1
     return count
 
@@ -143,7 +143,7 @@ def _count_nonfinite_rows(runs, gradients, learning_rate):
 def _largest_magnitude(x):
     most = np.uint32(0)
     for i in range(x.size):
-        bits = np.uint32(float_as_bits(x[i]) & np.uint32(0x7FFFFFFF))
+        bits = magnitude_bits(x[i])
         most = bits if bits > most else most
     return most
 

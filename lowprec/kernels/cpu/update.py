@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cpu.gradients import (
-    is_finite,
+    are_finite,
     is_one_gradient,
     prefetch_gradient,
     sum_run,
@@ -57,7 +57,7 @@ def _sgd_range(weight, runs, gradients, learning_rate, key, stochastic, guard, f
         else:
             sum_run(runs, gradients, run, total[0])
             gradient, zero, start = total, _NEGATIVE_ZERO, 0
-            if guard and not is_finite(total[0], learning_rate):
+            if guard and not are_finite(total[0], learning_rate):
                 skipped += 1
                 continue
         index = row_of_run(runs, run)

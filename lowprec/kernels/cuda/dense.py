@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cuda.gradients import is_finite
-from lowprec.kernels.cuda.launch import THREAD, kernel, launch
-from lowprec.scalar.updates import sgd
+from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
+from lowprec.scalar.updates import is_finite, sgd
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
 
@@ -88,10 +87,6 @@ class _Note(NamedTuple):
     halted: np.ndarray
 
 
-class _NoNumbers(NamedTuple):
-    nothing: np.int64
-
-
 @njit(**THREAD)
 def _note_nonfinite(thread, threads, arrays, numbers):
     for i in range(thread, arrays.values.size, threads):
@@ -104,7 +99,7 @@ _run_note_nonfinite = kernel(_note_nonfinite)
 
 def note_nonfinite(values, halted, threads):
     """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_run_note_nonfinite, values.size, _Note(values, halted), _NoNumbers(np.int64(0)))
+    launch(_run_note_nonfinite, values.size, _Note(values, halted), NoNumbers())
 
 
 class _Step(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load_wide, store_wide, zeros
-from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, lanes_for, launch
+from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, lanes_for, launch
 from lowprec.kernels.cuda.runs import (
     begins_run,
     first_of_row,
@@ -16,10 +16,10 @@ from lowprec.kernels.cuda.runs import (
 )
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.kernels.gradients import LABEL
-from lowprec.scalar.bits import bits_as_float, float_as_bits, fma, u32
-from lowprec.scalar.updates import PIECE
+from lowprec.scalar.bits import bits_as_float, fma
+from lowprec.scalar.updates import PIECE, is_finite, magnitude_bits
 
-_ABS, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
+_INF = np.uint32(0x7F800000)
 _FLOAT32_MAX = np.finfo(np.float32).max
 _MAXIMA = 1 << 16  # threads that look for the largest gradient
 
@@ -142,29 +142,18 @@ def sum_pieces(runs, gradients):
         launch(_run_sum_pieces, runs.order.size * int(how.lanes), sum_of(runs, gradients), how)
 
 
-@njit(**INLINE)
-def is_finite(value):
-    """Whether a float32 is neither inf nor NaN."""
-    return u32(float_as_bits(value) & _ABS) < _INF
-
-
 class _Largest(NamedTuple):
     x: np.ndarray
     largest: np.ndarray
 
 
-class _NoNumbers(NamedTuple):
-    nothing: np.int64
-
-
 @njit(**THREAD)
 def _largest_magnitudes(thread, threads, arrays, numbers):
-    """Bits order as magnitudes do, inf above all finite ones and NaN above inf."""
     count = arrays.largest.size
     for slot in range(thread, count, threads):
         most = np.uint32(0)
         for i in range(slot, arrays.x.size, count):
-            bits = u32(float_as_bits(arrays.x[i]) & _ABS)
+            bits = magnitude_bits(arrays.x[i])
             most = bits if bits > most else most
         arrays.largest[slot] = most
 
@@ -241,7 +230,7 @@ def judge(runs, gradients, learning_rate, refuse, halted, memory, threads):
     how = sum_numbers(runs, gradients)
     x = gradients.grad.reshape(-1)
     largest = memory.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
-    launch(_run_largest_magnitudes, largest.size, _Largest(x, largest), _NoNumbers(np.int64(0)))
+    launch(_run_largest_magnitudes, largest.size, _Largest(x, largest), NoNumbers())
     largest = largest.max(keepdims=True)
     factor = abs(gradients.coefficients).max(keepdims=True) if how.weighted else x
     flags = memory.empty("flags", (2,), np.bool_)

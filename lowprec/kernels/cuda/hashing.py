@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cuda.launch import THREAD, kernel, launch
+from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
 
 _MISSING = np.uint64(MISSING_CATEGORY)
@@ -16,10 +16,6 @@ class _Hash(NamedTuple):
     num_embeddings: np.ndarray
     ids: np.ndarray
     in_range: np.ndarray
-
-
-class _NoNumbers(NamedTuple):
-    nothing: np.int64
 
 
 @njit(**THREAD)
@@ -41,4 +37,4 @@ def hash_categories(values, num_embeddings, ids, in_range):
     Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     """
     arrays = _Hash(values, num_embeddings, ids, in_range)
-    launch(_run_hash_categories, values.size, arrays, _NoNumbers(np.int64(0)))
+    launch(_run_hash_categories, values.size, arrays, NoNumbers())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.scalar.bits import fma
 
 
@@ -17,10 +17,6 @@ class _Forward(NamedTuple):
     dense: np.ndarray
     embeddings: np.ndarray
     joined: np.ndarray
-
-
-class _NoNumbers(NamedTuple):
-    nothing: np.int64
 
 
 @njit(**INLINE)
@@ -55,7 +51,7 @@ _run_dot_forward = kernel(_dot_forward)
 def dot_forward(dense, embeddings, joined, threads):
     """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
     size = len(dense) * (embeddings.shape[1] + 1) ** 2
-    launch(_run_dot_forward, size, _Forward(dense, embeddings, joined), _NoNumbers(np.int64(0)))
+    launch(_run_dot_forward, size, _Forward(dense, embeddings, joined), NoNumbers())
 
 
 class _Backward(NamedTuple):
@@ -95,4 +91,4 @@ def dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads):
     """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
     arrays = _Backward(djoined, dense, embeddings, ddense, dembeddings)
     size = dense.size + embeddings.size
-    launch(_run_dot_backward, size, arrays, _NoNumbers(np.int64(0)))
+    launch(_run_dot_backward, size, arrays, NoNumbers())

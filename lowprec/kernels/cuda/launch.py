@@ -8,6 +8,7 @@ for Numba takes none from others; flags among the numbers say which arrays mean 
 """
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,13 @@ _MOST_BLOCKS = 1 << 16
 _SIMULATED_BLOCKS, _SIMULATED_BLOCK = 2, 2
 _one_at_a_time = threading.Lock()  # the simulator cannot run two kernels
 WARP = _SIMULATED_BLOCK if SIMULATED else 32
+
+
+class NoNumbers(NamedTuple):
+    """For kernels that need none: Numba has no empty tuples among arguments."""
+
+    nothing: np.int64 = np.int64(0)
+
 
 KERNELS: dict = {}  # by name, for those who inspect what is compiled
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load_wide, store_wide
-from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
 from lowprec.kernels.rows import round_columns
 from lowprec.scalar import formats
@@ -69,10 +69,6 @@ class _Chance(NamedTuple):
     out: np.ndarray
 
 
-class _NoNumbers(NamedTuple):
-    nothing: np.int64
-
-
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):
@@ -89,4 +85,4 @@ def round_up_probability(x, like, out):
     """
     if x.size:
         words = x.view(like.dtype)  # only their type matters
-        launch(_run_round_up_probability, x.size, _Chance(x, words, out), _NoNumbers(np.int64(0)))
+        launch(_run_round_up_probability, x.size, _Chance(x, words, out), NoNumbers())
