@@ -75,3 +75,14 @@ def array_module() -> ModuleType:
     import cupy
 
     return cupy  # type: ignore[no-any-return]
+
+
+def current_stream() -> Any:
+    """CuPy's current stream as Numba has it: what kernels are put on, so they run in its order."""
+    import cupy
+
+    pointer = cupy.cuda.get_current_stream().ptr
+    default = {0: "default_stream", 1: "legacy_default_stream", 2: "per_thread_default_stream"}
+    if pointer in default:
+        return getattr(cuda, default[pointer])()
+    return cuda.external_stream(pointer)

@@ -1,5 +1,9 @@
 """The CPU and the GPU (or its simulator) beside each other, and what is said where none is."""
 
+import sys
+import types
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -152,6 +156,60 @@ def test_without_numba_cuda(monkeypatch):
     assert 'pip install "lowprec[cuda13]"' in reason
 
 
+class _Pair(NamedTuple):
+    one: np.ndarray
+    other: np.ndarray
+
+
+class _Launched(NamedTuple):
+    """What a kernel is launched with."""
+
+    first: np.ndarray
+    inner: _Pair
+
+
+@without_gpu
+def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
+    """By default Numba synchronises the stream of every array that it takes from CuPy."""
+    from lowprec.kernels.cuda import launch
+
+    class Cuda:
+        @staticmethod
+        def as_cuda_array(array, sync=True):
+            assert not sync
+            return ("numba", array)
+
+        @staticmethod
+        def external_stream(pointer):
+            return ("stream", pointer)
+
+        @staticmethod
+        def default_stream():
+            return "default"
+
+    class Kernel(dict):
+        def __getitem__(self, configuration):
+            return lambda *arguments: self.update({configuration: arguments})
+
+    cupy = types.SimpleNamespace()
+    stream = types.SimpleNamespace(ptr=4096)
+    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr("lowprec.cuda.cuda", Cuda)
+    monkeypatch.setattr(launch, "cuda", Cuda)
+    monkeypatch.setattr(launch, "SIMULATED", False)
+    run, x = Kernel(), np.zeros(3)
+    launch.launch(run, 1000, _Launched(x, _Pair(x, x)), "numbers")
+    stream.ptr = 0
+    launch.launch(run, 2**40, _Launched(x, _Pair(x, x)), "numbers")
+    launch.launch(run, 0, None, None)  # nothing to do
+    (few, many), (arguments, _) = run.keys(), run.values()
+    assert few == (4, 256, ("stream", 4096))
+    assert many == (65536, 256, "default")
+    assert arguments[0].first[0] == "numba"
+    assert [each[0] for each in arguments[0].inner] == ["numba", "numba"]
+
+
 class _Driver:
     """What `numba.cuda` says of a driver."""
 
@@ -185,7 +243,7 @@ def test_with_a_broken_driver(monkeypatch):
 @without_gpu
 def test_without_cupy(monkeypatch):
     monkeypatch.setattr("lowprec.cuda.cuda", _Driver(1))
-    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "cupy", None)
     reason = lowprec.cuda.why_unavailable()
     assert reason.startswith("CuPy cannot be imported")
     assert 'pip install "lowprec[cuda13]"' in reason

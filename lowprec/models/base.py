@@ -171,9 +171,12 @@ class Recommender(ABC):
         Raises
         ------
         IndexError, TypeError, ValueError
-            If a sample is malformed or a parameter is none of what it may be: names it.
+            If a sample is malformed or a parameter is none of what it may be: names it; or if the
+            file to resume is damaged (CheckpointError), or of other samples or parameters.
         FloatingPointError
             If training diverges.
+        OSError
+            If a file cannot be written or read.
         """
         self._check_parameters(step=0)
         if save is not None and not isinstance(save, Checkpoints):

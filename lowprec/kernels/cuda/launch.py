@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.cuda import SIMULATED, cuda
+from lowprec.cuda import SIMULATED, cuda, current_stream
 
 # What kernels are made of, and the functions of threads, which the simulator calls from Python.
 INLINE = {"forceinline": True, "nogil": True, "error_model": "numpy", "_nrt": False}
@@ -55,14 +55,15 @@ def launch(run, threads, arrays, numbers):
             run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arrays, numbers)
         return
     blocks = min(-(-threads // BLOCK), _MOST_BLOCKS)
-    run[blocks, BLOCK](_as_numba_has_them(arrays), numbers)
+    run[blocks, BLOCK, current_stream()](_as_numba_has_them(arrays), numbers)
 
 
 def _as_numba_has_them(arrays):
     """The same arrays, without a copy, as Numba's; of a NamedTuple, which may hold others."""
     if isinstance(arrays, tuple):
         return type(arrays)(*map(_as_numba_has_them, arrays))
-    return cuda.as_cuda_array(arrays)
+    # both sides are on one stream, so there is nothing to wait for
+    return cuda.as_cuda_array(arrays, sync=False)
 
 
 def lanes_for(items):
