@@ -13,11 +13,10 @@ from numba import njit, prange
 
 import lowprec as lp
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cpu.gradients import is_one_gradient, prefetch_gradient, sum_run
+from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
-from lowprec.kernels.gradients import bag_at
 from lowprec.scalar.bits import u32
 from lowprec.scalar.formats import decode, round_stochastic
 from lowprec.scalar.updates import sgd

@@ -243,9 +243,7 @@ class EmbeddingTable:
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
         """
-        batch = self._as_batch(
-            indices, offsets, pooling, per_sample_weights, across_features, False
-        )
+        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
         result = self._check_out(out, (*batch.shape, self.embedding_dim))
         flat = result.reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
@@ -433,7 +431,7 @@ class EmbeddingTable:
         >>> batch = table.batch(np.array([3, 1, 3]))
         >>> table.update(batch, grad=np.ones_like(table.lookup(batch)))
         """
-        return self._as_batch(indices, offsets, pooling, per_sample_weights, across_features, False)
+        return self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
 
     def _as_batch(
         self,
@@ -442,7 +440,8 @@ class EmbeddingTable:
         pooling: str,
         per_sample_weights: Any,
         across_features: bool,
-        checked: bool,
+        *,
+        checked: bool = False,
     ) -> Batch:
         if not isinstance(indices, Batch):
             ids = self._device.asarray(indices)
@@ -492,9 +491,7 @@ class EmbeddingTable:
             If a gradient, or a row's sum of them times the learning rate, is not finite and
             ``on_nonfinite="raise"``.  In every case nothing was changed.
         """
-        batch = self._as_batch(
-            indices, offsets, pooling, per_sample_weights, across_features, False
-        )
+        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
         self._update(batch, grad)
 
     def _update(self, batch: Batch, grad: Any, halted: Any = None) -> None:

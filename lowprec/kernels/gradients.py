@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 # An entry of a sorted batch is row << 32 | label, both 32 bits.
 ROW_SHIFT = np.uint64(32)
@@ -16,10 +15,3 @@ class Gradients(NamedTuple):
     grad: np.ndarray  # (bags, embedding_dim) float32
     bags: np.ndarray  # (n,) uint32, the bag of a label; empty where labels are bags
     coefficients: np.ndarray  # (n,) float32, the factor of a label; empty for ones
-
-
-@njit(forceinline=True)
-def bag_at(gradients, entry):
-    """The bag (int64) of an entry of a sorted batch: its row of `grad`."""
-    label = np.uint32(entry & LABEL)
-    return np.int64(gradients.bags[label] if gradients.bags.size else label)

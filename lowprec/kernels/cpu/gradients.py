@@ -9,7 +9,7 @@ from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.gradients import LABEL, ROW_SHIFT, bag_at
+from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.scalar.bits import fma
 from lowprec.scalar.updates import PIECE, is_finite, magnitude_bits
 
@@ -17,6 +17,13 @@ _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
 _INF = np.uint32(0x7F800000)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@njit(forceinline=True, **SERIAL)
+def bag_at(gradients, entry):
+    """The bag (int64) of an entry of a sorted batch: its row of `grad`."""
+    label = np.uint32(entry & LABEL)
+    return np.int64(gradients.bags[label] if gradients.bags.size else label)
 
 
 @njit(forceinline=True, **SERIAL)

@@ -6,6 +6,7 @@ from numba import njit, prange
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cpu.gradients import (
     are_finite,
+    bag_at,
     is_one_gradient,
     prefetch_gradient,
     sum_run,
@@ -16,7 +17,6 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import block_of_rows
 from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.gradients import bag_at
 from lowprec.kernels.rows import round_columns, round_first_column
 from lowprec.scalar.formats import decode
 from lowprec.scalar.updates import sgd
