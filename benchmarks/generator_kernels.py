@@ -164,4 +164,18 @@ class NumpyTwister(_OtherSGD):
         _update_from_array(weight, runs, gradients, rate, draws.reshape(rows, columns), totals)
 
 
+class FewerBits(_OtherSGD):
+    """As `NumpyTwister`, but only the first `bits` of a draw are random; the others are zero."""
+
+    def __init__(self, learning_rate: Any, bits: int) -> None:
+        super().__init__(learning_rate)
+        self._mask = np.uint16((1 << _DRAW_BITS) - (1 << (_DRAW_BITS - bits)))
+        self._rng = np.random.default_rng(0)
+
+    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        shape = len(runs.starts) - 1, weight.shape[1]
+        draws = self._rng.integers(0, 1 << _DRAW_BITS, shape, dtype=np.uint16)
+        _update_from_array(weight, runs, gradients, rate, draws & self._mask, totals)
+
+
 OPTIMIZERS = (NoGenerator, Xorshift, NumbaTwister, NumpyTwister)

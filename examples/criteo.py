@@ -19,22 +19,17 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import multiprocessing
-import resource
-import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
+from processes import peak_memory, run_in_child
 
 import lowprec as lp
 
-VARIANTS = (("float32", "nearest"), ("float16", "nearest"), ("float16", "stochastic"))
 CURVE_POINTS = 20
 TEST_SHARE = 0.2
 
@@ -184,22 +179,6 @@ def compile_kernels(options: argparse.Namespace, data: Data, dtype: str, roundin
     model.predict_proba((dense[few], np.zeros_like(indices[few])))
 
 
-def peak_memory() -> int:
-    """The most memory that this process has had resident, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # of this program alone, where getrusage counts what started it
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def run_in_child(options: argparse.Namespace, dtype: str, rounding: str) -> dict[str, Any]:
-    """`run` in a fresh process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(run, options, dtype, rounding).result()
-
-
 def format_table(runs: list[dict[str, Any]]) -> str:
     """The results for people."""
     header = (
@@ -218,32 +197,21 @@ def format_table(runs: list[dict[str, Any]]) -> str:
 
 def save_figure(runs: list[dict[str, Any]], path: str, title: str) -> None:
     """Learning curves, and beside them their differences to float32."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    styles = {
-        ("float32", "nearest"): ("float32", "#222222", "-", 3.0),
-        ("float16", "nearest"): ("float16, nearest", "#c44e52", "-", 1.8),
-        ("float16", "stochastic"): ("float16, stochastic", "#2b7bba", "--", 1.8),
-    }
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
+    figure, (left, right) = report.figure(2)
     reference = np.array(runs[0]["curve"])
-    for row in runs:
-        label, color, line, width = styles[row["dtype"], row["rounding"]]
+    for variant, row in zip(report.VARIANTS, runs, strict=True):
         samples, losses = np.array(row["curve"]).T
-        left.plot(samples, losses, line, color=color, linewidth=width, label=label)
-        right.plot(samples, losses - reference[:, 1], line, color=color, linewidth=width)
+        style = {"color": variant.color, "linestyle": variant.line}
+        width = 3.0 if variant is report.FLOAT32 else 1.8
+        left.plot(samples, losses, **style, linewidth=width, label=variant.name)
+        right.plot(samples, losses - reference[:, 1], **style, linewidth=width)
     left.set(xlabel="samples trained on", ylabel="log loss on the test rows", title=title)
     right.set(xlabel="samples trained on", title="difference to float32")
     right.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
     for axis in (left, right):
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4), useMathText=True)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.25)
     left.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    report.save_figure(figure, path)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -284,14 +252,12 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     options = parse_arguments(arguments)
     source = "Criteo rows" if options.data else "planted clicks"
     print(f"{options.model} on {source}, seed {options.seed}: {settings_of(options)}", flush=True)
-    runs = [run_in_child(options, dtype, rounding) for dtype, rounding in VARIANTS]
+    runs = [run_in_child(run, options, v.dtype, v.rounding) for v in report.VARIANTS]
     print(format_table(runs))
     save_figure(runs, options.figure, f"{options.model}, {source}")
-    print(f"learning curves: {options.figure}")
     if options.json:
         keys = [key for key in runs[0] if key != "curve"]
-        report = {"runs": [{key: row[key] for key in keys} for row in runs]}
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
+        report.write_json(options.json, {"runs": [{k: row[k] for k in keys} for row in runs]})
     return runs
 
 

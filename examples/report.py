@@ -21,6 +21,9 @@ from scipy import stats
 
 import lowprec as lp
 
+# A script's own folder is where Python looks first; the benchmarks are beside it.
+sys.path.append(str(Path(__file__).parent.parent))
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -44,13 +47,14 @@ VARIANTS = (FLOAT32, NEAREST, STOCHASTIC)
 PEER_COLOR = "#8c8c8c"
 
 
-def parser(description: str | None, name: str) -> argparse.ArgumentParser:
+def parser(description: str | None, name: str, *, seeds: bool = True) -> argparse.ArgumentParser:
     """A parser of the options that every experiment has; its files are named after it."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--full", action="store_true", help="the sizes that the documents report")
-    made.add_argument("--seeds", type=int, metavar="N", help="how many repetitions")
+    if seeds:
+        made.add_argument("--seeds", type=int, metavar="N", help="how many repetitions")
     made.add_argument("--json", metavar="OUT", default=f"{name}.json", help=f"default {name}.json")
     made.add_argument("--figure", metavar="OUT", default=f"{name}.png", help=f"default {name}.png")
     return made

@@ -1,0 +1,127 @@
+"""Memory of whole training: a DLRM with tables of 1e7 x 64, in float32 and in float16.
+
+Each format trains in a fresh process, which says what it had resident before it made the model (the
+interpreter, the libraries, compiled kernels) and at its peak.  Float16 halves the tables, and with
+them what training adds; the rest of the process is the same for both.
+
+examples:
+  python examples/memory.py
+  python examples/memory.py --full
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import Any
+
+import numpy as np
+import report
+from processes import peak_memory, run_in_child, watch_memory
+
+import lowprec as lp
+
+FEATURES, NUM_DENSE, BATCH, STEPS = 26, 13, 1024, 50
+ROWS, ROWS_IN_FULL = 1_000_000, 10_000_000
+
+
+def train(dtype: str, rows: int, dim: int) -> dict[str, Any]:
+    """Bytes of the tables and of the process, before and while a DLRM trains."""
+    step = make_steps(rows)
+    warm_up = make_model(dtype, 1000, dim)
+    for number in range(2):  # compiled kernels belong to the process, as the libraries do
+        dense, indices, y = step(number)
+        warm_up.partial_fit((dense, indices % (1000 // FEATURES)), y)
+    del warm_up
+    before, curve = peak_memory(), []
+    threading.Thread(target=watch_memory, args=(0.05, curve), daemon=True).start()
+    model = make_model(dtype, rows, dim)
+    for number in range(STEPS):
+        dense, indices, y = step(number)
+        model.partial_fit((dense, indices), y)
+    return {
+        "dtype": dtype,
+        "table_bytes": model.table_.nbytes,
+        "before_bytes": before,
+        "peak_bytes": peak_memory(),
+        "curve": list(curve),
+    }
+
+
+def make_model(dtype: str, rows: int, dim: int) -> lp.DLRM:
+    """An untrained model."""
+    return lp.DLRM(
+        [rows // FEATURES] * FEATURES, dim, bottom_mlp=(64,), top_mlp=(64,), dtype=dtype,
+        optimizer=lp.SGD(0.1), batch_size=BATCH,
+    )  # fmt: skip
+
+
+def make_steps(rows: int) -> Any:
+    """A function from a number to a batch of clicks: one batch at a time is in memory."""
+
+    def step(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(number)
+        dense = rng.normal(size=(BATCH, NUM_DENSE)).astype(np.float32)
+        indices = rng.integers(0, rows // FEATURES, (BATCH, FEATURES), dtype=np.int32)
+        return dense, indices, (rng.random(BATCH) < 0.25).astype(np.float32)
+
+    return step
+
+
+def draw(runs: list[dict[str, Any]], path: str) -> None:
+    """Resident memory over time."""
+    figure, axis = report.figure(1)
+    colors = {"float32": report.FLOAT32.color, "float16": report.STOCHASTIC.color}
+    for run in runs:
+        seconds, resident = np.array(run["curve"]).T
+        color = colors[run["dtype"]]
+        axis.plot(seconds, resident / 1e6, color=color, label=f"{run['dtype']} training")
+        axis.axhline(run["table_bytes"] / 1e6, color=color, linestyle=":", linewidth=1)
+    axis.plot([], [], ":", color="black", linewidth=1, label="the tables alone")
+    axis.set(xlabel="seconds since the model is made", ylabel="resident memory, MB", ylim=(0, None))
+    axis.legend(frameon=False)
+    report.save_figure(figure, path)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = report.parser(__doc__, "memory", seeds=False)
+    parser.add_argument("--rows", type=int, help=f"default {ROWS:,}; with --full {ROWS_IN_FULL:,}")
+    parser.add_argument("--dim", type=int, default=64)
+    options = parser.parse_args(arguments)
+    options.rows = options.rows or (ROWS_IN_FULL if options.full else ROWS)
+    return options
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Train in both formats, print bytes and ratios, save the figure and the numbers."""
+    options = parse_arguments(arguments)
+    runs = []
+    for dtype in ("float32", "float16"):
+        run_in_child(train, dtype, FEATURES * 100, options.dim)  # compiles, if it must
+        run = run_in_child(train, dtype, options.rows, options.dim)
+        runs.append(run)
+        grown = run["peak_bytes"] - run["before_bytes"]
+        print(
+            f"{dtype}: tables {run['table_bytes'] / 1e6:,.0f} MB, process "
+            f"{run['before_bytes'] / 1e6:,.0f} MB before, {run['peak_bytes'] / 1e6:,.0f} MB at "
+            f"its peak: grown by {grown / run['table_bytes']:.3f} tables"
+        )
+    ratios = {
+        "tables": runs[0]["table_bytes"] / runs[1]["table_bytes"],
+        "peak": runs[0]["peak_bytes"] / runs[1]["peak_bytes"],
+        "growth": (runs[0]["peak_bytes"] - runs[0]["before_bytes"])
+        / (runs[1]["peak_bytes"] - runs[1]["before_bytes"]),
+    }
+    print(
+        f"float32 / float16: tables {ratios['tables']:.2f}, what training adds "
+        f"{ratios['growth']:.2f}, whole process {ratios['peak']:.2f}"
+    )
+    draw(runs, options.figure)
+    results = {"rows": options.rows, "dim": options.dim, "ratios": ratios, "runs": runs}
+    report.write_json(options.json, results)
+    return results
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Functions in fresh processes, whose memory is their own, and how much of it they have."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_in_child(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function of a module returns when it runs in a fresh process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had resident, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # of this program alone, where getrusage counts what started it
+        return _kilobytes(status, "VmHWM") * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def watch_memory(every: float, curve: list[tuple[float, int]]) -> None:
+    """Append (seconds, resident bytes) of this process, until the process ends; for a thread."""
+    started, status = time.perf_counter(), Path("/proc/self/status")
+    while True:
+        curve.append((time.perf_counter() - started, _kilobytes(status, "VmRSS") * 1024))
+        time.sleep(every)
+
+
+def _kilobytes(status: Path, field: str) -> int:
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1])
