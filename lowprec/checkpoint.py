@@ -41,6 +41,9 @@ _BYTES_AT_ONCE = 1 << 26
 class CheckpointError(ValueError):
     """A file is not a checkpoint of lowprec, is damaged, or is of another version.
 
+    A ValueError whose message names the file and what is wrong; raised by `load` and the other
+    functions that read files.
+
     Examples
     --------
     >>> import tempfile, lowprec as lp

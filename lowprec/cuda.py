@@ -28,6 +28,11 @@ def why_unavailable() -> str:
 
     Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) counts as a GPU, on NumPy's arrays.
 
+    Returns
+    -------
+    str
+        What the RuntimeError of ``device="cuda"`` says after its first words.
+
     Examples
     --------
     >>> import lowprec.cuda

@@ -20,7 +20,7 @@ class SGD:
 
     Parameters
     ----------
-    learning_rate : float or schedule
+    learning_rate : float or schedule, default 0.1
         A number, not negative, or a function from the step (int, from 0) to one: see
         `lowprec.schedules`.
 
@@ -28,6 +28,12 @@ class SGD:
     ------
     TypeError, ValueError
         If the learning rate is not a finite number, or is negative.
+
+    Notes
+    -----
+    Immutable, and without state: a table needs no memory beside its weights.  The step of a weight
+    is ``fma(-learning_rate, gradient, weight)``, rounded once to float32 and once more where it is
+    stored.
 
     Examples
     --------
@@ -45,7 +51,28 @@ class SGD:
             check_rate("learning_rate", self.learning_rate)
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of one step; ValueError if a schedule gives no valid one."""
+        """The learning rate of one step.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 0.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a schedule gives anything but a finite number that is not negative.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.SGD(lambda step: 0.5**step).learning_rate_at(2)
+        0.25
+        """
         if not callable(self.learning_rate):
             return self.learning_rate
         rate = self.learning_rate(step)

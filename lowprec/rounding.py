@@ -82,6 +82,11 @@ def stochastic_round(
     2**-13 for float16, 2**-16 for bfloat16, 2**-20 and 2**-21 for the two 8-bit formats: exact for
     normal numbers, the nearest multiple for subnormal ones; `round_up_probability` states them.
 
+    Rounding at random so that the mean is right goes back to Forsythe ("Round-off errors in
+    numerical integration on automatic machinery", 1950); training with tables stored like this is
+    from Zhang, Yang and Yuen, "Training with Low-precision Embedding Tables" (Systems for ML
+    workshop, NeurIPS 2018).  The random bits are those of KXS32 (``docs/random-bits.md``).
+
     Examples
     --------
     >>> import numpy as np, lowprec as lp
@@ -124,6 +129,10 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike, device: str = "cpu") -> NDArra
         If `dtype` is not a storage format.
     RuntimeError
         If the device cannot be used.
+
+    Notes
+    -----
+    The rounding of IEEE 754, ``roundTiesToEven``, but for the saturation.
 
     Examples
     --------

@@ -11,9 +11,31 @@ from lowprec.checks import check_int
 
 
 class Schedule(Protocol):
-    """Anything that maps a step (int, from 0) to a learning rate (float, not negative)."""
+    """Anything that maps a step (int, from 0) to a learning rate (float, not negative).
 
-    def __call__(self, step: int) -> float: ...
+    A plain function will do; only those of this module can be written to a file.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> lp.SGD(lambda step: 0.5 if step < 10 else 0.25).learning_rate_at(10)
+    0.25
+    """
+
+    def __call__(self, step: int) -> float:
+        """The learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 0.
+
+        Returns
+        -------
+        float
+            Finite, not negative.
+        """
+        ...
 
 
 def check_rate(name: str, value: float) -> None:
@@ -28,6 +50,16 @@ def check_rate(name: str, value: float) -> None:
 class Constant:
     """The same learning rate at every step.
 
+    Parameters
+    ----------
+    learning_rate : float
+        Finite, not negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+
     Examples
     --------
     >>> import lowprec as lp
@@ -41,12 +73,32 @@ class Constant:
         check_rate("learning_rate", self.learning_rate)
 
     def __call__(self, step: int) -> float:
+        """The learning rate of a step, as for `Schedule`."""
         return self.learning_rate
 
 
 @dataclass(frozen=True)
 class InverseTime:
     """``learning_rate / (1 + decay * step)``: the 1/t steps of strongly convex theory.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate of step 0; finite, not negative.
+    decay : float
+        How fast it falls; finite, not negative.  It is half of `learning_rate` at step ``1 /
+        decay``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a finite number, or is negative.
+
+    Notes
+    -----
+    Robbins and Monro ("A Stochastic Approximation Method", 1951) asked for steps whose sum is
+    infinite and whose squares have a finite sum, as these have; with ``decay = learning_rate *
+    l2`` they are those of Bottou, "Stochastic Gradient Descent Tricks" (2012), section 5.2.
 
     Examples
     --------
@@ -63,6 +115,7 @@ class InverseTime:
         check_rate("decay", self.decay)
 
     def __call__(self, step: int) -> float:
+        """The learning rate of a step, as for `Schedule`."""
         return self.learning_rate / (1.0 + self.decay * step)
 
 
@@ -70,7 +123,22 @@ class InverseTime:
 class WarmupLinearDecay:
     """A linear rise to `learning_rate` over `warmup_steps`, then a linear fall to 0.
 
-    The fall ends at `total_steps`; later steps have rate 0.
+    Step s < `warmup_steps` has ``learning_rate * (s + 1) / warmup_steps``.  The fall ends at
+    `total_steps`; later steps have rate 0.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate; finite, not negative.
+    warmup_steps : int
+        Steps of the rise; may be 0.
+    total_steps : int
+        Steps of rise and fall together; more than `warmup_steps`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of what is listed above.
 
     Examples
     --------
@@ -90,6 +158,7 @@ class WarmupLinearDecay:
         check_int("total_steps", self.total_steps, low=self.warmup_steps + 1)
 
     def __call__(self, step: int) -> float:
+        """The learning rate of a step, as for `Schedule`."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         left = (self.total_steps - step) / (self.total_steps - self.warmup_steps)

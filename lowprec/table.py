@@ -171,22 +171,29 @@ class EmbeddingTable:
 
     @property
     def row_offsets(self) -> NDArray[np.int64]:
-        """Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]`` of `weight`."""
+        """Where each feature begins in `weight`, int64 (features + 1,).
+
+        Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
+        """
         return self._features.row_offsets
 
     @property
     def weight(self) -> NDArray[Any]:
-        """The weights (rows, embedding_dim) in the storage dtype: a view, which may be written."""
+        """The weights in the storage dtype, (rows, embedding_dim).
+
+        A view, which may be written.  CuPy has no bfloat16 and no 8-bit floats, so on ``"cuda"``
+        it is there for float32 and float16.
+        """
         return self._words.view(self.dtype)
 
     @property
     def step(self) -> int:
-        """How many updates were done."""
+        """How many updates were done, those of batches without ids included."""
         return self._step
 
     @property
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's arrays by name; empty for SGD."""
+        """The optimizer's arrays by name, on the table's device; empty for `SGD`."""
         return self._state
 
     @property
@@ -242,6 +249,30 @@ class EmbeddingTable:
             If an id is out of range; names the feature, the position, the id and the limit.
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
+
+        Notes
+        -----
+        The rows of a bag are added in the order of `indices`, each as ``fma(weight, row, sum)`` in
+        float32 from 0.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable([4, 3], embedding_dim=2)
+        >>> table.weight[:] = np.arange(7)[:, None]  # row r holds r; feature 1 begins at row 4
+        >>> table.lookup(np.array([[3, 0]]))
+        array([[[3., 3.],
+                [4., 4.]]], dtype=float32)
+
+        Two samples with bags of two, no, no and one ids:
+
+        >>> indices, offsets = np.array([1, 3, 2]), np.array([0, 2, 2, 2, 3])
+        >>> table.lookup(indices, offsets)[:, :, 0]
+        array([[4., 0.],
+               [0., 6.]], dtype=float32)
+        >>> table.lookup(indices, offsets, pooling="mean")[:, :, 0]
+        array([[2., 0.],
+               [0., 6.]], dtype=float32)
         """
         batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
         result = self._check_out(out, (*batch.shape, self.embedding_dim))
@@ -301,6 +332,7 @@ class EmbeddingTable:
         Parameters
         ----------
         path : path
+            A file that `save` wrote.
         device : {"cpu", "cuda"}, default "cpu"
             Where the table shall live.
         mmap : bool, default False
@@ -308,6 +340,10 @@ class EmbeddingTable:
             Updates then change the table and not the file.
         verify : bool, default True
             Whether to compare checksums, for which the file is read as a whole.
+
+        Returns
+        -------
+        EmbeddingTable
 
         Raises
         ------
@@ -317,6 +353,17 @@ class EmbeddingTable:
             A ValueError: if it is no table of this version of the format, or is damaged.
         RuntimeError, ValueError
             If the device cannot be used, or is none.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+        >>> table.update(np.array([3]), grad=np.ones((1, 4), np.float32))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table.save(f"{folder}/t.safetensors")
+        ...     again = lp.EmbeddingTable.load(f"{folder}/t.safetensors")
+        >>> again.step, bool((again.weight == table.weight).all())
+        (1, True)
         """
         get_device(device)  # before a large file is read
         found = checkpoint.read(path, mmap=mmap, verify=verify)
@@ -376,6 +423,11 @@ class EmbeddingTable:
         Parameters
         ----------
         device : {"cpu", "cuda"}
+            Where the copy shall live.
+
+        Returns
+        -------
+        EmbeddingTable
 
         Raises
         ------
@@ -416,13 +468,21 @@ class EmbeddingTable:
     ) -> Batch:
         """Check a batch once, to look it up and to update it.
 
-        Parameters and exceptions are those of `lookup`.
+        Parameters
+        ----------
+        indices, offsets, pooling, per_sample_weights, across_features
+            As for `lookup`.
 
         Returns
         -------
         Batch
             What `lookup` and `update` of this table take in place of `indices`; the other
             arguments that say what the batch is are then left out.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `lookup`.
 
         Examples
         --------
@@ -490,6 +550,23 @@ class EmbeddingTable:
         FloatingPointError
             If a gradient, or a row's sum of them times the learning rate, is not finite and
             ``on_nonfinite="raise"``.  In every case nothing was changed.
+
+        Notes
+        -----
+        One step on each row that the batch holds: its gradients are summed in float32, ``row -
+        learning_rate * sum`` is computed in float32 as one fused multiply-add, rounded once, and
+        stored.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2, optimizer=lp.SGD(0.25))
+        >>> table.weight[:] = 1.0
+        >>> indices = np.array([3, 1, 3])
+        >>> out = table.lookup(indices)  # the loss is the sum of `out`: its gradient is ones
+        >>> table.update(indices, grad=np.ones_like(out))
+        >>> table.weight[:, 0], table.step
+        (array([1.  , 0.75, 1.  , 0.5 ], dtype=float16), 1)
         """
         batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
         self._update(batch, grad)

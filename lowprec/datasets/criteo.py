@@ -51,8 +51,8 @@ def load_criteo(
     ----------
     path_or_paths : path or iterable of paths
         Read in this order.  A file that starts as gzip does is decompressed.
-    num_embeddings : int or sequence of 26 ints
-        Number of ids per feature.
+    num_embeddings : int or sequence of 26 ints, default 100_000
+        Number of ids per feature, each in [1, 2**31].
 
     Returns
     -------
@@ -76,6 +76,11 @@ def load_criteo(
     See Also
     --------
     CriteoReader : for files larger than memory; this function needs 260 bytes a row at its peak.
+
+    Notes
+    -----
+    The format is that of the files of the Display Advertising Challenge (Criteo Labs, Kaggle,
+    2014), and of Criteo's later click logs.
 
     Examples
     --------
@@ -106,9 +111,9 @@ class CriteoReader:
     ----------
     paths : path or iterable of paths
         Read in this order.
-    num_embeddings : int or sequence of 26 ints
+    num_embeddings : int or sequence of 26 ints, default 100_000
         Number of ids per feature.
-    batch_size : int
+    batch_size : int, default 65536
         Rows in every batch but the last.
 
     Yields
@@ -117,6 +122,11 @@ class CriteoReader:
         float32 (batch_size, 13) and int32 (batch_size, 26); new arrays every time.
     y : ndarray
         int8 (batch_size,).
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError, ImportError
+        As for `load_criteo`: for its arguments at once, for what is in a file when it is reached.
 
     Examples
     --------

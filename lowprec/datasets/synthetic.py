@@ -10,7 +10,7 @@ import numpy as np
 from lowprec.checks import check_int, check_seed
 from lowprec.datasets.sizes import as_sizes
 
-# 26 features, 200,000 ids: Criteo's small features, and its large ones cut down.
+#: 26 features, 200,000 ids: Criteo's small features, and its large ones cut down.
 DEFAULT_NUM_EMBEDDINGS = (
     1460, 583, 30_000, 25_000, 305, 24, 9000, 633, 3, 15_000, 4700, 27_000, 3200,
     27, 11_000, 25_000, 10, 4600, 2100, 4, 24_000, 18, 15, 9000, 105, 7213,
@@ -69,14 +69,14 @@ def make_clicks(
     Parameters
     ----------
     n_samples : int
-        Number of samples.
+        Number of samples, at least 1.
     num_embeddings : int or sequence of ints
         Number of ids per feature; an int is one feature.  By default 26 features with 200,000 ids
         in all; with these, a quarter of the labels are 1, and `p` has a log loss of about 0.44
         and an AUC of about 0.80.
-    num_dense : int
+    num_dense : int, default 13
         Number of dense features; may be 0.
-    seed : int
+    seed : int, default 0
         In [0, 2**64).
 
     Returns

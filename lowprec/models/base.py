@@ -174,9 +174,20 @@ class Recommender(ABC):
             If a sample is malformed or a parameter is none of what it may be: names it; or if the
             file to resume is damaged (CheckpointError), or of other samples or parameters.
         FloatingPointError
-            If training diverges.
+            If training diverges: the loss or a gradient is not finite.  The model is as it was
+            before that step.
         OSError
             If a file cannot be written or read.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=100, epochs=3)
+        >>> seen = []
+        >>> model = model.fit(X, y, callback=lambda model, samples: seen.append(samples))
+        >>> seen[0], seen[-1]
+        (100, 6000)
         """
         self._check_parameters(step=0)
         if save is not None and not isinstance(save, Checkpoints):
@@ -209,7 +220,32 @@ class Recommender(ABC):
     def partial_fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
         """Train once over the samples in the order they have, from where training stands.
 
-        Parameters, return value and exceptions are those of `fit`.
+        The first call makes the model, as `fit` does; parameters set since then are used from the
+        next step on.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError, FloatingPointError
+            As for `fit`.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> (dense, indices), y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=100)
+        >>> for rows in (slice(0, 1000), slice(1000, 2000)):  # as from a reader of files
+        ...     model = model.partial_fit((dense[rows], indices[rows]), y[rows])
+        >>> model.table_.step
+        20
         """
         fitted = self._is_fitted()
         self._check_parameters(step=self.table_.step if fitted else 0)
@@ -225,7 +261,33 @@ class Recommender(ABC):
         return self
 
     def decision_function(self, X: Sequence[ArrayLike]) -> NDArray[np.float32]:
-        """The logits (n,) of samples; `X` as for `fit`."""
+        """The logits of samples: ``log(p / (1 - p))`` of the chance p of label 1.
+
+        Parameters
+        ----------
+        X
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            In the memory of the host.
+
+        Raises
+        ------
+        IndexError, TypeError
+            As for `fit`.
+        ValueError
+            As for `fit`, and if the model is not fitted.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> model.decision_function(X).shape
+        (200,)
+        """
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         samples = self._check_samples(X, None, fitted=True)
@@ -238,14 +300,63 @@ class Recommender(ABC):
         return np.concatenate([device.to_host(part) for part in logits])
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
-        """The probabilities (n, 2) of the labels `classes_`, 0 and 1; `X` as for `fit`."""
+        """The probabilities of both labels.
+
+        Parameters
+        ----------
+        X
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2)
+            Columns are those of `classes_`, 0 and 1.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `decision_function`.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> of_clicks = model.predict_proba(X)[:, 1]
+        >>> lp.metrics.normalized_entropy(y, of_clicks) < 1  # better than the mean of y
+        True
+        """
         from scipy.special import expit  # here, to keep the package quick to import
 
         p = expit(self.decision_function(X).astype(np.float64))
         return np.column_stack([1.0 - p, p])
 
     def predict(self, X: Sequence[ArrayLike]) -> NDArray[np.int64]:
-        """The more probable label (n,) of samples; `X` as for `fit`."""
+        """The more probable label of samples.
+
+        Parameters
+        ----------
+        X
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            0 or 1.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `decision_function`.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> bool(((model.predict_proba(X)[:, 1] > 0.5) == model.predict(X)).all())
+        True
+        """
         clicked = self.decision_function(X) > 0
         return self.classes_[clicked.astype(np.int64)]
 
@@ -308,7 +419,33 @@ class Recommender(ABC):
         mmap: bool = False,
         verify: bool = True,
     ) -> Any:
-        """Read a model that was saved; parameters and exceptions are those of `lowprec.load`."""
+        """Read a model of this class that was saved.
+
+        Parameters
+        ----------
+        path, device, mmap, verify
+            As for `lowprec.load`.
+
+        Returns
+        -------
+        LogisticRegression or DLRM
+
+        Raises
+        ------
+        OSError, CheckpointError, RuntimeError, ValueError
+            As for `lowprec.load`; a CheckpointError, too, if the file holds something else.
+
+        Examples
+        --------
+        >>> import tempfile, lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors")
+        ...     again = lp.LogisticRegression.load(f"{folder}/m.safetensors")
+        >>> again.partial_fit(X, y).table_.step
+        8
+        """
         get_device(device)  # before a large file is read
         found = checkpoint.read(path, mmap=mmap, verify=verify)
         found.expect(cls.__name__)
@@ -363,11 +500,48 @@ class Recommender(ABC):
     # --- parameters, as scikit-learn has them ---
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments by name; `deep` is there for scikit-learn."""
+        """The constructor's arguments by name.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Has no effect; scikit-learn passes it.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.LogisticRegression([50, 20], epochs=3).get_params()["epochs"]
+        3
+        """
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params: Any) -> Any:
-        """Set arguments of the constructor; ValueError, with nothing set, names an unknown one."""
+        """Set arguments of the constructor; what they may be is checked when training begins.
+
+        Parameters
+        ----------
+        **params
+            The arguments by name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the constructor has no such argument; nothing is set then.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.LogisticRegression([50, 20]).set_params(epochs=3).epochs
+        3
+        """
         valid = self.get_params()
         for name in params:
             if name not in valid:

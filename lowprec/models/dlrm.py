@@ -28,7 +28,7 @@ class _Cache(NamedTuple):
 
 
 class DLRM(Recommender):
-    """The deep learning recommendation model: two MLPs around an interaction of embeddings.
+    """The deep learning recommendation model, two MLPs around an interaction of embeddings.
 
     Dense features go through the bottom MLP to a vector as long as an embedding; the interaction
     joins it with the embeddings of the sample's ids; the top MLP gives the logit.  Dense layers are
@@ -46,7 +46,7 @@ class DLRM(Recommender):
     interaction : {"dot", "cat"}, default "dot"
         Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
     dtype, rounding
-        How the tables are stored: see `EmbeddingTable`.
+        How the tables are stored, as for `EmbeddingTable`.
     optimizer : SGD, default SGD(learning_rate=10.0)
         Steps the tables; the gradient is that of the batch's mean loss, of which an id sees only
         the samples that hold it, so the rate is much larger than that of the dense layers.
@@ -57,8 +57,12 @@ class DLRM(Recommender):
         seen by `fit` or `partial_fit`.
     shuffle : bool, default True
         Whether `fit` takes the samples of each epoch in a new random order.
-    epochs, batch_size, seed
-        Passes of `fit` over the samples, samples a step, source of all randomness.
+    epochs : int, default 1
+        Passes of `fit` over the samples.
+    batch_size : int, default 2048
+        Samples a step.
+    seed : int, default 0
+        In [0, 2**64): the source of all randomness.
     device : {"cpu", "cuda"}, default "cpu"
         Where the model lives and is trained.  Samples may be arrays of the host, which go there
         batch by batch, or of the GPU.
@@ -68,9 +72,23 @@ class DLRM(Recommender):
     Attributes
     ----------
     table_ : EmbeddingTable
+        The embeddings of all features.
     bottom_, top_ : list of (weight, bias)
         The dense layers: weight (inputs, outputs) and bias (outputs,), float32.
     classes_ : ndarray, [0, 1]
+
+    Raises
+    ------
+    TypeError, ValueError
+        By `fit` and `partial_fit`, not by the constructor, if a parameter is none of what is
+        listed above.
+
+    Notes
+    -----
+    The model of Naumov et al., "Deep Learning Recommendation Model for Personalization and
+    Recommendation Systems" (arXiv:1906.00091, 2019): with B samples, F features and D columns, the
+    bottom MLP gives (B, D), the table (B, F, D), and the top MLP takes (B, D + F (F + 1) / 2) for
+    ``"dot"``, or (B, D + F D) for ``"cat"``.
 
     Examples
     --------

@@ -22,6 +22,7 @@ def load(
     Parameters
     ----------
     path : path
+        A file that ``save`` wrote.
     device : {"cpu", "cuda"}, default "cpu"
         Where it shall live; a file knows no device.
     mmap : bool, default False

@@ -27,7 +27,7 @@ class LogisticRegression(Recommender):
     num_embeddings : int or sequence of int
         Ids of each feature.
     dtype, rounding
-        How the ids' weights are stored: see `EmbeddingTable`.
+        How the ids' weights are stored, as for `EmbeddingTable`.
     optimizer : SGD, optional
         Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
         is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
@@ -41,8 +41,12 @@ class LogisticRegression(Recommender):
         seen by `fit` or `partial_fit`.
     shuffle : bool, default True
         Whether `fit` takes the samples of each epoch in a new random order.
-    epochs, batch_size, seed
-        Passes of `fit` over the samples, samples a step, source of all randomness.
+    epochs : int, default 1
+        Passes of `fit` over the samples.
+    batch_size : int, default 2048
+        Samples a step.
+    seed : int, default 0
+        In [0, 2**64): the source of all randomness.
     device : {"cpu", "cuda"}, default "cpu"
         Where the model lives and is trained.  Samples may be arrays of the host, which go there
         batch by batch, or of the GPU.
@@ -58,7 +62,14 @@ class LogisticRegression(Recommender):
     coef_ : ndarray of float32, shape (num_dense,)
         Weights of the dense features (standardised ones, if so).
     intercept_ : ndarray of float32, shape (1,)
+        What is added to every logit.
     classes_ : ndarray, [0, 1]
+
+    Raises
+    ------
+    TypeError, ValueError
+        By `fit` and `partial_fit`, not by the constructor, if a parameter is none of what is
+        listed above.
 
     Notes
     -----

@@ -68,7 +68,28 @@ class Checkpoints:
         check_int("keep", self.keep, low=1)
 
     def write(self, model: Any) -> None:
-        """Write a file now, and then delete the oldest ones beyond `keep`."""
+        """Write a file now, and then delete the oldest ones beyond `keep`.
+
+        Parameters
+        ----------
+        model : LogisticRegression or DLRM
+            A fitted model.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be written, as ``save`` of a model says.
+
+        Examples
+        --------
+        >>> import os, tempfile, lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     lp.Checkpoints(folder).write(model)
+        ...     os.listdir(folder)
+        ['step-000000000004.safetensors']
+        """
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         model.save(folder / f"step-{model.table_.step:012d}.safetensors")
