@@ -169,7 +169,7 @@ def test_methods_between_classes_say_what_they_do():
 def test_all_public_names_are_looked_at():
     names = set(public_callables())
     assert {"EmbeddingTable.lookup", "DLRM.fit", "LogisticRegression.load", "SGD"} <= names
-    assert RAISES_NOTHING <= names
+    assert names >= RAISES_NOTHING
     assert len(names) > 40
 
 
@@ -234,5 +234,5 @@ def test_no_docstring_is_seen():
 
 
 def test_as_for_what_is_not_there_is_seen():
-    with pytest.raises(AssertionError, match="`EmbeddingTable.find` is not there"):
+    with pytest.raises(AssertionError, match=r"`EmbeddingTable\.find` is not there"):
         looked_up("EmbeddingTable.find", [lp])
