@@ -1,0 +1,44 @@
+"""Sphinx settings: `python -m sphinx -W -n -b html docs build/docs`, which needs no network."""
+
+from lowprec import __version__
+
+project = "lowprec"
+author = "the lowprec authors"
+copyright = author
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+exclude_patterns = ["figures"]
+html_theme = "furo"
+html_title = f"lowprec {version}"
+html_copy_source = False
+html_show_sphinx = False
+
+# Pages are Markdown that GitHub shows as well; headings can be linked to by their words.
+myst_heading_anchors = 3
+
+# Signatures show names and defaults; types and shapes are in the docstrings, as in NumPy's pages.
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autosummary_generate = False
+add_module_names = False
+maximum_signature_line_length = 80
+
+# Sections of docstrings as plain lists: "array_like of float32" is words, and not a name to find.
+napoleon_google_docstring = False
+napoleon_use_param = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Attributes", "params_style")]
+
+# In docstrings, `name` is a link where it is a public name, and code where it is a parameter.
+default_role = "py:obj"
+
+
+def _leave_as_code(app, env, node, contnode):
+    return contnode if node.get("reftype") == "obj" else None
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("missing-reference", _leave_as_code)
