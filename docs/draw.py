@@ -1,4 +1,8 @@
-"""Draws the pictures of these pages: `python docs/draw.py` writes docs/figures/*.svg.
+"""Draws the pictures of these pages.
+
+    python docs/draw.py [FOLDER [NAME ...]]
+
+writes them to docs/figures, or to another folder, all or those that are named.
 
 The same bits every time, for one version of matplotlib and of its fonts.
 """
@@ -293,16 +297,18 @@ def stall():
 FIGURES = [neighbours, spacing, batches, step, stall]
 
 
-def main(folder):
-    """Write every figure to a folder."""
+def main(folder, *names):
+    """Write every figure, or those that are named, to a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
         for draw in FIGURES:
+            if names and draw.__name__ not in names:
+                continue
             figure = draw()
             figure.savefig(folder / f"{draw.__name__}.svg", metadata={"Date": None})
             plt.close(figure)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "figures")
+    main(*(sys.argv[1:] or [Path(__file__).parent / "figures"]))

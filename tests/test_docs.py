@@ -1,0 +1,78 @@
+"""The pages of docs: their blocks run, what they name is there, and their pictures are drawn.
+
+Blocks with prompts are run by pytest itself (``--doctest-glob=docs/*.md``).
+"""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+from docs import draw
+from tests.conftest import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+# Excerpts of what a reader would write, which has been tried in a copy; and what needs a GPU.
+NOT_RUN = ["adding-a-format.md", "adding-a-kernel.md", "adding-an-optimizer.md", "gpu.md"]
+
+every_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix()
+)
+
+
+def python_blocks(text):
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@every_page
+def test_every_block_runs(page):
+    """Prompts, or a page of excerpts; a block with prompts ends with an empty line."""
+    for block in python_blocks(page.read_text()):
+        if page.name in NOT_RUN:
+            ast.parse(block)
+        else:
+            assert block.startswith(">>> "), block
+            assert block.endswith("\n\n"), f"doctest would take the fence for output:\n{block}"
+
+
+def test_pages_that_are_not_run_are_there():
+    assert set(NOT_RUN) <= {page.name for page in PAGES}
+
+
+@every_page
+def test_what_a_page_names_is_there(page):
+    text = page.read_text()
+    paths = re.findall(r"(?<![\w/])(?:benchmarks|docs|examples|lowprec|tests)/[\w./]*\w", text)
+    for path in paths:
+        assert (ROOT / path).exists(), path
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    for name in re.findall(r"`(test_\w+)`", text):
+        assert f"def {name}(" in tests, name
+
+
+@every_page
+def test_links_and_pictures_are_there(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_picture_is_shown():
+    text = "".join(page.read_text() for page in PAGES)
+    for picture in sorted((DOCS / "figures").iterdir()):
+        assert f"figures/{picture.name}" in text
+
+
+def test_pictures_are_those_of_the_script(tmp_path):
+    draw.main(tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in (DOCS / "figures").iterdir()}
+    before = (tmp_path / "neighbours.svg").read_bytes()
+    assert before.startswith(b"<?xml")
+    subprocess.run(
+        [sys.executable, str(DOCS / "draw.py"), str(tmp_path), "neighbours"], check=True, cwd=ROOT
+    )
+    assert (tmp_path / "neighbours.svg").read_bytes() == before
