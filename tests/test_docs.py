@@ -4,14 +4,17 @@ Blocks with prompts are run by pytest itself (``--doctest-glob=docs/*.md``).
 """
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
 
 import pytest
 
+import lowprec as lp
 from docs import draw
 from tests.conftest import ROOT
+from tests.test_docstrings import MODULES, methods
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -58,6 +61,18 @@ def test_links_and_pictures_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_api_has_every_public_name():
+    text = "".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
+    for module, names in MODULES:
+        for name in names:
+            assert inspect.ismodule(getattr(module, name)) or re.search(
+                rf":: {module.__name__}\.{name}\b", text
+            ), name
+    for model in (lp.DLRM, lp.LogisticRegression):
+        directives = text.split(f".. autoclass:: lowprec.{model.__name__}\n")[1].split("```")[0]
+        assert sorted(re.findall(r":: (\w+)", directives)) == methods(model)
 
 
 def test_every_picture_is_shown():
