@@ -8,6 +8,7 @@ quiet_idle_threads()
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
 from lowprec.checkpoint import CheckpointError
+from lowprec.diagnose import PrecisionReport, Recommendation
 from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
 from lowprec.optim import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
@@ -20,6 +21,8 @@ __all__ = [
     "Checkpoints",
     "EmbeddingTable",
     "LogisticRegression",
+    "PrecisionReport",
+    "Recommendation",
     "__version__",
     "datasets",
     "load",

@@ -16,11 +16,12 @@ from lowprec.batch import Batch, Features
 from lowprec.checkpoint import Checkpoint
 from lowprec.checks import check_choice, check_int, check_seed
 from lowprec.device import get_device
+from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, stepped_rows
 from lowprec.kernels.gradients import Gradients
 from lowprec.optim import SGD, optimizer_from_description
 from lowprec.rounding import storage_dtype, word_dtype
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
-from lowprec.workspace import Workspace
+from lowprec.workspace import Fresh, Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
 _KIND = "EmbeddingTable"
@@ -592,26 +593,120 @@ class EmbeddingTable:
         threads: int,
     ) -> None:
         kernels, memory = self._device.kernels, self._workspace
-        coefficients, none = batch.coefficients(), batch.bags[:0]
-        labels, bags = batch.bags, none
-        if coefficients.size:  # found by position, so that is what must be sorted along
-            labels, bags = none, batch.bags
-        gradients = Gradients(grad, bags, coefficients)
-        with self._device.threads(batch.rows.size * _NUMBERS_TO_SORT_AN_ID) as sorters:
-            runs = kernels.group_by_row(
-                batch.rows, labels, self._features.num_rows, self.embedding_dim, memory, sorters
-            )
-        kernels.sum_pieces(runs, gradients)
+        runs, gradients = self._group(batch, grad, memory)
         refuse = self.on_nonfinite == "raise"
-        with self._device.threads(grad.size) as readers:
-            verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory, readers)
-        if refuse and halted is None and verdict.refused:
-            self._raise_nonfinite(grad, verdict.bad_rows, learning_rate)
+        verdict = self._judge(runs, gradients, learning_rate, refuse, halted, memory)
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         self._skipped_rows += self.optimizer.update_rows(
             kernels, self._words, self._state, learning_rate, runs, gradients,
             key, self.rounding == "stochastic", verdict, memory, threads,
         )  # fmt: skip
+
+    def _group(
+        self, batch: Batch, grad: NDArray[np.float32], memory: Fresh, kept: Any = None
+    ) -> tuple[Any, Gradients]:
+        """The positions of a batch by row, or some of them, and what they add to its gradient."""
+        rows, coefficients, none = batch.rows, batch.coefficients(), batch.bags[:0]
+        labels, bags = batch.bags, none
+        if coefficients.size:  # found by position, so that is what must be sorted along
+            labels, bags = none, batch.bags
+        if kept is not None:
+            rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
+        gradients, kernels = Gradients(grad, bags, coefficients), self._device.kernels
+        with self._device.threads(rows.size * _NUMBERS_TO_SORT_AN_ID) as sorters:
+            runs = kernels.group_by_row(
+                rows, labels, self._features.num_rows, self.embedding_dim, memory, sorters
+            )
+        kernels.sum_pieces(runs, gradients)
+        return runs, gradients
+
+    def _judge(
+        self, runs: Any, gradients: Gradients, learning_rate: np.float32, refuse: bool,
+        halted: Any, memory: Fresh,
+    ) -> Any:  # fmt: skip
+        """Whether the steps are finite; raises if they are to be refused at once."""
+        kernels = self._device.kernels
+        with self._device.threads(gradients.grad.size) as readers:
+            verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory, readers)
+        if refuse and halted is None and verdict.refused:
+            self._raise_nonfinite(gradients.grad, verdict.bad_rows, learning_rate)
+        return verdict
+
+    def diagnose(
+        self,
+        indices: ArrayLike | Batch,
+        grad: NDArray[np.float32],
+        offsets: ArrayLike | None = None,
+        pooling: str = "sum",
+        per_sample_weights: ArrayLike | None = None,
+        *,
+        across_features: bool = False,
+        max_numbers: int | None = None,
+    ) -> PrecisionReport:
+        """Tell what low precision makes of the next `update` with these arguments.
+
+        Nothing is changed.
+
+        Parameters
+        ----------
+        indices, grad, offsets, pooling, per_sample_weights, across_features
+            As for `update`.
+        max_numbers : int, optional
+            Look at about so many numbers at most: at every k-th row of the table, with k as large
+            as that takes.  Which ones is a function of the step.  Default: at all of the batch.
+
+        Returns
+        -------
+        PrecisionReport
+            Of the very numbers that the update would store.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError, FloatingPointError
+            As for `update`.
+
+        Notes
+        -----
+        Rows are read and gradients summed on the table's device; the counting is done on the CPU,
+        by one thread, in all formats, which takes longer than an update.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2, optimizer=lp.SGD(2**-14))
+        >>> table.weight[:] = 1.0
+        >>> indices = np.array([3, 1, 3])  # a step of 2**-14 for row 1, and of 2**-13 for row 3
+        >>> report = table.diagnose(indices, grad=np.ones((3, 2), np.float32))
+        >>> report.lost_share  # float16 is 2**-11 apart below 1
+        1.0
+        >>> report.of("float32").lost_share
+        0.0
+        """
+        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        if max_numbers is not None:
+            check_int("max_numbers", max_numbers, low=1)
+        flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
+        return self._diagnose(batch, flat_grad, max_numbers, self.on_nonfinite == "raise")
+
+    def _diagnose(
+        self, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
+    ) -> PrecisionReport:
+        """`diagnose` of checked arguments; rows without a finite step are counted or refused."""
+        learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
+        kept, rows = None, batch.rows
+        if max_numbers is not None and rows.size * self.embedding_dim > max_numbers:
+            every = -(-rows.size * self.embedding_dim // max_numbers)
+            kept = self._device.xp.flatnonzero(rows % every == scattered(self._step) % every)
+            rows = rows[kept]
+        stepped = no_rows(self.embedding_dim)
+        if rows.size:
+            memory = Fresh(self._device)
+            runs, gradients = self._group(batch, grad, memory, kept)
+            if refuse:
+                self._judge(runs, gradients, learning_rate, refuse, None, memory)
+            stepped = stepped_rows(self._device, self._words, runs, gradients)
+        key = stream_key(self.seed, STREAM_UPDATE, self._step)
+        return report_on(self.dtype.name, self.rounding, *stepped, learning_rate, key)
 
     def _halve(self, seeds: Iterator[int]) -> None:
         """Halve all weights, which is exact but for subnormal ones; a seed for each piece."""

@@ -76,6 +76,7 @@ def call_table_kernels(kernels, word):
     runs = kernels.group_by_row(rows, bags, 12, columns, Memory, 1)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):
         kernels.sum_pieces(runs, gradients)
+        kernels.sum_runs(runs, gradients, grad)
         verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory, 1)
         kernels.update_sgd(
             weight, runs, gradients, np.float32(0.1), np.uint64(0), True, verdict, Memory, 1

@@ -7,7 +7,7 @@ from lowprec.kernels.cpu.dense import (
     note_nonfinite,
     update_dense_sgd,
 )
-from lowprec.kernels.cpu.gradients import judge, sum_pieces
+from lowprec.kernels.cpu.gradients import judge, sum_pieces, sum_runs
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
@@ -36,6 +36,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
+    "sum_runs",
     "update_dense_sgd",
     "update_sgd",
 ]

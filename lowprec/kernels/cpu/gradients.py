@@ -97,6 +97,16 @@ def sum_run(runs, gradients, run, total):
             total[c] += runs.pieces[piece, c]
 
 
+@njit(**PARALLEL)
+def sum_runs(runs, gradients, sums):
+    """``sums[place]`` = the gradient of the row whose run begins at a place of the sorted batch.
+
+    The other places are left as they are.
+    """
+    for run in prange(runs.starts.size - 1):
+        sum_run(runs, gradients, np.uint64(run), sums[np.int64(runs.starts[run])])
+
+
 @njit(**SERIAL)
 def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
     """The rows of up to WIDTH runs and their gradients of one column, as `sum_run` gives them."""

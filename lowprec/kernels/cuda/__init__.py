@@ -8,7 +8,7 @@ from lowprec.kernels.cuda.dense import (
     note_nonfinite,
     update_dense_sgd,
 )
-from lowprec.kernels.cuda.gradients import judge, sum_pieces
+from lowprec.kernels.cuda.gradients import judge, sum_pieces, sum_runs
 from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
@@ -37,6 +37,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
+    "sum_runs",
     "update_dense_sgd",
     "update_sgd",
 ]

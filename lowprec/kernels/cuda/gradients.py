@@ -142,6 +142,38 @@ def sum_pieces(runs, gradients):
         launch(_run_sum_pieces, runs.order.size * int(how.lanes), sum_of(runs, gradients), how)
 
 
+class _Sums(NamedTuple):
+    of: Sum
+    sums: np.ndarray
+
+
+@njit(**THREAD)
+def _sum_runs(thread, threads, arrays, how):
+    order, columns, lane = arrays.of.order, arrays.sums.shape[1], thread % how.lanes
+    for place in range(thread // how.lanes, order.size, threads // how.lanes):
+        if not begins_run(order, place):
+            continue
+        for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
+            block = sum_run(arrays.of, how, place, column, zeros(arrays.sums, CHUNK))
+            store_wide(block, arrays.sums, place * columns + column)
+        for column in range(how.wide + lane, columns, how.lanes):
+            number = sum_run(arrays.of, how, place, column, zeros(arrays.sums, 1))
+            store_wide(number, arrays.sums, place * columns + column)
+
+
+_run_sum_runs = kernel(_sum_runs)
+
+
+def sum_runs(runs, gradients, sums):
+    """``sums[place]`` = the gradient of the row whose run begins at a place of the sorted batch.
+
+    The other places are left as they are.
+    """
+    how = sum_numbers(runs, gradients, sums)
+    arrays = _Sums(sum_of(runs, gradients), sums)
+    launch(_run_sum_runs, runs.order.size * int(how.lanes), arrays, how)
+
+
 class _Largest(NamedTuple):
     x: np.ndarray
     largest: np.ndarray

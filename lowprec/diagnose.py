@@ -1,0 +1,352 @@
+"""What low precision does to the steps of a training: counted, not guessed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lowprec.checks import check_int
+from lowprec.kernels.cpu.precision import survey
+from lowprec.kernels.gradients import ROW_SHIFT
+from lowprec.rounding import storage_dtype, word_dtype
+from lowprec.scalar.formats import FORMATS
+from lowprec.scalar.precision import Limits
+from lowprec.threads import before_kernels
+
+_FLOAT32 = np.finfo(np.float32)
+# from the smallest to the largest, the more exact first among equals
+_LIMITS = {
+    fmt.name: Limits(
+        np.float64(2.0**-fmt.mantissa_bits), np.float32(fmt.min_normal), np.float32(fmt.max_finite)
+    )
+    for fmt in sorted(FORMATS, key=lambda fmt: (fmt.storage.itemsize, -fmt.mantissa_bits))
+} | {"float32": Limits(np.float64(_FLOAT32.eps), _FLOAT32.smallest_normal, _FLOAT32.max)}
+
+
+@dataclass(frozen=True)
+class FormatCounts:
+    """What one format does to the steps of a `PrecisionReport`."""
+
+    lost: int = 0
+    lost_mass: float = 0.0
+    subnormal: int = 0
+    saturated: int = 0
+    noise: float = 0.0
+    error: float = 0.0
+    squared_error: float = 0.0
+
+    def __add__(self, other: FormatCounts) -> FormatCounts:
+        return FormatCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A format and a rounding for tables, and the numbers that speak for them.
+
+    Parameters
+    ----------
+    dtype : str
+        The storage format.
+    rounding : {"stochastic", "nearest"}
+        How to round.
+    reason : str
+        Why, in words, with the numbers that it rests on.
+
+    Raises
+    ------
+    TypeError
+        If an argument is missing.
+
+    Examples
+    --------
+    >>> import lowprec as lp
+    >>> print(lp.Recommendation("float16", "stochastic", "nearest would lose 60 % of the steps."))
+    float16, stochastic: nearest would lose 60 % of the steps.
+    """
+
+    dtype: str
+    rounding: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.dtype}, {self.rounding}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class PrecisionReport:
+    """What low precision does to updates of a table: counts, which add up over updates.
+
+    `EmbeddingTable.diagnose` makes one, and `fit` with `diagnose`.  A *number* here is one weight,
+    a row and a column; its *step* is ``-learning_rate * gradient``, the gradients of equal rows
+    summed.  Everything is told for the table's own format; `of` tells it for another one.
+
+    Parameters
+    ----------
+    dtype : str
+        The storage format that the properties are about.
+    rounding : {"stochastic", "nearest"}
+        How the table rounds.
+    updates : int
+        Updates that were looked at.
+    rows, skipped_rows : int
+        Rows that these stepped, as far as they were looked at, and left out as their gradient is
+        not finite.
+    weights, nonfinite : int
+        Numbers of these rows that are finite after the step, and that are inf or NaN.
+    steps : int
+        How many of `weights` have a step that is not zero.
+    mass, energy : float
+        The sums of the sizes and of the squares of the steps.
+    formats : mapping of str to FormatCounts
+        What each format does to them.
+
+    Attributes
+    ----------
+    lost, lost_share, lost_mass_share, subnormal, saturated, mean_error, rms_error, noise_share
+        See the properties.
+
+    Raises
+    ------
+    TypeError
+        If an argument is missing.
+
+    Notes
+    -----
+    Shares of nothing are 0.  What a report says of other formats is what they would do to these
+    steps, from these weights, rounded to nearest: a training in such a format would take others.
+
+    Examples
+    --------
+    >>> import numpy as np, lowprec as lp
+    >>> table = lp.EmbeddingTable(4, embedding_dim=2, optimizer=lp.SGD(1.0))
+    >>> table.weight[:] = 1.0
+    >>> grad = np.array([[2**-14, 2**-9]], np.float32)
+    >>> report = table.diagnose(np.array([3]), grad)
+    >>> report.steps, report.lost, report.lost_share  # float16 is 2**-11 apart below 1
+    (2, 1, 0.5)
+    >>> report.of("bfloat16").lost
+    2
+    >>> (report + report).lost
+    2
+    """
+
+    dtype: str
+    rounding: str
+    updates: int
+    rows: int
+    skipped_rows: int
+    weights: int
+    nonfinite: int
+    steps: int
+    mass: float
+    energy: float
+    formats: Mapping[str, FormatCounts]
+
+    def __add__(self, other: PrecisionReport) -> PrecisionReport:
+        if not isinstance(other, PrecisionReport):
+            return NotImplemented
+        if (self.dtype, self.rounding) != (other.dtype, other.rounding):
+            raise ValueError(
+                f"reports of {self.dtype}, {self.rounding} and of {other.dtype}, {other.rounding} "
+                "do not add up"
+            )
+        added = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(self)
+            if f.name not in ("dtype", "rounding", "formats")
+        }
+        formats = {name: self.formats[name] + other.formats[name] for name in self.formats}
+        return PrecisionReport(self.dtype, self.rounding, **added, formats=formats)
+
+    def of(self, dtype: DTypeLike) -> PrecisionReport:
+        """The same steps in another format.
+
+        Parameters
+        ----------
+        dtype : str or dtype
+            As for `EmbeddingTable`.
+
+        Returns
+        -------
+        PrecisionReport
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is not a storage format.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2, dtype="float32")
+        >>> report = table.diagnose(np.array([3]), np.ones((1, 2), np.float32))
+        >>> report.of("float16").dtype
+        'float16'
+        """
+        return replace(self, dtype=storage_dtype(dtype).name)
+
+    @property
+    def _counts(self) -> FormatCounts:
+        return self.formats[self.dtype]
+
+    @property
+    def lost(self) -> int:
+        """How many steps rounding to nearest leaves where they were."""
+        return self._counts.lost
+
+    @property
+    def lost_share(self) -> float:
+        """`lost` as a share of `steps`."""
+        return _share(self.lost, self.steps)
+
+    @property
+    def lost_mass_share(self) -> float:
+        """The sizes of these steps as a share of the sizes of all."""
+        return _share(self._counts.lost_mass, self.mass)
+
+    @property
+    def subnormal(self) -> int:
+        """How many weights are below the smallest normal number after the step, and not zero."""
+        return self._counts.subnormal
+
+    @property
+    def saturated(self) -> int:
+        """How many finite weights are beyond the largest finite number, where they are stored."""
+        return self._counts.saturated
+
+    @property
+    def mean_error(self) -> float:
+        """The mean error of the table's own rounding along the step, in distances of neighbours.
+
+        Below 0 where weights move less far than they should.  Saturated weights are left out.
+        """
+        return _share(self._counts.error, self.steps)
+
+    @property
+    def rms_error(self) -> float:
+        """The root of the mean square of that error."""
+        return float(np.sqrt(_share(self._counts.squared_error, self.steps)))
+
+    @property
+    def noise_share(self) -> float:
+        """The variance that stochastic rounding adds, over the sum of the squares of the steps.
+
+        Below 1, rounding adds less than the steps themselves, gradient noise and all.
+        """
+        return _share(self._counts.noise, self.energy)
+
+    def __str__(self) -> str:
+        limits = _LIMITS[self.dtype]
+        own = [
+            ("steps lost by nearest", _percent(self.lost_share), f"{self.lost:,} of {self.steps:,}"),
+            ("movement lost by nearest", _percent(self.lost_mass_share), "by the sizes of steps"),
+            (
+                "weights subnormal", _percent(_share(self.subnormal, self.weights)),
+                f"not zero, and below {limits.min_normal:.2g}",
+            ),
+            (
+                "weights saturated", _percent(_share(self.saturated, self.weights)),
+                f"beyond {limits.max_finite:.5g}",
+            ),
+            ("rows skipped", f"{self.skipped_rows:,}", "their gradient is not finite"),
+            ("mean rounding error", f"{self.mean_error:+.4f}", "neighbours, along the step"),
+            ("rms rounding error", f"{self.rms_error:.4f}", "neighbours"),
+        ]  # fmt: skip
+        if self.nonfinite:
+            own.append(("weights not finite", f"{self.nonfinite:,}", "in none of the above"))
+        others = [
+            f"  {name:<16}{_percent(told.lost_share):>15}{_percent(told.lost_mass_share):>15}"
+            f"{_ratio(told.noise_share):>21}{told.saturated:>11,}"
+            for name, told in ((name, self.of(name)) for name in reversed(_LIMITS))
+        ]
+        return "\n".join(
+            [
+                f"{self.dtype}, {self.rounding}: {self.updates:,} updates, {self.rows:,} rows",
+                *(f"  {name:<26}{value:>10}  {note}" for name, value, note in own),
+                f"  {'in other formats':<16}{'steps lost':>15}{'movement lost':>15}"
+                f"{'noise of stochastic':>21}{'saturated':>11}",
+                *others,
+            ]
+        )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _percent(share: float) -> str:
+    """Two decimals, and never 0 for what is not nothing."""
+    return "< 0.01 %" if 0 < share < 0.00005 else f"{100 * share:.2f} %"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2g}" if value < 1000 else f"{value:.0e}"
+
+
+# --- how a table is looked at ---
+
+
+def scattered(step: int) -> int:
+    """A number that has nothing to do with its neighbours', for each step."""
+    return zlib.crc32(step.to_bytes(8, "little"))
+
+
+def no_rows(columns: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """`stepped_rows` of a batch without any."""
+    nothing = np.empty((0, columns), np.float32)
+    return np.empty(0, np.uint32), nothing, nothing
+
+
+def stepped_rows(
+    device: Any, words: Any, runs: Any, gradients: Any
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.float32]]:
+    """The rows of a batch (n,), what they hold and their summed gradients (n, columns).
+
+    In the memory of the host.
+    """
+    xp, kernels, columns = device.xp, device.kernels, words.shape[1]
+    rows = (runs.order >> ROW_SHIFT).astype(np.uint32)
+    begins = xp.ones(rows.size, np.bool_)
+    begins[1:] = rows[1:] != rows[:-1]
+    places = xp.flatnonzero(begins)
+    rows = rows[places]
+    sums = device.empty((runs.order.size, columns), np.float32)
+    held = device.empty((rows.size, columns), np.float32)
+    with device.threads(sums.size) as threads:
+        kernels.sum_runs(runs, gradients, sums)
+        kernels.gather(words, rows, held, threads)
+    return device.to_host(rows), device.to_host(held), device.to_host(sums[places])
+
+
+def report_on(
+    dtype: str, rounding: str, rows: NDArray[np.uint32], held: NDArray[np.float32],
+    gradients: NDArray[np.float32], learning_rate: np.float32, key: np.uint64,
+) -> PrecisionReport:  # fmt: skip
+    """The report on one update of these rows of a table, whose random bits are those of `key`."""
+    before_kernels()
+    with np.errstate(over="ignore", invalid="ignore"):
+        good = np.isfinite(gradients * learning_rate).all(axis=1)
+    if not good.all():
+        rows, held, gradients = rows[good], held[good], gradients[good]
+    found = {
+        name: survey(
+            held, gradients, learning_rate, rows, key, rounding == "stochastic",
+            word_dtype(storage_dtype(name)).type(0), limits,
+        )
+        for name, limits in _LIMITS.items()
+    }  # fmt: skip
+    own = found[dtype]
+    return PrecisionReport(
+        dtype, rounding, updates=1, rows=len(rows), skipped_rows=int((~good).sum()),
+        weights=own.weights, nonfinite=own.nonfinite, steps=own.steps, mass=own.mass,
+        energy=own.energy,
+        formats={
+            name: FormatCounts(*(getattr(counts, f.name) for f in fields(FormatCounts)))
+            for name, counts in found.items()
+        },
+    )  # fmt: skip
