@@ -8,7 +8,7 @@ quiet_idle_threads()
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
 from lowprec.checkpoint import CheckpointError
-from lowprec.diagnose import PrecisionReport, Recommendation
+from lowprec.diagnose import Diagnose, PrecisionReport, Recommendation
 from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
 from lowprec.optim import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
@@ -19,6 +19,7 @@ __all__ = [
     "SGD",
     "CheckpointError",
     "Checkpoints",
+    "Diagnose",
     "EmbeddingTable",
     "LogisticRegression",
     "PrecisionReport",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,7 @@ from lowprec import checkpoint
 from lowprec.batch import Features
 from lowprec.checks import check_int, check_seed
 from lowprec.device import get_device
+from lowprec.diagnose import Diagnose, PrecisionReport
 from lowprec.losses import logistic_loss
 from lowprec.models.data import Minibatch, Samples, check_samples
 from lowprec.models.saving import (
@@ -71,6 +74,8 @@ class Recommender(ABC):
     # What training makes.
     table_: EmbeddingTable
     num_dense_: int
+    precision_history_: list[tuple[int, PrecisionReport]]
+    _diagnose: Diagnose | None = None
     _position: _Position | None = None
 
     # --- the model: one subclass each ---
@@ -111,6 +116,12 @@ class Recommender(ABC):
         return False
 
     def _update_table(self, batch: Minibatch, dembeddings: NDArray[np.float32]) -> None:
+        step = self.table_.step
+        if self._diagnose is not None and step % self._diagnose.every_batches == 0:
+            flat = dembeddings.reshape(-1, self.table_.embedding_dim)
+            # what is not finite is left to the update
+            report = self.table_._diagnose(batch.ids, flat, self._diagnose.max_numbers, False)
+            self.precision_history_.append((step, report))
         self.table_._update(batch.ids, dembeddings, self._watch.halted)
 
     def _step(self, batch: Samples) -> Any:
@@ -140,6 +151,7 @@ class Recommender(ABC):
         callback: Callable[[Any, int], None] | None = None,
         save: Checkpoints | None = None,
         resume: str | os.PathLike[str] | None = None,
+        diagnose: Diagnose | None = None,
     ) -> Any:
         """Train from scratch, `epochs` times over the samples; or go on with such a training.
 
@@ -163,6 +175,8 @@ class Recommender(ABC):
             after the last batch of that file, and ends with the bits of a training that was never
             interrupted.  The samples and the parameters must be those of that training; `epochs`
             may be more.
+        diagnose : Diagnose, optional
+            Which steps to diagnose, for `precision_`.  Changes no bit of the training.
 
         Returns
         -------
@@ -190,6 +204,7 @@ class Recommender(ABC):
         (100, 6000)
         """
         self._check_parameters(step=0)
+        _check_diagnose(diagnose)
         if save is not None and not isinstance(save, Checkpoints):
             raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
         samples = self._check_samples(X, y, fitted=False)
@@ -198,6 +213,7 @@ class Recommender(ABC):
             begun = _Position(0, 0, len(samples))
         else:
             begun = self._resume(newest(resume), samples)
+        self._diagnose = diagnose
         self._position, rng = begun, np.random.default_rng([self.seed, 1])
         done = begun.epoch * len(samples) + begun.done
         after_batch = save.after_batches(self) if save else _nothing
@@ -217,7 +233,9 @@ class Recommender(ABC):
             save.write(self)
         return self
 
-    def partial_fit(self, X: Sequence[ArrayLike], y: ArrayLike) -> Any:
+    def partial_fit(
+        self, X: Sequence[ArrayLike], y: ArrayLike, *, diagnose: Diagnose | None = None
+    ) -> Any:
         """Train once over the samples in the order they have, from where training stands.
 
         The first call makes the model, as `fit` does; parameters set since then are used from the
@@ -227,6 +245,8 @@ class Recommender(ABC):
         ----------
         X, y
             As for `fit`.
+        diagnose : Diagnose, optional
+            As for `fit`; reports are added to those of calls before.
 
         Returns
         -------
@@ -248,6 +268,7 @@ class Recommender(ABC):
         20
         """
         fitted = self._is_fitted()
+        _check_diagnose(diagnose)
         self._check_parameters(step=self.table_.step if fitted else 0)
         samples = self._check_samples(X, y, fitted=fitted)
         if fitted:
@@ -255,7 +276,7 @@ class Recommender(ABC):
             self.table_.optimizer = self._optimizer_of_table()
         else:
             self._start(samples)
-        self._position = None
+        self._diagnose, self._position = diagnose, None
         with self._progress(len(samples)) as report:
             self._train(samples, None, report)
         return self
@@ -359,6 +380,16 @@ class Recommender(ABC):
         """
         clicked = self.decision_function(X) > 0
         return self.classes_[clicked.astype(np.int64)]
+
+    @property
+    def precision_(self) -> PrecisionReport | None:
+        """What low precision did to the steps that were diagnosed: the sum of their reports.
+
+        None where none were.  `precision_history_` has each report with the number of its step.
+        """
+        if not self._is_fitted() or not self.precision_history_:
+            return None
+        return functools.reduce(operator.add, (report for _, report in self.precision_history_))
 
     # --- files ---
 
@@ -614,6 +645,7 @@ class Recommender(ABC):
         device = get_device(self.device)
         self._memory, self._staging = Workspace(device), Staging(device)
         self.classes_ = np.array([0, 1])
+        self.precision_history_ = []
         self.num_dense_ = num_dense
 
     def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
@@ -671,6 +703,9 @@ class Recommender(ABC):
             self._watch.look(now=True)
         except DivergenceError as diverged:
             self.table_._step = diverged.step  # nothing was written since then
+            self.precision_history_ = [
+                told for told in self.precision_history_ if told[0] < diverged.step
+            ]
             raise
 
     def _resume(self, path: os.PathLike[str], samples: Samples) -> _Position:
@@ -721,6 +756,11 @@ class Recommender(ABC):
 
         with bar:
             yield report
+
+
+def _check_diagnose(diagnose: Any) -> None:
+    if diagnose is not None and not isinstance(diagnose, Diagnose):
+        raise TypeError(f"diagnose must be a lowprec.Diagnose, got {diagnose!r}")
 
 
 class _RunningMean:

@@ -50,14 +50,14 @@ def survey(before, gradients, learning_rate, rows, key, stochastic, like, limits
                 continue
             weights += 1
             step = -np.float64(learning_rate) * np.float64(gradients[r, c])
-            if step != 0.0:
-                steps += 1
-                mass += abs(step)
-                energy += step * step
-                if decode(round_nearest(exact, like)) == weight:
-                    lost += 1
-                    lost_mass += abs(step)
-            subnormal += exact != 0.0 and abs(exact) < limits.min_normal
+            mass += abs(step)
+            energy += step * step
+            # without branches, as which steps are lost is hard to predict
+            stays = (step != 0.0) & (decode(round_nearest(exact, like)) == weight)
+            steps += step != 0.0
+            lost += stays
+            lost_mass += np.float64(stays) * abs(step)
+            subnormal += (exact != 0.0) & (abs(exact) < limits.min_normal)
             if abs(exact) > limits.max_finite:
                 saturated += 1
                 continue
