@@ -16,6 +16,7 @@ from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.rounding import storage_dtype, word_dtype
 from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.precision import Limits
+from lowprec.schedules import check_rate
 from lowprec.threads import before_kernels
 
 _FLOAT32 = np.finfo(np.float32)
@@ -278,6 +279,59 @@ class PrecisionReport:
         """
         return _share(self._counts.noise, self.energy)
 
+    def recommend(self, max_noise: float = 0.1) -> Recommendation:
+        """The smallest format that stores these steps with little noise, and what speaks for it.
+
+        Parameters
+        ----------
+        max_noise : float, default 0.1
+            The most that `noise_share` may be.
+
+        Returns
+        -------
+        Recommendation
+            Of the smallest formats in which no weight saturates and the noise of stochastic
+            rounding is at most `max_noise`, the one with the least noise; float32 if there is none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `max_noise` is not a number, or is negative; or if there are no steps to judge by.
+
+        Notes
+        -----
+        It is about the steps of this report and no others: late in a training steps are smaller,
+        and other learning rates make other steps.  ``docs/diagnose.md`` tells what more noise was
+        measured to do to a model.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(100, embedding_dim=16, optimizer=lp.SGD(1e-3), seed=0)
+        >>> grad = np.random.default_rng(0).normal(size=(100, 16)).astype(np.float32)
+        >>> report = table.diagnose(np.arange(100), grad)
+        >>> report.recommend().dtype, report.recommend(max_noise=1.0).dtype
+        ('float16', 'bfloat16')
+        """
+        check_rate("max_noise", max_noise)
+        if not self.steps:
+            raise ValueError("this report has no steps to judge a format by")
+        fitting = [
+            told
+            for told in map(self.of, _LIMITS)
+            if told.dtype == "float32" or (not told.saturated and told.noise_share <= max_noise)
+        ]
+        best = min(fitting, key=lambda told: (storage_dtype(told.dtype).itemsize, told.noise_share))
+        smaller = [
+            told
+            for told in map(self.of, _LIMITS)
+            if storage_dtype(told.dtype).itemsize * 2 == storage_dtype(best.dtype).itemsize
+        ]
+        rounding = "nearest" if best.dtype == "float32" else "stochastic"
+        reasons = [_reason(best, max_noise), *(_reason_against(told) for told in smaller)]
+        basis = f"Seen in {self.updates:,} updates, {self.steps:,} steps."
+        return Recommendation(best.dtype, rounding, " ".join([*reasons, basis]))
+
     def __str__(self) -> str:
         limits = _LIMITS[self.dtype]
         own = [
@@ -299,7 +353,7 @@ class PrecisionReport:
             own.append(("weights not finite", f"{self.nonfinite:,}", "in none of the above"))
         others = [
             f"  {name:<16}{_percent(told.lost_share):>15}{_percent(told.lost_mass_share):>15}"
-            f"{_ratio(told.noise_share):>21}{told.saturated:>11,}"
+            f"{_percent(told.noise_share):>21}{told.saturated:>11,}"
             for name, told in ((name, self.of(name)) for name in reversed(_LIMITS))
         ]
         return "\n".join(
@@ -313,17 +367,30 @@ class PrecisionReport:
         )
 
 
+def _reason(told: PrecisionReport, max_noise: float) -> str:
+    if told.dtype == "float32":
+        return f"no smaller format stays below a noise of {_percent(max_noise)} without saturating."
+    return (
+        f"no weight saturates, and stochastic rounding adds {_percent(told.noise_share)} to the "
+        f"mean square of the steps; rounding to nearest would lose {_percent(told.lost_share)} of "
+        f"the steps, {_percent(told.lost_mass_share)} of the movement."
+    )
+
+
+def _reason_against(told: PrecisionReport) -> str:
+    saturated = f" and saturate {told.saturated:,} weights" if told.saturated else ""
+    return f"{told.dtype} would add {_percent(told.noise_share)}{saturated}."
+
+
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
 def _percent(share: float) -> str:
     """Two decimals, and never 0 for what is not nothing."""
-    return "< 0.01 %" if 0 < share < 0.00005 else f"{100 * share:.2f} %"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.2g}" if value < 1000 else f"{value:.0e}"
+    if 0 < share < 0.00005:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %" if share < 10 else f"{100 * share:,.0f} %"
 
 
 # --- how a table is looked at ---
