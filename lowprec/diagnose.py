@@ -279,19 +279,23 @@ class PrecisionReport:
         """
         return _share(self._counts.noise, self.energy)
 
-    def recommend(self, max_noise: float = 0.1) -> Recommendation:
-        """The smallest format that stores these steps with little noise, and what speaks for it.
+    def recommend(self, max_noise: float = 1.0, *, eight_bits: bool = False) -> Recommendation:
+        """The smallest format that stores these steps without much noise, and what speaks for it.
 
         Parameters
         ----------
-        max_noise : float, default 0.1
-            The most that `noise_share` may be.
+        max_noise : float, default 1.0
+            The most that `noise_share` may be.  With 1, rounding adds as much variance as the
+            steps have, which costs a rate of 1/t a factor of two (``docs/theory.md``).
+        eight_bits : bool, default False
+            Whether the 8-bit formats are considered, which cost quality in what was measured
+            (``docs/diagnose.md``).
 
         Returns
         -------
         Recommendation
-            Of the smallest formats in which no weight saturates and the noise of stochastic
-            rounding is at most `max_noise`, the one with the least noise; float32 if there is none.
+            Of the smallest formats in which no weight saturates and the noise is not more than
+            that, the one with the least; float32 if there is none.
 
         Raises
         ------
@@ -301,8 +305,7 @@ class PrecisionReport:
         Notes
         -----
         It is about the steps of this report and no others: late in a training steps are smaller,
-        and other learning rates make other steps.  ``docs/diagnose.md`` tells what more noise was
-        measured to do to a model.
+        and other learning rates make other steps.
 
         Examples
         --------
@@ -310,27 +313,24 @@ class PrecisionReport:
         >>> table = lp.EmbeddingTable(100, embedding_dim=16, optimizer=lp.SGD(1e-3), seed=0)
         >>> grad = np.random.default_rng(0).normal(size=(100, 16)).astype(np.float32)
         >>> report = table.diagnose(np.arange(100), grad)
-        >>> report.recommend().dtype, report.recommend(max_noise=1.0).dtype
-        ('float16', 'bfloat16')
+        >>> report.recommend().dtype, report.recommend(max_noise=1e-6).dtype
+        ('float16', 'float32')
         """
         check_rate("max_noise", max_noise)
         if not self.steps:
             raise ValueError("this report has no steps to judge a format by")
+        considered = [self.of(name) for name in _LIMITS if eight_bits or _itemsize(name) > 1]
         fitting = [
             told
-            for told in map(self.of, _LIMITS)
+            for told in considered
             if told.dtype == "float32" or (not told.saturated and told.noise_share <= max_noise)
         ]
-        best = min(fitting, key=lambda told: (storage_dtype(told.dtype).itemsize, told.noise_share))
-        smaller = [
-            told
-            for told in map(self.of, _LIMITS)
-            if storage_dtype(told.dtype).itemsize * 2 == storage_dtype(best.dtype).itemsize
-        ]
+        best = min(fitting, key=lambda told: (_itemsize(told.dtype), told.noise_share))
         rounding = "nearest" if best.dtype == "float32" else "stochastic"
-        reasons = [_reason(best, max_noise), *(_reason_against(told) for told in smaller)]
+        reasons = [_reason_for(best, max_noise)]
+        reasons += [_reason_against(told) for told in considered if told is not best]
         basis = f"Seen in {self.updates:,} updates, {self.steps:,} steps."
-        return Recommendation(best.dtype, rounding, " ".join([*reasons, basis]))
+        return Recommendation(best.dtype, rounding, " ".join([*filter(None, reasons), basis]))
 
     def __str__(self) -> str:
         limits = _LIMITS[self.dtype]
@@ -367,9 +367,13 @@ class PrecisionReport:
         )
 
 
-def _reason(told: PrecisionReport, max_noise: float) -> str:
+def _itemsize(dtype: str) -> int:
+    return storage_dtype(dtype).itemsize
+
+
+def _reason_for(told: PrecisionReport, max_noise: float) -> str:
     if told.dtype == "float32":
-        return f"no smaller format stays below a noise of {_percent(max_noise)} without saturating."
+        return f"others saturate, or stochastic rounding adds more than {_percent(max_noise)}."
     return (
         f"no weight saturates, and stochastic rounding adds {_percent(told.noise_share)} to the "
         f"mean square of the steps; rounding to nearest would lose {_percent(told.lost_share)} of "
@@ -378,6 +382,8 @@ def _reason(told: PrecisionReport, max_noise: float) -> str:
 
 
 def _reason_against(told: PrecisionReport) -> str:
+    if told.dtype == "float32":
+        return ""
     saturated = f" and saturate {told.saturated:,} weights" if told.saturated else ""
     return f"{told.dtype} would add {_percent(told.noise_share)}{saturated}."
 

@@ -17,6 +17,7 @@ KEYS = [
     "table_bytes",
     "peak_rss_bytes",
     "samples_per_second",
+    "precision",
 ]
 
 
@@ -59,6 +60,13 @@ def test_criteo_rows(root, tmp_path, model, epochs):
         assert run["roc_auc"] > 0.75
         assert run["peak_rss_bytes"] > run["table_bytes"]
         assert run["samples_per_second"] > 0
+        assert run["precision"]["steps"] > 10_000
+        assert run["precision"]["formats"]["float16"]["saturated"] == 0
+        assert run["precision"]["recommendation"]["dtype"] == "float16"
+    said, lost = (runs[i]["precision"]["lost_share_float16"] for i in (2, 1))
+    assert said == pytest.approx(lost, rel=0.1)
+    assert "lost by the nearest run" in done.stdout
+    assert "recommended: float16, stochastic" in done.stdout
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "float16 stochastic" in done.stdout
 
