@@ -34,7 +34,7 @@ from processes import peak_memory, run_in_child
 import lowprec as lp
 
 CURVE_POINTS = 20
-DIAGNOSE_EVERY = 20  # batches
+DIAGNOSED_STEPS = 100
 TEST_SHARE = 0.2
 
 
@@ -158,7 +158,9 @@ def run(options: argparse.Namespace, dtype: str, rounding: str) -> dict[str, Any
     (X, y), (X_test, y_test) = data.train, data.test
     model = make_model(options, data, dtype, rounding)
     curve = Curve(X_test, y_test, model.epochs * len(y))
-    model.fit(X, y, callback=curve, diagnose=lp.Diagnose(every_batches=DIAGNOSE_EVERY))
+    steps = model.epochs * math.ceil(len(y) / model.batch_size)
+    diagnose = lp.Diagnose(every_batches=max(1, steps // DIAGNOSED_STEPS))
+    model.fit(X, y, callback=curve, diagnose=diagnose)
     p = probability(model, X_test)
     return {
         "dtype": dtype,
@@ -206,16 +208,16 @@ def format_precision(runs: list[dict[str, Any]]) -> str:
     stochastic, nearest = found[report.STOCHASTIC.name], found[report.NEAREST.name]
     float32 = found["float32 nearest"]
     said = [
-        f"  {said_by:<38}{told.lost_share:>8.2%} of the steps, {told.lost_mass_share:.2%} of the way"
-        for said_by, told in (
-            ("said by the float32 run", float32.of("float16")),
-            ("said by the stochastic run", stochastic),
-            ("lost by the nearest run", nearest),
-        )
+        ("said by the float32 run", float32.of("float16")),
+        ("said by the stochastic run", stochastic),
+        ("lost by the nearest run", nearest),
     ]
-    return "\n".join(
-        [str(stochastic), f"recommended: {stochastic.recommend()}", "lost by nearest:", *said]
-    )
+    lines = [
+        f"  {who:<38}{told.lost_share:>8.2%} of the steps, {told.lost_mass_share:.2%} of movement"
+        for who, told in said
+    ]
+    recommended = f"recommended: {stochastic.recommend()}"
+    return "\n".join([str(stochastic), recommended, "float16, rounded to nearest:", *lines])
 
 
 def precision_as_json(told: lp.PrecisionReport) -> dict[str, Any]:

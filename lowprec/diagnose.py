@@ -334,36 +334,33 @@ class PrecisionReport:
 
     def __str__(self) -> str:
         limits = _LIMITS[self.dtype]
-        own = [
-            ("steps lost by nearest", _percent(self.lost_share), f"{self.lost:,} of {self.steps:,}"),
+        subnormal, saturated = (_share(n, self.weights) for n in (self.subnormal, self.saturated))
+        all_steps = f"{self.steps:,}"
+        lines = [
+            ("steps lost by nearest", _percent(self.lost_share), f"{self.lost:,} of {all_steps}"),
             ("movement lost by nearest", _percent(self.lost_mass_share), "by the sizes of steps"),
-            (
-                "weights subnormal", _percent(_share(self.subnormal, self.weights)),
-                f"not zero, and below {limits.min_normal:.2g}",
-            ),
-            (
-                "weights saturated", _percent(_share(self.saturated, self.weights)),
-                f"beyond {limits.max_finite:.5g}",
-            ),
+            ("weights subnormal", _percent(subnormal), f"not 0, below {limits.min_normal:.2g}"),
+            ("weights saturated", _percent(saturated), f"beyond {limits.max_finite:.5g}"),
             ("rows skipped", f"{self.skipped_rows:,}", "their gradient is not finite"),
             ("mean rounding error", f"{self.mean_error:+.4f}", "neighbours, along the step"),
             ("rms rounding error", f"{self.rms_error:.4f}", "neighbours"),
-        ]  # fmt: skip
-        if self.nonfinite:
-            own.append(("weights not finite", f"{self.nonfinite:,}", "in none of the above"))
-        others = [
-            f"  {name:<16}{_percent(told.lost_share):>15}{_percent(told.lost_mass_share):>15}"
-            f"{_percent(told.noise_share):>21}{told.saturated:>11,}"
-            for name, told in ((name, self.of(name)) for name in reversed(_LIMITS))
         ]
+        if self.nonfinite:
+            lines.append(("weights not finite", f"{self.nonfinite:,}", "in none of the above"))
         return "\n".join(
             [
                 f"{self.dtype}, {self.rounding}: {self.updates:,} updates, {self.rows:,} rows",
-                *(f"  {name:<26}{value:>10}  {note}" for name, value, note in own),
-                f"  {'in other formats':<16}{'steps lost':>15}{'movement lost':>15}"
+                *(f"  {name:<26}{value:>10}  {note}" for name, value, note in lines),
+                f"  {'in each format':<16}{'steps lost':>15}{'movement lost':>15}"
                 f"{'noise of stochastic':>21}{'saturated':>11}",
-                *others,
+                *(self.of(name)._line() for name in reversed(_LIMITS)),
             ]
+        )
+
+    def _line(self) -> str:
+        return (
+            f"  {self.dtype:<16}{_percent(self.lost_share):>15}{_percent(self.lost_mass_share):>15}"
+            f"{_percent(self.noise_share):>21}{self.saturated:>11,}"
         )
 
 

@@ -66,6 +66,25 @@ def test_tables_have_the_same_bits(dtype, dim, rounding):
 
 
 @with_gpu
+@pytest.mark.parametrize("max_numbers", [None, 100])
+@pytest.mark.parametrize("dim", [1, 10, 16])
+def test_reports_are_the_same(dim, max_numbers):
+    cpu, cuda = pair(dim)
+    indices, grad = batches(200, dim)
+    weights = np.random.default_rng(1).normal(size=indices.shape).astype(np.float32)
+    for more in ({}, {"per_sample_weights": weights}, {"across_features": True}):
+        given = grad[:, 0] if "across_features" in more else grad
+        reports = [
+            table.diagnose(indices, given, **more, max_numbers=max_numbers) for table in (cpu, cuda)
+        ]
+        assert reports[0] == reports[1]
+        assert reports[0].steps > 0
+        for table in (cpu, cuda):
+            table.update(indices, given, **more)
+        assert same(cpu._words, cuda._words)
+
+
+@with_gpu
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 def test_jagged_batches_have_the_same_bits(pooling):
     cpu, cuda = pair(16)

@@ -1,7 +1,5 @@
 """Diagnostics against known answers, an oracle, and what updates then really do."""
 
-import copy
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
