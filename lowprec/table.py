@@ -694,8 +694,9 @@ class EmbeddingTable:
         """`diagnose` of checked arguments; rows without a finite step are counted or refused."""
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
         kept, rows = None, batch.rows
-        if max_numbers is not None and rows.size * self.embedding_dim > max_numbers:
-            every = -(-rows.size * self.embedding_dim // max_numbers)
+        numbers = min(rows.size, self._features.num_rows) * self.embedding_dim
+        if max_numbers is not None and numbers > max_numbers:
+            every = -(-numbers // max_numbers)
             kept = self._device.xp.flatnonzero(rows % every == scattered(self._step) % every)
             rows = rows[kept]
         stepped = no_rows(self.embedding_dim)

@@ -418,9 +418,9 @@ def test_bad_options():
 
 # How far the share of steps that a run with stochastic rounding says nearest would lose may be from
 # what a run with nearest loses, relative to that.  The two runs take different ways: nearest keeps
-# weights where they are, so later gradients differ.  Of float16 and bfloat16 that is little, and
-# 2 % was the most that was seen; of 8 bits it is much, and up to 20 % was seen.  Both runs have
-# fixed seeds.
+# weights where they are, so later gradients differ.  Of float16 and bfloat16 that is little: 2 %
+# was the most that was seen here and in `python -m benchmarks.diagnose --predict` where 300 steps
+# or more were lost, as here.  Of 8 bits it is much: 20 % was seen.  All seeds are fixed.
 BOUND = {"float16": 0.05, "bfloat16": 0.05, "float8_e4m3fn": 0.25}
 
 
@@ -442,7 +442,7 @@ def planted(kind, dtype, rounding, rate):
 )
 def test_prediction_on_clicks(kind, dtype, rate):
     nearest = planted(kind, dtype, "nearest", rate)
-    assert 0.02 < nearest.lost_share < 0.95  # there is something to predict
+    assert 300 < nearest.lost < 0.95 * nearest.steps  # there is something to predict
     for others in ("stochastic", "nearest"):
         # of a float32 table, too, whose rounding is nothing
         told = planted(kind, dtype if others == "stochastic" else "float32", others, rate).of(dtype)
