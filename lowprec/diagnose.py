@@ -231,6 +231,7 @@ class PrecisionReport:
 
     @property
     def _counts(self) -> FormatCounts:
+        """Those of `dtype`."""
         return self.formats[self.dtype]
 
     @property
