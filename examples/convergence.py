@@ -178,7 +178,7 @@ def rounding_variance(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     p (1 - p) = |u| (1 - |u|), u being the distance to the nearest representable number.  Small
     deviations never leave -1 < u < 1; large ones leave two terms of its Fourier series.
     """
-    u, s = mean - np.round(mean), np.maximum(deviation, 1e-300)
+    u, s = mean - np.round(mean), np.maximum(deviation, 1e-12)
     folded = s * np.sqrt(2 / np.pi) * np.exp(-((u / s) ** 2) / 2)
     small = folded + u * special.erf(u / (s * np.sqrt(2))) - u**2 - s**2
     k = np.arange(1, 4)[:, None]

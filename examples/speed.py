@@ -12,6 +12,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 import report
@@ -20,15 +21,15 @@ from turns import Shape, make_model, median, speed_up, train_in_turns
 import lowprec as lp
 
 SHAPES = (
-    Shape("1e6 x 64, MLPs of 64", 1_000_000, 64, (64,), 2048),
-    Shape("1e6 x 64, MLPs of 512-256", 1_000_000, 64, (512, 256), 2048),
+    Shape(1_000_000, 64, (64,), 2048),
+    Shape(1_000_000, 64, (512, 256), 2048),
 )
 SHAPES_IN_FULL = (
-    Shape("1e7 x 64, MLPs of 64", 10_000_000, 64, (64,), 4096),
-    Shape("1e7 x 64, MLPs of 64, Zipf ids", 10_000_000, 64, (64,), 4096, "zipf"),
-    Shape("1e7 x 128, MLPs of 64", 10_000_000, 128, (64,), 4096),
-    Shape("1e7 x 16, MLPs of 64", 10_000_000, 16, (64,), 4096),
-    Shape("1e7 x 64, MLPs of 512-256", 10_000_000, 64, (512, 256), 4096),
+    Shape(10_000_000, 64, (64,), 4096),
+    Shape(10_000_000, 64, (64,), 4096, "zipf"),
+    Shape(10_000_000, 128, (64,), 4096),
+    Shape(10_000_000, 16, (64,), 4096),
+    Shape(10_000_000, 64, (512, 256), 4096),
 )
 PARTS = ("lookup", "update", "embedding", "total")
 
@@ -93,6 +94,7 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = report.parser(__doc__, "speed", seeds=False)
+    parser.add_argument("--rows", type=int, help="of the tables; default: the documented ones")
     parser.add_argument("--rounds", type=int, default=11, help="turns of each model; default 11")
     parser.add_argument("--batches", type=int, default=10, help="steps of a turn; default 10")
     return parser.parse_args(arguments)
@@ -103,6 +105,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     options = parse_arguments(arguments)
     results = []
     for shape in SHAPES_IN_FULL if options.full else SHAPES:
+        if options.rows:
+            shape = replace(shape, rows=options.rows)
         results.append(compare(shape, options.batches, options.rounds))
         print_result(results[-1])
     draw(results, options.figure)

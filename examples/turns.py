@@ -21,12 +21,17 @@ WARM_UP = 2  # turns
 class Shape:
     """A DLRM to train: its tables, both its MLPs, its batches, and how their ids are spread."""
 
-    name: str
     rows: int  # of all tables together
     dim: int
     hidden: tuple[int, ...]
     batch: int
     ids: str = "uniform"
+
+    @property
+    def name(self) -> str:
+        """As results have it."""
+        hidden = "-".join(map(str, self.hidden))
+        return f"{self.rows:.0e} x {self.dim}, MLPs of {hidden}, {self.ids}".replace("e+0", "e")
 
 
 @dataclass
