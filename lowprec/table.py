@@ -372,7 +372,7 @@ class EmbeddingTable:
         get_device(device)  # before a large file is read
         found = checkpoint.read(path, mmap=mmap, verify=verify)
         found.expect(_KIND)
-        return cls._restore(found, found.state, device)
+        return cls._restore_alone(found, device)
 
     def _description(self) -> dict[str, Any]:
         """All but the arrays, as JSON has it."""
@@ -395,6 +395,13 @@ class EmbeddingTable:
             f"{_STATE}{name}": self._device.to_host(array) for name, array in self._state.items()
         }
         return {_WEIGHT: self._device.to_host(self._words).view(self.dtype), **state}
+
+    @classmethod
+    def _restore_alone(cls, found: Checkpoint, device: str) -> EmbeddingTable:
+        """The table of a file that holds nothing else."""
+        table = cls._restore(found, found.state, device)
+        found.expect_arrays(table._arrays())
+        return table
 
     @classmethod
     def _restore(cls, found: Checkpoint, description: Any, device: str) -> EmbeddingTable:

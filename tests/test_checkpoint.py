@@ -290,7 +290,7 @@ LIES = {
     "unknown kind": (lambda e: e.update(kind="Tree"), "holds an unknown 'Tree'"),
     "other kind": (lambda e: e.update(kind="DLRM"), "lacks 'parameters'"),
     "missing key": (lambda e: e["state"].pop("seed"), "lacks 'seed'"),
-    "negative step": (setting(step=-1), "step must be at least 0"),
+    "negative step": (setting(step=-1), r"step must be in \[0, "),
     "step of text": (setting(step="5"), "step must be an integer"),
     "more rows": (setting(num_embeddings=[4, 4]), r"'weight' is float16 \(7, 5\), not"),
     "huge rows": (setting(num_embeddings=[2**31, 3]), "'weight' is float16"),
@@ -305,7 +305,7 @@ LIES = {
         setting(optimizer={"optimizer": "SGD", "learning_rate": {"schedule": "os.system"}}),
         "lacks 'os.system'",
     ),
-    "no state": (lambda e: e.update(state=None), "the state of its EmbeddingTable"),
+    "no state": (lambda e: e.update(state=None), "the 'state' of its description is no dict"),
     "no checksums": (lambda e: e.update(checksums={}), "its arrays are not those"),
     "wrong checksum": (lambda e: e.update(checksums={"weight": 1}), "the checksum of 'weight'"),
 }
