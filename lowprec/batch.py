@@ -130,10 +130,10 @@ class Features:
             self._raise_out_of_range(device, ids, bounds)
         if across_features:
             shape = shape[:1]
-            if bounds is None:
-                bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
-            else:
+            if bounds is not None:
                 bounds = device.contiguous(bounds[::merged], np.int64)
+            elif merged > 1:  # a bag of the ids of one feature is one id
+                bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
         return Batch(self, rows, bags, bounds, weights, pooling == "mean", shape)
 
     def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:

@@ -509,8 +509,8 @@ class Recommender(ABC):
             described, progress = state["table"], state["progress"]
             standardized = check_flag("standardized", state["standardized"])
             _Position.check(state["position"])
+            features = Features.check(model._feature_sizes())
         model.table_ = EmbeddingTable._restore(found, described, device)
-        features = Features.check(model._feature_sizes())
         columns = model._table_shape()[0]
         if (
             not np.array_equal(model.table_._features.num_embeddings, features.num_embeddings)
