@@ -1,8 +1,8 @@
-"""Millions of random calls, valid and not: ``python tests/fuzz.py [--cases N | --full] [--seed S]``.
+"""Random calls, valid and not: ``python tests/fuzz.py [--cases N | --full] [--seed S]``.
 
 What one case is:
 
-- rounding: an array of 1 to 2048 float32 numbers of arbitrary bits into one format, by each of the
+- rounding: an array of 1 to 64, or 2048, float32 numbers of arbitrary bits into one format, by each of the
   three functions, compared number by number;
 - tables: a table, a batch, one lookup and one update, compared bit by bit; in half of the cases one
   thing about the batch is wrong, which must be refused and must leave the table as it was;
@@ -22,6 +22,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,9 +37,11 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:  # run as a script
     sys.path.insert(0, str(ROOT))
 
-FULL = {"rounding": 400_000, "tables": 250_000, "tsv": 150_000, "files": 200_000}
+FULL = {"rounding": 700_000, "tables": 100_000, "tsv": 70_000, "files": 150_000}
+ONE_THREAD = {**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+ONE_THREAD["OPENBLAS_NUM_THREADS"] = "1"  # arrays are small
 KINDS = ("crashes", "hangs", "unclear errors", "wrong answers")
-SECONDS_TO_HANG = 120
+SECONDS_TO_HANG = float(os.environ.get("FUZZ_SECONDS_TO_HANG", "120"))
 SHOWN = 20  # findings an area, after which it ends
 
 
@@ -123,7 +126,7 @@ def case_of_rounding(rng):
     from tests import naive, naive_arrays
 
     name = pick(rng, list(naive.FORMATS))
-    size = int(rng.integers(1, 2049)) if rng.random() < 0.2 else int(rng.integers(1, 200))
+    size = int(rng.integers(1, 2049 if rng.random() < 0.02 else 65))
     x = floats_of_any_bits(rng, size)
     seed = int(rng.integers(0, 2**64, dtype=np.uint64))
     given = layouts(rng, x) if rng.random() < 0.3 else x
@@ -193,7 +196,8 @@ def with_entry(array, place, value):
 
 
 WRONG_TYPES = [
-    None, 3, "text", b"bytes", [[1, 2], [3]], {"a": 1}, object(), [None], ["a"], np.float32(1.5), [[]],
+    None, 3, "text", b"bytes", [[1, 2], [3]], {"a": 1}, object(), [None], ["a"], np.float32(1.5),
+    [[]],
     np.datetime64("2020-01-01"), np.array([1 + 2j]), np.array(["x"]), np.array([object()]), 1e300,
     2**70, np.array([True]), np.array([2**63], np.uint64), np.zeros((1, 1, 1, 1, 1)), float("nan"),
 ]  # fmt: skip
@@ -260,7 +264,7 @@ def spoil(rng, batch, grad, sizes):
     if kind == "word":
         pairs = [
             ("pooling", "max"), ("pooling", None), ("pooling", ["sum"]), ("across_features", "no"),
-            ("across_features", None), ("across_features", np.ones(2)), ("pooling", np.array("sum")),
+            ("across_features", None), ("across_features", np.ones(2)), ("pooling", np.ones(2)),
         ]  # fmt: skip
         name, value = pick(rng, pairs)
         return {**batch, name: value}, grad
@@ -286,7 +290,7 @@ def case_of_tables(rng):
     if rng.random() < 0.5:
         batch, grad = spoil(rng, batch, grad, sizes)
         accepted = attempt(lambda: table.update(grad=grad, **batch) or True, EXPECTED)
-        check(accepted is None, f"an update took {batch} {grad}")
+        check(accepted is None, "an update took what is wrong")
         check(state_of_table(table) == before, "a refused update changed the table")
         attempt(lambda: table.lookup(**batch), EXPECTED)
         check(state_of_table(table) == before, "a lookup changed the table")
@@ -422,9 +426,9 @@ def case_of_tsv(rng):
         too_long = any(len(line) >= block for line in text.splitlines())
         check(expected is None or not sound or too_long, "a sound file was refused")
         return
-    check(expected is not None, f"a bad file was read: {text!r}")
+    check(expected is not None, "a bad file was read")
     equal = all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-    check(equal, f"{text!r} was read wrongly")
+    check(equal, "a file was read wrongly")
 
 
 # --- files of tables and models ---
@@ -487,7 +491,8 @@ HOSTILE = [
     {"schedule": []},
     {"schedule": "Constant", "learning_rate": 10**400}, {"optimizer": "SGD", "learning_rate": None},
     {"schedule": "InverseTime", "learning_rate": 1.0, "decay": 1.0, "more": 1}, [0, 0, 1],
-    [0, 9, 1], [0, 0, 2**70], ["a", 0, 1], [None], "x" * 300, [2**24] * 3, [0] * 40, {"optimizer": []},
+    [0, 9, 1], [0, 0, 2**70], ["a", 0, 1], [None], "x" * 300, [2**24] * 3, [0] * 40,
+    {"optimizer": []},
 ]  # fmt: skip
 
 
@@ -590,11 +595,25 @@ def case_of_files(rng):
 
 # --- the children ---
 
+
+def case_of_nothing(rng):
+    """Goes wrong in every way, for the test of this script; no case of a usual run."""
+    kind = pick(rng, ["crash", "hang", "unclear", "wrong", "fine", "fine", "fine", "fine"])
+    check(kind != "wrong", "a wrong answer")
+    if kind == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif kind == "hang":
+        time.sleep(3600)
+    elif kind == "unclear":
+        np.asarray([[1, 2], [3]])
+
+
 AREAS = {
     "rounding": case_of_rounding,
     "tables": case_of_tables,
     "tsv": case_of_tsv,
     "files": case_of_files,
+    "nothing": case_of_nothing,
 }
 
 
@@ -630,7 +649,9 @@ def run_in_child(area, first, stop, seed):
         command += [str(first), str(stop), str(Path(home, "case"))]
         errors = open(Path(home, "stderr"), "w+")  # noqa: SIM115 - closed below
         began = time.monotonic()
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        child = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=ONE_THREAD
+        )
         hung, last, since = False, first, began
         while child.poll() is None:
             time.sleep(0.05)
@@ -696,7 +717,7 @@ def main(arguments=None):
     counts = FULL if args.full else dict.fromkeys(AREAS, args.cases)
     reports = []
     print(f"{'area':10}{'cases':>10}{'seconds':>9}" + "".join(f"{kind:>16}" for kind in KINDS))
-    for area in [args.area] if args.area else AREAS:
+    for area in [args.area] if args.area else FULL:
         report = run_area(area, counts[area], args.seed)
         reports.append(report)
         numbers = "".join(f"{report[kind]:16,}" for kind in KINDS)

@@ -55,7 +55,7 @@ def stochastic(x, keys, name):
     """1-D float32 x, 1024 numbers a key, at random into a format."""
     dtype, _, _, mantissa_bits, _ = naive.FORMATS[name]
     bits = 23 - mantissa_bits
-    drawn = np.concatenate([draws(key, 1024, bits) for key in keys])[: x.size]
+    drawn = np.concatenate([draws(key, min(1024, x.size), bits) for key in keys])[: x.size]
     finite = np.isfinite(x)
     units, unit = naive.in_draws(np.where(finite, x, 0), name)
     magnitude = (np.rint(units) + drawn) // 2**bits * 2**bits * unit

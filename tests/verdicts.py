@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import os
 import traceback
 from pathlib import Path
 
@@ -21,9 +22,12 @@ def _raises(path):
 
 def is_clear(error, expected=EXPECTED):
     """Not that of NumPy or another library that happens to be of the right type."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    ours = PACKAGE in Path(frame.filename).parents
-    return isinstance(error, expected) and ours and frame.lineno in _raises(frame.filename)
+    frame = error.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    path = frame.tb_frame.f_code.co_filename
+    ours = path.startswith(f"{PACKAGE}{os.sep}")
+    return isinstance(error, expected) and ours and frame.tb_lineno in _raises(path)
 
 
 def in_short(error):
