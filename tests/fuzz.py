@@ -2,8 +2,8 @@
 
 What one case is:
 
-- rounding: an array of 1 to 64, or 2048, float32 numbers of arbitrary bits into one format, by each of the
-  three functions, compared number by number;
+- rounding: an array of 1 to 64 (one in fifty: to 2048) float32 numbers of arbitrary bits into one
+  format, by each of the three functions, compared number by number;
 - tables: a table, a batch, one lookup and one update, compared bit by bit; in half of the cases one
   thing about the batch is wrong, which must be refused and must leave the table as it was;
 - tsv: one file of 0 to 12 lines, sound or damaged, plain or gzip, read whole or in batches;

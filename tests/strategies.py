@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 INT_EDGES = [-1, 2**31 - 1, 2**31, 2**32, 2**40, 2**63 - 1, -(2**31), -(2**40), -(2**63)]
 
 not_arrays = st.sampled_from([
-    None, object(), "text", b"bytes", {"a": 1}, {1, 2}, [[1, 2], [3]], [None], ["a"], [[]], 2**70,
-    [2**64, -1], range(0), iter([1]), np.datetime64("2020-01-01"), np.timedelta64(3, "s"), lambda: 0,
+    None, object(), "text", b"bytes", {"a": 1}, {1, 2}, [[1, 2], [3]], [None], ["a"], [[]],
+    2**70, [2**64, -1],
+    range(0), iter([1]), np.datetime64("2020-01-01"), np.timedelta64(3, "s"), lambda: 0,
 ])  # fmt: skip
 wrong_dtypes = st.sampled_from([
     "f8", "f2", "u8", "u4", "i2", "i1", "?", "c8", "O", "U5", "S5", "M8[s]", "m8[s]", "V4", "g",
@@ -17,10 +18,11 @@ not_numbers = st.sampled_from([
     np.datetime64("2020-01-01"), float("nan"), float("inf"), -1.0, -1, 10**400, 1e39, True,
 ])  # fmt: skip
 not_integers = st.sampled_from([
-    None, object(), "1", 1.0, 1.5, 1j, [1], (1,), {}, np.array([1, 2]), True, np.True_, -1, -(2**63),
+    None, object(), "1", 1.0, 1.5, 1j, [1], (1,), {}, np.array([1, 2]), True, np.True_, -1,
+    -(2**63),
     float("nan"), np.float32(1), 2**64, 2**70, 10**400,
 ])  # fmt: skip
-not_paths = st.sampled_from([None, 3, 1.5, b"bytes", [], ["a"], object(), "", "a\0b", "\0"])
+not_paths = st.sampled_from([None, 3, 1.5, b"bytes", [], [3], object(), "", "a\0b", "\0"])
 
 
 def with_mask(array):

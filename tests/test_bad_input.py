@@ -38,12 +38,9 @@ def bits(array):
 
 def refuses(call, expected=EXPECTED):
     """The call raises one of `expected`, in lowprec's own words."""
-    try:
-        result = call()
-    except Exception as error:
-        assert is_clear(error, expected), in_short(error)
-        return
-    raise AssertionError(f"it gave {result!r}")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - looked at below
+        call()
+    assert is_clear(caught.value, expected), in_short(caught.value)
 
 
 def clear(call):
@@ -51,7 +48,7 @@ def clear(call):
     try:
         return call()
     except Exception as error:
-        assert is_clear(error), in_short(error)
+        assert is_clear(error), in_short(error)  # noqa: PT017
         return None
 
 
@@ -71,6 +68,7 @@ def test_rounding_of_what_is_not_float32(function, x):
     not_integers | st.text(max_size=8) | st.sampled_from(["(,)f2", "3,)", "1" * 5000, "\ud800"]),
 )
 def test_rounding_to_what_is_no_format(function, dtype):
+    assume(not isinstance(dtype, np.generic))  # has a dtype, which is meant
     assume(dtype not in ("e", "f", "f2", "f4"))
     refuses(lambda: function(np.zeros(3, F32), dtype), ValueError)
 
@@ -156,7 +154,8 @@ def test_arguments_of_other_shapes(make, data):
     array = batch[name]
     change = data.draw(st.sampled_from([
         lambda a: a[None], lambda a: a[..., None], lambda a: a[:-1], lambda a: a[:0],
-        lambda a: np.concatenate([a, a]), lambda a: a.reshape(-1)[0], lambda a: np.broadcast_to(a, (2, *a.shape)),
+        lambda a: np.concatenate([a, a]), lambda a: a.reshape(-1)[0],
+        lambda a: np.broadcast_to(a, (2, *a.shape)),
     ]))  # fmt: skip
     refuses_batch({**batch, name: change(array)})
 
@@ -549,7 +548,7 @@ def test_samples_of_a_model(kind, data):
             not_arrays
             | wrong_dtypes.filter(lambda d: d not in kept and not (name == "y" and d[0] in "ui?g"))
             .map(lambda d: np.ones(like.shape).astype(d))
-            | st.sampled_from([lambda a: a[None], lambda a: a[:-1], lambda a: a[:0], lambda a: a[..., None]])
+            | st.sampled_from([lambda a: a[None], lambda a: a[:-1], lambda a: a[:0], lambda a: a.T])
             .map(lambda change: change(like))
             | st.just(with_mask(like))
         )  # fmt: skip
@@ -624,7 +623,7 @@ def test_callbacks(kind, value):
     ],
 )
 def test_a_model_whose_parameters_were_changed_is_not_saved(kind, change, tmp_path):
-    """The file could not be loaded, or was of another model: 6 pairs are 3 features of 2 columns."""
+    """The file could not be loaded, or was another model: 6 pairs are 3 features of 2 columns."""
     model = make_model(kind).fit(*naive_models.samples(20, SIZES, 2))
     model.set_params(**change)
     with pytest.raises(ValueError, match="the model was made with"):

@@ -34,6 +34,7 @@ from lowprec.workspace import Fresh, Workspace
 DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
 DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
 _PREDICT_BATCH = 16384
+_NO_LABELS = object()  # and not None, which might be a user's mistake
 _MAX_COUNT = 2**63
 
 
@@ -318,7 +319,7 @@ class Recommender(ABC):
         """
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
-        samples = self._check_samples(X, None, fitted=True)
+        samples = self._check_samples(X, _NO_LABELS, fitted=True)
         device = get_device(self.device)
         staging = Staging(device)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
@@ -640,10 +641,11 @@ class Recommender(ABC):
             if value is not None:
                 value.learning_rate_at(step)
 
-    def _check_samples(
-        self, X: Sequence[ArrayLike], y: ArrayLike | None, *, fitted: bool
-    ) -> Samples:
+    def _check_samples(self, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> Samples:
         """Checked samples: every id, label and number, before anything is trained."""
+        if y is None:
+            raise TypeError("y must be labels, got None")
+        y = None if y is _NO_LABELS else y
         features = self.table_._features if fitted else Features.check(self._feature_sizes())
         device = get_device(self.device)
         samples = check_samples(device, X, y, len(features), self.num_dense_ if fitted else None)
