@@ -3,7 +3,7 @@
 What one case is:
 
 - rounding: an array of 1 to 64 (one in fifty: to 2048) float32 numbers of arbitrary bits into one
-  format, by each of the three functions, compared number by number;
+  format, by one of the three functions, compared number by number;
 - tables: a table, a batch, one lookup and one update, compared bit by bit; in half of the cases one
   thing about the batch is wrong, which must be refused and must leave the table as it was;
 - tsv: one file of 0 to 12 lines, sound or damaged, plain or gzip, read whole or in batches;
@@ -37,11 +37,11 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:  # run as a script
     sys.path.insert(0, str(ROOT))
 
-FULL = {"rounding": 700_000, "tables": 100_000, "tsv": 70_000, "files": 150_000}
+FULL = {"rounding": 800_000, "tables": 60_000, "tsv": 60_000, "files": 100_000}
 ONE_THREAD = {**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ONE_THREAD["OPENBLAS_NUM_THREADS"] = "1"  # arrays are small
 KINDS = ("crashes", "hangs", "unclear errors", "wrong answers")
-SECONDS_TO_HANG = float(os.environ.get("FUZZ_SECONDS_TO_HANG", "120"))
+SECONDS_TO_HANG = float(os.environ.get("FUZZ_SECONDS_TO_HANG", "600"))
 SHOWN = 20  # findings an area, after which it ends
 
 
@@ -130,19 +130,18 @@ def case_of_rounding(rng):
     x = floats_of_any_bits(rng, size)
     seed = int(rng.integers(0, 2**64, dtype=np.uint64))
     given = layouts(rng, x) if rng.random() < 0.3 else x
+    function = pick(rng, ["stochastic_round", "nearest_round", "round_up_probability"])
     with np.errstate(invalid="ignore", over="ignore"):
-        keys = [naive.row_key(seed, 1, 0, block) for block in range((size + 1023) // 1024)]
-        check(
-            same(lp.stochastic_round(given, name, seed), naive_arrays.stochastic(x, keys, name)),
-            f"stochastic_round to {name}",
-        )
-        nearest = lp.nearest_round(given, name)
-        check(same(nearest, naive_arrays.nearest(x, name)), f"nearest_round to {name}")
-        chance = lp.round_up_probability(given, name)
-        check(
-            np.array_equal(chance, naive_arrays.round_up_probability(x, name)),
-            f"round_up_probability of {name}",
-        )
+        if function == "stochastic_round":
+            keys = [naive.row_key(seed, 1, 0, block) for block in range((size + 1023) // 1024)]
+            found = lp.stochastic_round(given, name, seed)
+            expected = naive_arrays.stochastic(x, keys, name)
+        elif function == "nearest_round":
+            found, expected = lp.nearest_round(given, name), naive_arrays.nearest(x, name)
+        else:
+            found = lp.round_up_probability(given, name)
+            expected = naive_arrays.round_up_probability(x, name) + 0.0  # no -0.0
+        check(same(found, expected), f"{function} of {name}")
 
 
 # --- tables ---

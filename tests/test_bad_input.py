@@ -69,7 +69,7 @@ def test_rounding_of_what_is_not_float32(function, x):
 )
 def test_rounding_to_what_is_no_format(function, dtype):
     assume(not isinstance(dtype, np.generic))  # has a dtype, which is meant
-    assume(dtype not in ("e", "f", "f2", "f4"))
+    assume(not (isinstance(dtype, str) and dtype in ("e", "f", "f2", "f4")))
     refuses(lambda: function(np.zeros(3, F32), dtype), ValueError)
 
 
@@ -548,7 +548,7 @@ def test_samples_of_a_model(kind, data):
             not_arrays
             | wrong_dtypes.filter(lambda d: d not in kept and not (name == "y" and d[0] in "ui?g"))
             .map(lambda d: np.ones(like.shape).astype(d))
-            | st.sampled_from([lambda a: a[None], lambda a: a[:-1], lambda a: a[:0], lambda a: a.T])
+            | st.sampled_from([lambda a: a[None], lambda a: a[:-1], lambda a: a[:0]])
             .map(lambda change: change(like))
             | st.just(with_mask(like))
         )  # fmt: skip

@@ -323,7 +323,7 @@ def sound_models(tmp_path_factory):
     """The bytes of a model's file, of each kind, written while a fit was running."""
     folder, found = tmp_path_factory.mktemp("models"), {}
     X, y = naive_models.samples(40, SIZES, 3)
-    small = {"embedding_dim": 2, "bottom_mlp": (3,), "top_mlp": (3,)}
+    small = {"embedding_dim": 4, "bottom_mlp": (3,), "top_mlp": (3,)}
     for kind, kwargs in (("LogisticRegression", {"l2": 0.01}), ("DLRM", small)):
         model = getattr(lp, kind)(SIZES, batch_size=8, **kwargs)
         model.fit(X, y, save=lp.Checkpoints(folder / kind))
