@@ -678,10 +678,11 @@ def run_in_child(area, first, stop, seed):
     return json.loads(text), case, seconds
 
 
-def run_area(area, cases, seed, at_once=25_000):
-    """The report of an area."""
+def run_area(area, cases, seed, minutes, at_once=5_000):
+    """The report of an area; no child begins after so many minutes."""
+    deadline = time.monotonic() + 60 * minutes
     findings, first, seconds, done = [], 0, 0.0, 0
-    while first < cases and len(findings) < SHOWN:
+    while first < cases and len(findings) < SHOWN and time.monotonic() < deadline:
         stop = min(first + at_once, cases)
         found, next_case, took = run_in_child(area, first, stop, seed)
         findings += found
@@ -696,6 +697,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--cases", type=int, default=200, help="of each area")
     parser.add_argument("--full", action="store_true", help=f"{sum(FULL.values()):,} cases")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most, an area")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="OUT")
     parser.add_argument("--area", choices=list(AREAS))
@@ -717,7 +719,7 @@ def main(arguments=None):
     reports = []
     print(f"{'area':10}{'cases':>10}{'seconds':>9}" + "".join(f"{kind:>16}" for kind in KINDS))
     for area in [args.area] if args.area else FULL:
-        report = run_area(area, counts[area], args.seed)
+        report = run_area(area, counts[area], args.seed, args.minutes)
         reports.append(report)
         numbers = "".join(f"{report[kind]:16,}" for kind in KINDS)
         print(f"{area:10}{report['cases']:10,}{report['seconds']:9,.0f}{numbers}", flush=True)

@@ -27,13 +27,14 @@ def test_a_step_too_far_is_seen(root):
         from tests import guard
 
         @njit
-        def last_block(array, start):
-            store(load(array, start, 16), array, start)
+        def copy_block(array, start, out):
+            store(load(array, start, 16), out, 0)
 
         array = guard.empty((40,), np.float32, at_end={at_end})
-        last_block(array, {inside})
+        out = np.empty(16, np.float32)
+        copy_block(array, {inside}, out)
         print("inside", flush=True)
-        last_block(array, {outside})
+        copy_block(array, {outside}, out)
     """)
     for at_end, inside, outside in ((True, 24, 25), (False, 0, -1)):
         code = script.format(at_end=at_end, inside=inside, outside=outside)
