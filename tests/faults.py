@@ -183,20 +183,22 @@ def kills_of_training(folder, kills, rng):
     """Trainings of 400 steps, each killed until it has come to its end."""
     alone = folder / "alone.safetensors"
     in_child(lambda ready: make_model().fit(*samples()).save(alone))
-    lost = unreadable = done = ended = left = 0
+    lost = unreadable = done = ended = left = moved = 0
     while done < kills or ended == 0:
         home, end = folder / f"run{ended}", folder / f"end{ended}.safetensors"
         home.mkdir()
         while not end.exists() and done < kills:
-            done += kill_after(*forked(train, home, end), rng.exponential(0.2))
+            before = max(lp_files(home), default="")
+            done += kill_after(*forked(train, home, end), rng.exponential(0.4))
+            moved += max(lp_files(home), default="") > before
             unreadable += sum(not is_readable(home / name) for name in lp_files(home))
         in_child(train, home, end)
         lost += differing_bytes(end.read_bytes(), alone.read_bytes())
         left += left_over(home)["temporary files left"]
         ended += 1
     return {
-        "kills": done, "trainings": ended, "bytes lost": lost, "unreadable": unreadable,
-        "temporary files left": left,
+        "kills": done, "that came after new files": moved, "trainings": ended,
+        "bytes lost": lost, "unreadable": unreadable, "temporary files left": left,
     }  # fmt: skip
 
 
