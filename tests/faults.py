@@ -168,11 +168,16 @@ def samples():
 
 
 def train(folder, end, ready, save=None):
-    """Trains where the files of a folder end, with a file after each batch."""
+    """Trains where the files of a folder end, with a file after each batch; ready at the first."""
     resume = folder if lp_files(folder) else None
     save = save or lp.Checkpoints(folder, every_batches=1)
-    ready()
-    make_model().fit(*samples(), save=save, resume=resume).save(end)
+    begins = [ready]
+
+    def callback(model, done):
+        while begins:
+            begins.pop()()
+
+    make_model().fit(*samples(), save=save, resume=resume, callback=callback).save(end)
 
 
 def lp_files(folder):
@@ -189,7 +194,7 @@ def kills_of_training(folder, kills, rng):
         home.mkdir()
         while not end.exists() and done < kills:
             before = max(lp_files(home), default="")
-            done += kill_after(*forked(train, home, end), rng.exponential(0.4))
+            done += kill_after(*forked(train, home, end), rng.exponential(0.1))
             moved += max(lp_files(home), default="") > before
             unreadable += sum(not is_readable(home / name) for name in lp_files(home))
         in_child(train, home, end)

@@ -616,12 +616,14 @@ AREAS = {
 }
 
 
-def run_cases(area, first, stop, seed, progress=None):
-    """Findings of cases `first` to `stop` - 1; the number of each is noted before it runs."""
-    number, findings = list(AREAS).index(area), []
+def run_cases(area, first, stop, seed, progress):
+    """Prints findings of cases `first` to `stop` - 1; the number of each is noted before it runs.
+
+    At once, as what comes next may end the process.
+    """
+    number, findings = list(AREAS).index(area), 0
     for case in range(first, stop):
-        if progress is not None:
-            progress[0] = case
+        progress[0] = case
         try:
             AREAS[area](np.random.default_rng([seed, number, case]))
             continue
@@ -631,12 +633,11 @@ def run_cases(area, first, stop, seed, progress=None):
             kind, detail = "unclear errors", str(error)
         except Exception:
             kind, detail = "unclear errors", traceback.format_exc(limit=-3)
-        findings.append({"case": case, "kind": kind, "detail": detail[:1000]})
-        if len(findings) >= SHOWN:
-            break
-    if progress is not None:
-        progress[0] = stop
-    return findings
+        print(json.dumps({"case": case, "kind": kind, "detail": detail[:1000]}), flush=True)
+        progress[0], findings = case + 1, findings + 1
+        if findings >= SHOWN:
+            return
+    progress[0] = stop
 
 
 def run_in_child(area, first, stop, seed):
@@ -666,16 +667,15 @@ def run_in_child(area, first, stop, seed):
         errors.seek(0)
         tail = errors.read()[-1000:]
         errors.close()
+    found = [json.loads(line) for line in text.splitlines()]
     if hung:
-        return (
-            [{"case": case, "kind": "hangs", "detail": f"{SECONDS_TO_HANG} s"}],
-            case + 1,
-            seconds,
-        )
-    if child.returncode != 0:
+        found.append({"case": case, "kind": "hangs", "detail": f"{SECONDS_TO_HANG} s"})
+    elif child.returncode != 0:
         detail = f"exit status {child.returncode}: {tail}"
-        return [{"case": case, "kind": "crashes", "detail": detail}], case + 1, seconds
-    return json.loads(text), case, seconds
+        found.append({"case": case, "kind": "crashes", "detail": detail})
+    else:
+        return found, case, seconds
+    return found, case + 1, seconds
 
 
 def run_area(area, cases, seed, minutes, at_once=5_000):
@@ -707,7 +707,7 @@ def main(arguments=None):
     if args.child:
         first, stop, notes = int(args.child[0]), int(args.child[1]), args.child[2]
         progress = np.memmap(notes, np.int64, "r+", shape=1)
-        print(json.dumps(run_cases(args.area, first, stop, args.seed, progress)))
+        run_cases(args.area, first, stop, args.seed, progress)
         return 0
     if args.case is not None:
         AREAS[args.area](
