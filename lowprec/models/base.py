@@ -305,6 +305,8 @@ class Recommender(ABC):
             As for `fit`.
         ValueError
             As for `fit`, and if the model is not fitted.
+        FloatingPointError
+            If a logit is not a number, as dense features near the largest can make it.
 
         Examples
         --------
@@ -313,9 +315,6 @@ class Recommender(ABC):
         >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
         >>> model.decision_function(X).shape
         (200,)
-        """The logits (n,) of samples; `X` as for `fit`.
-
-        FloatingPointError if one is not a number, as dense features near the largest can make it.
         """
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
