@@ -16,6 +16,7 @@ html_show_sphinx = False
 
 # Pages are Markdown that GitHub shows as well; headings can be linked to by their words.
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
 
 # Signatures show names and defaults; types and shapes are in the docstrings, as in NumPy's pages.
 autodoc_typehints = "none"

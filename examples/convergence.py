@@ -178,7 +178,7 @@ def rounding_variance(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     p (1 - p) = |u| (1 - |u|), u being the distance to the nearest representable number.  Small
     deviations never leave -1 < u < 1; large ones leave two terms of its Fourier series.
     """
-    u, s = mean - np.round(mean), np.maximum(deviation, 1e-300)
+    u, s = mean - np.round(mean), np.maximum(deviation, 1e-12)
     folded = s * np.sqrt(2 / np.pi) * np.exp(-((u / s) ** 2) / 2)
     small = folded + u * special.erf(u / (s * np.sqrt(2))) - u**2 - s**2
     k = np.arange(1, 4)[:, None]
@@ -248,7 +248,8 @@ def experiment(problem: Problem, steps: int, repetitions: int) -> dict[str, Any]
     names = (report.FLOAT32.name, report.STOCHASTIC.name)
     window = rate_window(problem, points, *(predicted[name] for name in names))
     fits = {name: slopes(problem, points[window], measured[name][window]) for name in names}
-    ends = {name: report.Interval.of(found[-1]) for name, found in measured.items()}
+    tail = points >= steps / 4
+    ends = {name: report.Interval.of(found[tail].mean(axis=0)) for name, found in measured.items()}
     return {
         "problem": problem.name,
         "t0": problem.t0,
@@ -259,7 +260,7 @@ def experiment(problem: Problem, steps: int, repetitions: int) -> dict[str, Any]
             name: float(slopes(problem, points[window], predicted[name][window])) for name in names
         },
         "final_squared_distance": ends,
-        "predicted_final": {name: float(found[-1]) for name, found in predicted.items()},
+        "predicted_final": {name: float(found[tail].mean()) for name, found in predicted.items()},
         "points": points,
         "mean_squared_distance": {name: found.mean(axis=1) for name, found in measured.items()},
         "predicted": predicted,
@@ -276,10 +277,14 @@ def print_result(result: dict[str, Any]) -> None:
     told = result["predicted_slopes"]
     difference = told[report.STOCHASTIC.name] - told[report.FLOAT32.name]
     print(f"  difference           {result['slope_difference']:+.3f}, predicted {difference:+.3f}")
-    print(f"  squared distance after {result['points'][-1]:,} steps")
-    for name, end in result["final_squared_distance"].items():
-        told = result["predicted_final"].get(name)
-        print(f"  {name:<20} {end:.2e}" + ("" if told is None else f", predicted {told:.2e}"))
+    last = result["points"][-1]
+    print(f"  squared distance, mean from step {last // 4:,} to {last:,}")
+    ends, told = result["final_squared_distance"], result["predicted_final"]
+    for name, end in ends.items():
+        print(f"  {name:<20} {end:.2e}" + (f", predicted {told[name]:.2e}" if name in told else ""))
+    coarse, fine = "bfloat16 stochastic", report.STOCHASTIC.name
+    ratio = ends[coarse].mean / ends[fine].mean
+    print(f"  bfloat16 / float16   {ratio:.1f}, predicted {told[coarse] / told[fine]:.1f}")
 
 
 def draw(results: list[dict[str, Any]], path: str) -> None:

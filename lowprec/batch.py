@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import check_choice, check_int
+from lowprec.checks import check_choice, check_flag, check_int, entries_of
 from lowprec.device import Device
 
 MAX_ROWS = 2**32 - 1  # a row is a uint32 in the kernels
+MAX_IDS = 2**32 - 1  # and so are positions and bags
 POOLINGS = ("sum", "mean")
 _IDS_AT_ONCE = 1 << 20
-_INDEX_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
+_INDEX_DTYPES: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class Features:
     @classmethod
     def check(cls, num_embeddings: int | Sequence[int]) -> Features:
         """From what a user gave; TypeError or ValueError name the feature."""
-        single = np.ndim(num_embeddings) == 0
-        given: Sequence[Any] = [num_embeddings] if single else list(num_embeddings)  # type: ignore[arg-type, list-item]
+        given = entries_of(num_embeddings)
+        single = given is None
+        given = [num_embeddings] if given is None else given
         if not given:
             raise ValueError("num_embeddings is empty: give one number of rows for each feature")
         counts = [
@@ -118,6 +120,7 @@ class Features:
             If a dtype or a shape is wrong, or the offsets are not those of a batch.
         """
         check_choice("pooling", pooling, POOLINGS)
+        check_flag("across_features", across_features)
         ids, bounds = self._check_layout(device, indices, offsets, checked)
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
         weights = _check_sample_weights(device, per_sample_weights, ids)
@@ -127,10 +130,10 @@ class Features:
             self._raise_out_of_range(device, ids, bounds)
         if across_features:
             shape = shape[:1]
-            if bounds is None:
-                bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
-            else:
+            if bounds is not None:
                 bounds = device.contiguous(bounds[::merged], np.int64)
+            elif merged > 1:  # a bag of the ids of one feature is one id
+                bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
         return Batch(self, rows, bags, bounds, weights, pooling == "mean", shape)
 
     def check_ids(self, device: Device, indices: Any, offsets: Any = None) -> None:
@@ -161,11 +164,8 @@ class Features:
         self, device: Device, indices: Any, offsets: Any, checked: bool = False
     ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
         """Indices, C-contiguous in native byte order, and offsets as int64."""
-        ids = device.asarray(indices)
-        native = ids.dtype.newbyteorder("=")
-        if native not in _INDEX_DTYPES:
-            raise TypeError(f"indices must be int32 or int64, got {ids.dtype}")
-        ids = device.contiguous(ids, native)
+        ids = _check_index_array("indices", device.asarray(indices, "indices"))
+        ids = device.contiguous(ids, _INDEX_DTYPES[ids.dtype.itemsize])
         if offsets is not None:
             return ids, self._check_offsets(device, offsets, ids, checked)
         if ids.shape[1:] == (len(self),) or (ids.ndim == 1 and self.single):
@@ -228,9 +228,7 @@ class Features:
     def _check_offsets(
         self, device: Device, offsets: Any, ids: NDArray[Any], checked: bool
     ) -> NDArray[np.int64]:
-        bounds = device.asarray(offsets)
-        if bounds.dtype.newbyteorder("=") not in _INDEX_DTYPES:
-            raise TypeError(f"offsets must be int32 or int64, got {bounds.dtype}")
+        bounds = _check_index_array("offsets", device.asarray(offsets, "offsets"))
         if ids.ndim != 1:
             raise ValueError(f"indices with offsets must be 1-D, got shape {ids.shape}")
         if bounds.ndim != 1 or bounds.size == 0:
@@ -271,6 +269,15 @@ class Features:
             f"indices[{where}] = {ids.flat[position]} is out of range for feature {feature}, "
             f"which has num_embeddings {self.num_embeddings[feature]}"
         )
+
+
+def _check_index_array(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array, if it holds int32 or int64 numbers, and not more than the kernels can count."""
+    if array.dtype.kind != "i" or array.dtype.itemsize not in _INDEX_DTYPES:
+        raise TypeError(f"{name} must be int32 or int64, got {array.dtype}")
+    if array.size > MAX_IDS:
+        raise ValueError(f"{name} has {array.size} entries; a batch has at most {MAX_IDS}")
+    return array
 
 
 def _check_sample_weights(device: Device, weights: Any, ids: NDArray[Any]) -> NDArray[np.float32]:

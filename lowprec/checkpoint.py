@@ -11,8 +11,9 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec._version import __version__
+from lowprec.checks import check_flag, check_path
 from lowprec.device import get_device
 from lowprec.scalar import hashing, xorshift
 
@@ -75,13 +77,18 @@ class Checkpoint:
     def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[Any]:
         """An array, which must be as the state says; CheckpointError names it otherwise."""
         if name not in self.arrays:
-            raise CheckpointError(f"{self.path} lacks {name!r}")
+            raise CheckpointError(f"{self.path} lacks the array {name!r}")
         array = self.arrays[name]
         if array.shape != shape or array.dtype != dtype:
             raise CheckpointError(
                 f"{self.path}: {name!r} is {array.dtype} {array.shape}, not {dtype} {shape}"
             )
         return array
+
+    def expect_arrays(self, names: Iterable[str]) -> None:
+        """CheckpointError unless these are all the arrays that there are."""
+        if others := sorted(set(self.arrays) - set(names)):
+            raise CheckpointError(f"{self.path} has an array {others[0]!r} of no meaning")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[dict[str, Any]]:
@@ -110,7 +117,9 @@ def write(
     """
     from safetensors.numpy import save_file  # here, to keep the package quick to import
 
-    target = Path(path)
+    target = Path(check_path("path", path))
+    if not target.name:
+        raise ValueError(f"path must name a file, got {path!r}")
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     entry = json.dumps({
         "format_version": FORMAT_VERSION,
@@ -182,13 +191,15 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     CheckpointError
         If it is not a whole, undamaged file of this version.
     """
-    name = os.fspath(path)
+    name = check_path("path", path)
+    check_flag("mmap", mmap)
+    check_flag("verify", verify)
     metadata, places = _open(name)
     entry = _entry(name, metadata)
-    arrays = {key: _array(name, *place, mmap) for key, place in places.items()}
     checksums = entry["checksums"]
-    if not isinstance(checksums, dict) or set(checksums) != set(arrays):
+    if set(checksums) != set(places):
         raise CheckpointError(f"{name}: its arrays are not those it was written with")
+    arrays = {key: _array(name, *place, mmap) for key, place in places.items()}
     for key, array in arrays.items():
         if verify and _checksum(array) != checksums[key]:
             raise CheckpointError(f"{name} is damaged: the checksum of {key!r} does not fit")
@@ -199,6 +210,9 @@ def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[in
     """The metadata, and the dtype, shape and place of each array, of a file that is well-formed."""
     from safetensors import SafetensorError, safe_open
 
+    mode = os.stat(name).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for
+        raise CheckpointError(f"{name} is not a regular file")
     with open(name, "rb") as file:  # OSError is better said by Python
         try:
             with safe_open(name, framework="np") as checked:
@@ -226,7 +240,12 @@ def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
     checksum, _, text = metadata[_ENTRY].partition(" ")
     if checksum != f"{zlib.crc32(text.encode()):08x}":
         raise CheckpointError(f"{name} is damaged: the checksum of its description does not fit")
-    entry: dict[str, Any] = json.loads(text)
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name}: its description is no JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise CheckpointError(f"{name}: its description is {type(entry).__name__}, not an object")
     if entry.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{name} has format version {entry.get('format_version')}, by lowprec "
@@ -239,6 +258,9 @@ def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
     ):
         if entry.get(what) != here:
             raise CheckpointError(f"{name} was made with {what} {entry.get(what)}; this has {here}")
+    for key, kind in (("kind", str), ("state", dict), ("checksums", dict)):
+        if not isinstance(entry.get(key), kind):
+            raise CheckpointError(f"{name}: the {key!r} of its description is no {kind.__name__}")
     return entry
 
 
@@ -246,7 +268,7 @@ def _array(
     name: str, dtype: np.dtype, shape: tuple[int, ...], start: int, mmap: bool
 ) -> NDArray[Any]:
     array: NDArray[Any]
-    if mmap and 0 not in shape:
+    if mmap and 0 not in shape and start % dtype.itemsize == 0:  # kernels take aligned arrays
         return np.memmap(name, dtype, "c", start, shape).view(np.ndarray)
     array = get_device("cpu").empty(shape, dtype)
     data = array.reshape(-1).view(np.uint8)

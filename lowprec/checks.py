@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def check_int(name: str, value: Any, *, low: int, high: int | None = None) -> int:
@@ -32,3 +36,48 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
         expected = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} must be one of {expected}; got {value!r}")
     return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """`value` if it is True or False, or 1 or 0; TypeError otherwise: any text would be true."""
+    if not isinstance(value, (bool, np.bool_)) and not (isinstance(value, int) and value in (0, 1)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_path(name: str, path: Any) -> str:
+    """`path` as text; TypeError or ValueError if it is none."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str or os.PathLike, got {path!r}")
+    if not text or "\0" in text:
+        raise ValueError(f"{name} must name a file, got {path!r}")
+    return text
+
+
+def entries_of(value: Any) -> list[Any] | None:
+    """The entries of a sequence or a 1-D array; None of anything else, such as one number."""
+    is_sequence = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    if not is_sequence or isinstance(value, str | bytes | Mapping):
+        return None
+    return list(value) if getattr(value, "ndim", 1) == 1 else None
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Anything like an array as a plain one of NumPy, without a copy where it is one.
+
+    Raises
+    ------
+    TypeError
+        If entries are masked: what is behind a mask is no value.
+    ValueError
+        If rows differ in length.
+    """
+    if type(values) is np.ndarray:
+        return values
+    if isinstance(values, np.ndarray) and np.ma.is_masked(values):
+        raise TypeError(f"{name} has masked entries; fill them first")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be made an array: {error}") from error

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
+from lowprec.checks import as_array
 from lowprec.threads import before_kernels
 
 CACHE_LINE_BYTES = 64
@@ -55,9 +56,12 @@ class Device:
         """Whether an array is on this device and not in the memory of the host."""
         return False
 
-    def asarray(self, values: Any) -> Any:
-        """Anything like an array, as one on this device: without a copy if it is there already."""
-        return np.asarray(values)
+    def asarray(self, values: Any, name: str = "values") -> Any:
+        """Anything like an array, as one on this device: without a copy if it is there already.
+
+        TypeError or ValueError says of the argument `name` why it is none.
+        """
+        return as_array(name, values)
 
     def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
         """An array of this device as kernels take it: C-contiguous, aligned, native byte order."""
@@ -72,8 +76,8 @@ class Device:
 
         Any other dtype is a TypeError: casting it would round, once and silently.
         """
-        array = self.asarray(values)
-        if array.dtype.newbyteorder("=") != np.float32:
+        array = self.asarray(values, name)
+        if array.dtype.kind != "f" or array.dtype.itemsize != 4:
             raise TypeError(f"{name} must be float32, got {array.dtype}; cast it first")
         return self.contiguous(array, np.float32)
 
@@ -142,13 +146,13 @@ class CudaDevice(Device):
             return True
         return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] == _DLPACK_GPU
 
-    def asarray(self, values: Any) -> Any:
+    def asarray(self, values: Any, name: str = "values") -> Any:
         """Arrays of CuPy, PyTorch and others on a GPU come in without a copy."""
         if hasattr(values, "__cuda_array_interface__"):
             return self.xp.asarray(values)
         if self.owns(values):
             return self.xp.from_dlpack(values)
-        values = np.asarray(values)
+        values = as_array(name, values)
         native = values.dtype.newbyteorder("=")
         return self.xp.asarray(values.astype(native, copy=False))
 
@@ -176,7 +180,6 @@ class CudaDevice(Device):
         yield 1
 
 
-@functools.cache
 def get_device(name: str) -> Device:
     """The device called `name`.
 
@@ -187,8 +190,14 @@ def get_device(name: str) -> Device:
     ValueError
         For any other name but ``"cpu"``.
     """
-    if name == "cpu":
-        return Device()
-    if name == "cuda":
-        return CudaDevice()
-    raise ValueError(f"device must be 'cpu' or 'cuda', got {name!r}")
+    if not isinstance(name, str) or name not in _DEVICES:
+        raise ValueError(f"device must be 'cpu' or 'cuda', got {name!r}")
+    return _make_device(name)
+
+
+_DEVICES = {"cpu": Device, "cuda": CudaDevice}
+
+
+@functools.cache
+def _make_device(name: str) -> Device:
+    return _DEVICES[name]()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lowprec.checks import as_array
+
 _EPS = np.finfo(np.float64).eps
 
 
@@ -156,7 +158,7 @@ def _check_both_labels(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarr
 
 
 def _as_vector(name: str, values: ArrayLike) -> np.ndarray:
-    array = np.asarray(values)
+    array = as_array(name, values)
     if array.ndim != 1:
         hint = "; of predict_proba pass p[:, 1]" if name == "p" and array.ndim == 2 else ""
         raise ValueError(f"{name} must have shape (n,), got {array.shape}{hint}")

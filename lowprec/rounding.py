@@ -30,7 +30,7 @@ def storage_dtype(dtype: DTypeLike) -> np.dtype:
         return _NAMES[dtype]
     try:
         resolved = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy has a language of its own for dtypes
         raise ValueError(f"{supported}; got {dtype!r}") from None
     if resolved not in _WORDS or dtype is None:
         raise ValueError(f"{supported}; got {dtype!r}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any, Protocol
 
+import numpy as np
+
 from lowprec.checks import check_int
+
+_LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
+_STEPS = 2**63
 
 
 class Schedule(Protocol):
@@ -39,11 +43,15 @@ class Schedule(Protocol):
 
 
 def check_rate(name: str, value: float) -> None:
-    """ValueError or TypeError unless `value` is a finite number, not negative."""
+    """ValueError or TypeError unless `value` is a finite number of float32, not negative."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (math.isfinite(value) and value >= 0):
+    if not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
+
+
+def _check_step(step: int) -> int:
+    return check_int("step", step, low=0, high=_STEPS)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Constant:
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
+        _check_step(step)
         return self.learning_rate
 
 
@@ -116,6 +125,7 @@ class InverseTime:
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
+        step = _check_step(step)
         return self.learning_rate / (1.0 + self.decay * step)
 
 
@@ -154,11 +164,12 @@ class WarmupLinearDecay:
 
     def __post_init__(self) -> None:
         check_rate("learning_rate", self.learning_rate)
-        check_int("warmup_steps", self.warmup_steps, low=0)
-        check_int("total_steps", self.total_steps, low=self.warmup_steps + 1)
+        warmup_steps = check_int("warmup_steps", self.warmup_steps, low=0, high=_STEPS)
+        check_int("total_steps", self.total_steps, low=warmup_steps + 1, high=2 * _STEPS)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
+        step = _check_step(step)
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         left = (self.total_steps - step) / (self.total_steps - self.warmup_steps)

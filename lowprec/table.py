@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from lowprec.checkpoint import Checkpoint
 from lowprec.checks import check_choice, check_int, check_seed
 from lowprec.device import get_device
 from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, stepped_rows
+from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.gradients import Gradients
 from lowprec.optim import SGD, optimizer_from_description
 from lowprec.rounding import storage_dtype, word_dtype
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
+from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh, Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
@@ -30,6 +33,8 @@ ON_NONFINITE = ("raise", "skip")
 _NUMBERS_TO_FIND_A_ROW = 32
 _NUMBERS_TO_SORT_AN_ID = 4
 _ROWS_AT_ONCE = 1 << 16
+_MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
+_MAX_COUNT = 2**63  # of steps and skipped rows
 
 
 class EmbeddingTable:
@@ -134,7 +139,7 @@ class EmbeddingTable:
         """All but the weights and the optimizer's state."""
         self._features = Features.check(num_embeddings)
         self.num_embeddings = num_embeddings
-        self.embedding_dim = check_int("embedding_dim", embedding_dim, low=1)
+        self.embedding_dim = check_int("embedding_dim", embedding_dim, low=1, high=_MAX_COLUMNS + 1)
         self.dtype = storage_dtype(dtype)
         self.rounding = check_choice("rounding", rounding, ROUNDINGS)
         self.optimizer = SGD(learning_rate=0.1) if optimizer is None else optimizer
@@ -152,8 +157,7 @@ class EmbeddingTable:
     def _init_bounds(self, init_range: float | None) -> list[float]:
         if init_range is None:
             return [1.0 / math.sqrt(rows) for rows in self._features.num_embeddings]
-        if not (math.isfinite(init_range) and init_range >= 0):
-            raise ValueError(f"init_range must be finite and not negative, got {init_range!r}")
+        check_rate("init_range", init_range)
         return [float(init_range)] * len(self._features)
 
     def _initialize(self, bounds: list[float]) -> None:
@@ -276,8 +280,8 @@ class EmbeddingTable:
                [0., 6.]], dtype=float32)
         """
         batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
-        result = self._check_out(out, (*batch.shape, self.embedding_dim))
-        flat = result.reshape(-1, self.embedding_dim)
+        result = self._check_out(out, batch)
+        flat = self._device.xp.asarray(result).reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
         with self._device.threads(self._work(batch.rows.size)) as threads:
             if batch.offsets is None and not batch.sample_weights.size:
@@ -369,13 +373,13 @@ class EmbeddingTable:
         get_device(device)  # before a large file is read
         found = checkpoint.read(path, mmap=mmap, verify=verify)
         found.expect(_KIND)
-        return cls._restore(found, found.state, device)
+        return cls._restore_alone(found, device)
 
     def _description(self) -> dict[str, Any]:
         """All but the arrays, as JSON has it."""
-        sizes = np.asarray(self.num_embeddings).tolist()
+        sizes = self._features.num_embeddings.tolist()
         return {
-            "num_embeddings": sizes,
+            "num_embeddings": sizes[0] if self._features.single else sizes,
             "embedding_dim": self.embedding_dim,
             "dtype": self.dtype.name,
             "rounding": self.rounding,
@@ -394,6 +398,13 @@ class EmbeddingTable:
         return {_WEIGHT: self._device.to_host(self._words).view(self.dtype), **state}
 
     @classmethod
+    def _restore_alone(cls, found: Checkpoint, device: str) -> EmbeddingTable:
+        """The table of a file that holds nothing else."""
+        table = cls._restore(found, found.state, device)
+        found.expect_arrays(table._arrays())
+        return table
+
+    @classmethod
     def _restore(cls, found: Checkpoint, description: Any, device: str) -> EmbeddingTable:
         """The table of a file; `description` is its own, or part of a model's."""
         table = cls.__new__(cls)
@@ -408,8 +419,9 @@ class EmbeddingTable:
                 device,
                 description["on_nonfinite"],
             )
-            table._step = check_int("step", description["step"], low=0)
-            table._skipped_rows = check_int("skipped_rows", description["skipped_rows"], low=0)
+            for name in ("step", "skipped_rows"):
+                count = check_int(name, description[name], low=0, high=_MAX_COUNT)
+                setattr(table, f"_{name}", count)
         weight = found.array(_WEIGHT, table._shape, table.dtype)
         table._words = table._device.asarray(weight.view(word_dtype(table.dtype)))
         table._state = {
@@ -492,7 +504,12 @@ class EmbeddingTable:
         >>> batch = table.batch(np.array([3, 1, 3]))
         >>> table.update(batch, grad=np.ones_like(table.lookup(batch)))
         """
-        return self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        made = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        if made is indices:
+            return made
+        # what was checked must not change any more
+        bounds = None if made.offsets is None else made.offsets.copy()
+        return replace(made, offsets=bounds, sample_weights=made.sample_weights.copy())
 
     def _as_batch(
         self,
@@ -505,7 +522,7 @@ class EmbeddingTable:
         checked: bool = False,
     ) -> Batch:
         if not isinstance(indices, Batch):
-            ids = self._device.asarray(indices)
+            ids = self._device.asarray(indices, "indices")
             with self._device.threads(self._work(ids.size)) as threads:
                 return self._features.batch(
                     self._device, threads, ids, offsets, pooling, per_sample_weights,
@@ -579,10 +596,11 @@ class EmbeddingTable:
         """
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
-        if batch.rows.size:
-            with self._device.threads(self._work(batch.rows.size)) as threads:
-                self._update_rows(batch, flat_grad, learning_rate, halted, threads)
-        self._step += 1
+        with Uninterrupted(), self._workspace.alone("this table is updated"):
+            if batch.rows.size:
+                with self._device.threads(self._work(batch.rows.size)) as threads:
+                    self._update_rows(batch, flat_grad, learning_rate, halted, threads)
+            self._step += 1
 
     def _update_rows(
         self,
@@ -606,7 +624,8 @@ class EmbeddingTable:
         self, batch: Batch, grad: NDArray[np.float32], memory: Fresh, kept: Any = None
     ) -> tuple[Any, Gradients]:
         """The positions of a batch by row, or some of them, and what they add to its gradient."""
-        rows, coefficients, none = batch.rows, batch.coefficients(), batch.bags[:0]
+        coefficients, none = self._apart(batch.coefficients()), batch.bags[:0]
+        rows = batch.rows
         labels, bags = batch.bags, none
         if coefficients.size:  # found by position, so that is what must be sorted along
             labels, bags = none, batch.bags
@@ -741,23 +760,30 @@ class EmbeddingTable:
             f"learning rate {learning_rate}; nothing was updated"
         )
 
-    def _check_out(
-        self, out: NDArray[np.float32] | None, shape: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        xp = self._device.xp
+    def _apart(self, array: NDArray[Any]) -> NDArray[Any]:
+        """What an update reads: a copy if it is part of the weights, which are then written."""
+        return array.copy() if self._device.xp.may_share_memory(array, self._words) else array
+
+    def _check_out(self, out: NDArray[np.float32] | None, batch: Batch) -> NDArray[np.float32]:
+        xp, shape = self._device.xp, (*batch.shape, self.embedding_dim)
         if out is None:
             return xp.empty(shape, np.float32)  # type: ignore[no-any-return]
-        if not isinstance(out, xp.ndarray) or out.dtype != np.float32:
+        is_array = isinstance(out, xp.ndarray) and not hasattr(out, "mask")
+        if not is_array or out.dtype != np.float32:
             raise TypeError(
                 f"out must be a float32 array of {xp.__name__}, got {getattr(out, 'dtype', out)!r}"
             )
-        writeable = getattr(out.flags, "writeable", True)  # CuPy's always are
-        if out.shape != shape or not out.flags.c_contiguous or not writeable:
-            raise ValueError(f"out must be writable, C-contiguous and of shape {shape}")
+        # CuPy's are always writable and aligned
+        fits = all(getattr(out.flags, name, True) for name in ("writeable", "aligned"))
+        if out.shape != shape or not out.flags.c_contiguous or not fits:
+            raise ValueError(f"out must be writable, aligned, C-contiguous and of shape {shape}")
+        for read in (self._words, batch.offsets, batch.sample_weights):
+            if read is not None and xp.may_share_memory(out, read):
+                raise ValueError("out shares memory with the table or the batch")
         return out
 
     def _check_grad(self, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
         values = self._device.check_float32("grad", grad)
         if values.shape != shape:
             raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
-        return values.reshape(-1, self.embedding_dim)  # type: ignore[no-any-return]
+        return self._apart(values.reshape(-1, self.embedding_dim))

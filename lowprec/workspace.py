@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -27,10 +30,21 @@ class Workspace(Fresh):
     def __init__(self, device: Device) -> None:
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles take along: no arrays."""
-        return {"device": self.device, "_arrays": {}}
+    def __reduce__(self) -> Any:
+        """Copies and pickles take no arrays along."""
+        return Workspace, (self.device,)
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """RuntimeError if another call is inside such a block: two would share their arrays."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(f"{what} by two calls at once; it is made for one at a time")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An array with arbitrary contents, valid until the next call with its name."""

@@ -461,7 +461,7 @@ def test_nonfinite_rows_are_skipped_and_counted():
         ({"num_embeddings": []}, ValueError, "num_embeddings is empty"),
         ({"num_embeddings": 2.5}, TypeError, "num_embeddings must be an int"),
         ({"num_embeddings": 2**32}, ValueError, "at most 4294967295"),
-        ({"embedding_dim": 0}, ValueError, "embedding_dim must be at least 1"),
+        ({"embedding_dim": 0}, ValueError, r"embedding_dim must be in \[1, "),
         ({"dtype": "float64"}, ValueError, "dtype must be one of 'float16'"),
         ({"dtype": "nonsense"}, ValueError, "dtype must be one of"),
         ({"dtype": None}, ValueError, "dtype must be one of"),

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from lowprec.checks import check_int
+from lowprec.checks import check_int, check_path
 from lowprec.datasets.sizes import as_sizes
 from lowprec.datasets.tsv import Block, Column, import_pyarrow, read_blocks
 from lowprec.kernels.cpu.criteo import category_column, dense_column, label_column
@@ -174,9 +174,7 @@ def _as_paths(paths: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
 
 
 def _as_path(path: PathLike) -> str:
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"a path must be a str or os.PathLike, got {path!r}")
-    name = os.fsdecode(path)
+    name = check_path("a path", path)
     os.stat(name)  # FileNotFoundError now, not hours later when the files before it were read
     return name
 

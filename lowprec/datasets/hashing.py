@@ -51,7 +51,7 @@ def hash_categories(
     (2, 2)
     """
     where = get_device(device)
-    categories = where.asarray(values)
+    categories = where.asarray(values, "values")
     if categories.dtype.kind not in "iu":
         raise TypeError(f"values must be integers, got {categories.dtype}")
     if categories.ndim != 2:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lowprec import checkpoint
 from lowprec.batch import Features
-from lowprec.checks import check_int, check_seed
+from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
 from lowprec.device import get_device
 from lowprec.diagnose import Diagnose, PrecisionReport
 from lowprec.losses import logistic_loss
@@ -31,12 +31,14 @@ from lowprec.models.watch import DivergenceError, Watch
 from lowprec.optim import SGD, optimizer_from_description
 from lowprec.rounding import storage_dtype
 from lowprec.staging import Staging
-from lowprec.table import EmbeddingTable
+from lowprec.table import ROUNDINGS, EmbeddingTable
 from lowprec.workspace import Fresh, Workspace
 
 DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
 DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
 _PREDICT_BATCH = 16384
+_NO_LABELS = object()  # and not None, which might be a user's mistake
+_MAX_COUNT = 2**63
 
 
 class _Position(NamedTuple):
@@ -45,6 +47,17 @@ class _Position(NamedTuple):
     epoch: int
     done: int  # samples of the epoch
     samples: int  # in all
+
+    @classmethod
+    def check(cls, numbers: Any) -> _Position | None:
+        """From a file, where it is a list, or None outside a `fit`."""
+        if numbers is None:
+            return None
+        epoch, done, samples = numbers
+        check_int("samples", samples, low=1, high=_MAX_COUNT)
+        check_int("done", done, low=0, high=samples + 1)
+        check_int("epoch", epoch, low=0, high=_MAX_COUNT)
+        return cls(epoch, done, samples)
 
 
 def _nothing() -> None:
@@ -105,10 +118,21 @@ class Recommender(ABC):
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return list(self._named_parameters().values())
 
+    @abstractmethod
+    def _parameter_shapes(self, num_dense: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of `_named_parameters`, which need not be there yet."""
+
     def _progress_of_training(self) -> dict[str, Any]:
         """What training changes beside arrays, by the names of attributes."""
         return {}
 
+    def _check_progress(self, progress: Any) -> None:
+        """TypeError or ValueError unless it is what `_progress_of_training` can be."""
+        expected = self._progress_of_training()
+        if not isinstance(progress, dict) or set(progress) != set(expected):
+            raise ValueError(f"has the progress {progress!r}, not one of {', '.join(expected)}")
+
+    _shaping: tuple[str, ...] = ("num_embeddings",)  # parameters that arrays depend on
     _pools_across_features = False  # into one bag a sample
 
     def _watches_always(self) -> bool:
@@ -207,6 +231,8 @@ class Recommender(ABC):
         _check_diagnose(diagnose)
         if save is not None and not isinstance(save, Checkpoints):
             raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable, got {callback!r}")
         samples = self._check_samples(X, y, fitted=False)
         if resume is None:
             self._start(samples)
@@ -300,6 +326,8 @@ class Recommender(ABC):
             As for `fit`.
         ValueError
             As for `fit`, and if the model is not fitted.
+        FloatingPointError
+            If a logit is not a number, as dense features near the largest can make it.
 
         Examples
         --------
@@ -311,14 +339,21 @@ class Recommender(ABC):
         """
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
-        samples = self._check_samples(X, None, fitted=True)
+        samples = self._check_samples(X, _NO_LABELS, fitted=True)
         device = get_device(self.device)
         staging = Staging(device)
-        logits = [
-            self._forward(self._loaded(batch, staging), Fresh(device))[0]
-            for batch in samples.batches(_PREDICT_BATCH)
-        ]
-        return np.concatenate([device.to_host(part) for part in logits])
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+            parts = [
+                self._forward(self._loaded(batch, staging), Fresh(device))[0]
+                for batch in samples.batches(_PREDICT_BATCH)
+            ]
+        logits = np.concatenate([device.to_host(part) for part in parts])
+        undefined = np.isnan(logits)
+        if undefined.any():
+            raise FloatingPointError(
+                f"the logit of sample {int(undefined.argmax())} is not a number"
+            )
+        return logits
 
     def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """The probabilities of both labels.
@@ -422,6 +457,9 @@ class Recommender(ABC):
         """
         if not self._is_fitted():
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        for name, value in self._made_with.items():
+            if (now := self._described(name)) != value:
+                raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
         device = get_device(self.device)
         state = {
             "parameters": self._described_parameters(),
@@ -485,8 +523,12 @@ class Recommender(ABC):
     @classmethod
     def _restore(cls, found: checkpoint.Checkpoint, device: str) -> Any:
         with found.reading() as state:
+            if not isinstance(state["parameters"], dict):
+                raise TypeError("has parameters without names")
             parameters = dict(state["parameters"])
             for name, default in inspect.signature(cls).parameters.items():
+                if name != "device":
+                    parameters[name]  # KeyError: a default might not be what was saved
                 if isinstance(default.default, tuple):  # JSON has lists alone
                     parameters[name] = tuple(parameters[name])
             for name in ("optimizer", "dense_optimizer"):
@@ -496,37 +538,48 @@ class Recommender(ABC):
             model._check_parameters(step=0)
             num_dense = check_int("num_dense", state["num_dense"], low=0)
             described, progress = state["table"], state["progress"]
-            standardized = bool(state["standardized"])
-        model._make_memory(num_dense)
+            standardized = check_flag("standardized", state["standardized"])
+            _Position.check(state["position"])
+            features = Features.check(model._feature_sizes())
         model.table_ = EmbeddingTable._restore(found, described, device)
         columns = model._table_shape()[0]
-        if model.table_._shape != (sum(model._feature_sizes()), columns):
+        if (
+            not np.array_equal(model.table_._features.num_embeddings, features.num_embeddings)
+            or model.table_.embedding_dim != columns
+        ):
             raise checkpoint.CheckpointError(f"{found.path}: its table is not that of its model")
+        # all arrays are found before any is made: the description may lie about their sizes
+        shapes = {"dense_mean": (num_dense,), "dense_scale": (num_dense,)}
+        shapes |= model._parameter_shapes(num_dense)
+        arrays = {
+            name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
+        }
+        found.expect_arrays([*arrays, *model.table_._arrays()])
+        model._make_memory(num_dense)
         model._build_dense(num_dense)
-        if set(progress) != set(model._progress_of_training()):
-            raise checkpoint.CheckpointError(f"{found.path}: its progress is not that of its model")
+        with found.reading():
+            model._check_progress(progress)
         for name, value in progress.items():
             setattr(model, name, value)
         model._standardized = standardized
         target = get_device(device)
-        for name, array in model._named_parameters().items():
-            array[...] = target.asarray(found.array(name, array.shape, np.dtype(np.float32)))
         for name in ("dense_mean", "dense_scale"):
-            array = found.array(name, (num_dense,), np.dtype(np.float32))
-            setattr(model, f"{name}_", target.asarray(array))
+            setattr(model, f"{name}_", target.asarray(arrays[name]))
+        for name, array in model._named_parameters().items():
+            array[...] = target.asarray(arrays[name])
         return model
 
     def _described_parameters(self) -> dict[str, Any]:
         """The constructor's arguments as JSON has them; the device is asked for when it is read."""
-        described = {}
-        for name, value in self.get_params().items():
-            if name in ("optimizer", "dense_optimizer"):
-                described[name] = None if value is None else value.describe()
-            elif name == "dtype":
-                described[name] = storage_dtype(value).name
-            elif name != "device":
-                described[name] = value if isinstance(value, str) else np.asarray(value).tolist()
-        return described
+        return {name: self._described(name) for name in self.get_params() if name != "device"}
+
+    def _described(self, name: str) -> Any:
+        value = getattr(self, name)
+        if name in ("optimizer", "dense_optimizer"):
+            return None if value is None else value.describe()
+        if name == "dtype":
+            return storage_dtype(value).name
+        return value if isinstance(value, str) else np.asarray(value).tolist()
 
     # --- parameters, as scikit-learn has them ---
 
@@ -599,15 +652,18 @@ class Recommender(ABC):
 
     def _feature_sizes(self) -> list[int]:
         """`num_embeddings` as a list, one entry a feature."""
-        if np.ndim(self.num_embeddings) == 0:
-            return [self.num_embeddings]  # type: ignore[list-item]
-        return list(self.num_embeddings)  # type: ignore[arg-type]
+        sizes = entries_of(self.num_embeddings)
+        return [self.num_embeddings] if sizes is None else sizes  # type: ignore[list-item]
 
     def _check_parameters(self, step: int) -> None:
         """TypeError or ValueError names a parameter that training from `step` on cannot use."""
         check_int("epochs", self.epochs, low=1)
         check_int("batch_size", self.batch_size, low=1)
         check_seed(self.seed)
+        storage_dtype(self.dtype)
+        check_choice("rounding", self.rounding, ROUNDINGS)
+        for name in ("standardize", "shuffle", "verbose"):
+            check_flag(name, getattr(self, name))
         for name in ("optimizer", "dense_optimizer"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, SGD):
@@ -615,11 +671,12 @@ class Recommender(ABC):
             if value is not None:
                 value.learning_rate_at(step)
 
-    def _check_samples(
-        self, X: Sequence[ArrayLike], y: ArrayLike | None, *, fitted: bool
-    ) -> Samples:
+    def _check_samples(self, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> Samples:
         """Checked samples: every id, label and number, before anything is trained."""
-        features = Features.check(self.table_.num_embeddings if fitted else self._feature_sizes())
+        if y is None:
+            raise TypeError("y must be labels, got None")
+        y = None if y is _NO_LABELS else y
+        features = self.table_._features if fitted else Features.check(self._feature_sizes())
         device = get_device(self.device)
         samples = check_samples(device, X, y, len(features), self.num_dense_ if fitted else None)
         features.check_ids(samples.home, samples.indices, samples.offsets)
@@ -647,6 +704,7 @@ class Recommender(ABC):
         self.classes_ = np.array([0, 1])
         self.precision_history_ = []
         self.num_dense_ = num_dense
+        self._made_with = {name: self._described(name) for name in self._shaping}
 
     def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
         return EmbeddingTable(
@@ -712,10 +770,9 @@ class Recommender(ABC):
         """Take over all that training changes from a file that was written in a `fit`."""
         found = checkpoint.read(path)
         found.expect(type(self).__name__)
-        with found.reading() as state:
-            there, here = state["parameters"], self._described_parameters()
-            position = state["position"]
-            begun = None if position is None else _Position(*position)
+        model = self._restore(found, self.device)  # which checks all of it
+        there, here = found.state["parameters"], self._described_parameters()
+        begun = _Position.check(found.state["position"])
         free = ("epochs", "verbose")
         if others := [name for name in here if name not in free and here[name] != there[name]]:
             name = others[0]
@@ -726,7 +783,6 @@ class Recommender(ABC):
             raise ValueError(
                 f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
             )
-        model = self._restore(found, self.device)
         parameters = self.get_params()
         vars(self).update({k: v for k, v in vars(model).items() if k not in parameters})
         self.table_.optimizer = self._optimizer_of_table()

@@ -97,8 +97,8 @@ def check_samples(
         raise TypeError("X must be (dense, indices) or (dense, indices, offsets)")
     home = device if any(map(device.owns, (*X, y))) else get_device("cpu")
     dense = _check_dense(home, X[0], num_dense)
-    indices = home.asarray(X[1])
-    offsets = None if len(X) == 2 or X[2] is None else home.asarray(X[2])
+    indices = home.asarray(X[1], "indices")
+    offsets = None if len(X) == 2 or X[2] is None else home.asarray(X[2], "offsets")
     n = len(dense)
     if n == 0:
         raise ValueError("X has no samples")
@@ -125,7 +125,7 @@ def _check_dense(home: Device, values: Any, num_dense: int | None) -> NDArray[np
 
 
 def _check_labels(home: Device, y: Any, n: int) -> NDArray[np.float32]:
-    labels = home.asarray(y)
+    labels = home.asarray(y, "y")
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), got {labels.shape}")
     if labels.dtype.kind not in "biuf":

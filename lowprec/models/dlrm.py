@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lowprec import layers
-from lowprec.checks import check_choice, check_int
+from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
 from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
@@ -17,6 +18,7 @@ from lowprec.optim import SGD
 from lowprec.workspace import Fresh
 
 INTERACTIONS = ("dot", "cat")
+_MAX_UNITS = 2**24  # of a layer: no product of two is more than the numbers of an array
 
 
 class _Cache(NamedTuple):
@@ -137,29 +139,42 @@ class DLRM(Recommender):
 
     def _check_parameters(self, step: int) -> None:
         super()._check_parameters(step)
-        check_int("embedding_dim", self.embedding_dim, low=1)
+        check_int("embedding_dim", self.embedding_dim, low=1, high=_MAX_UNITS + 1)
         check_choice("interaction", self.interaction, INTERACTIONS)
         for name in ("bottom_mlp", "top_mlp"):
-            sizes = getattr(self, name)
-            if np.ndim(sizes) != 1:
-                raise TypeError(f"{name} must be a sequence of ints, got {sizes!r}")
+            sizes = entries_of(getattr(self, name))
+            if sizes is None:
+                raise TypeError(f"{name} must be a sequence of ints, got {getattr(self, name)!r}")
             for i, size in enumerate(sizes):
-                check_int(f"{name}[{i}]", size, low=1)
+                check_int(f"{name}[{i}]", size, low=1, high=_MAX_UNITS + 1)
 
     def _table_shape(self) -> tuple[int, float | None]:
         return self.embedding_dim, None
 
+    _shaping = ("num_embeddings", "embedding_dim", "bottom_mlp", "top_mlp", "interaction")
+
+    def _layer_sizes(self, num_dense: int) -> dict[str, list[int]]:
+        """The inputs of each layer of both MLPs, and the outputs of the last one."""
+        dim, num_features = self.embedding_dim, len(self._feature_sizes())
+        dot = self.interaction == "dot"
+        joined = dim + (layers.num_pairs(num_features) if dot else num_features * dim)
+        return {"bottom": [num_dense, *self.bottom_mlp, dim], "top": [joined, *self.top_mlp, 1]}
+
+    def _parameter_shapes(self, num_dense: int) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, sizes in self._layer_sizes(num_dense).items():
+            for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
+                shapes[f"{name}.{layer}.weight"] = (inputs, outputs)
+                shapes[f"{name}.{layer}.bias"] = (outputs,)
+        return shapes
+
     def _build_dense(self, num_dense: int) -> None:
-        dim = self.embedding_dim
-        num_features = len(self._feature_sizes())
         rng = np.random.default_rng([self.seed, 2])
         self._interaction = self.interaction  # `set_params` may change it before the next fit
-        joined = (
-            layers.num_pairs(num_features) if self._interaction == "dot" else num_features * dim
-        )
         device = get_device(self.device)
-        self.bottom_ = layers.mlp_init(device, [num_dense, *self.bottom_mlp, dim], rng)
-        self.top_ = layers.mlp_init(device, [dim + joined, *self.top_mlp, 1], rng)
+        sizes = self._layer_sizes(num_dense)
+        self.bottom_ = layers.mlp_init(device, sizes["bottom"], rng)
+        self.top_ = layers.mlp_init(device, sizes["top"], rng)
 
     def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
         return {

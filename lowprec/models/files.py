@@ -56,7 +56,7 @@ def load(
     get_device(device)  # before a large file is read
     found = checkpoint.read(path, mmap=mmap, verify=verify)
     if found.kind == "EmbeddingTable":
-        return EmbeddingTable._restore(found, found.state, device)
+        return EmbeddingTable._restore_alone(found, device)
     if found.kind not in _KINDS:
         raise checkpoint.CheckpointError(f"{found.path} holds an unknown {found.kind!r}")
     return _KINDS[found.kind]._restore(found, device)

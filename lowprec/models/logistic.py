@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lowprec.checks import check_int
 from lowprec.device import get_device
 from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
@@ -140,6 +141,16 @@ class LogisticRegression(Recommender):
 
     def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
         return {"coef": self.coef_, "intercept": self.intercept_}
+
+    def _parameter_shapes(self, num_dense: int) -> dict[str, tuple[int, ...]]:
+        return {"coef": (num_dense,), "intercept": (1,)}
+
+    def _check_progress(self, progress: Any) -> None:
+        super()._check_progress(progress)
+        check_rate("table_scale_", progress["table_scale_"])
+        if not 0.5 <= progress["table_scale_"] <= 1.0:
+            raise ValueError(f"has table_scale_ = {progress['table_scale_']}, not in [0.5, 1]")
+        check_int("_halvings", progress["_halvings"], low=0, high=2**63)
 
     def _progress_of_training(self) -> dict[str, Any]:
         return {"table_scale_": self.table_scale_, "_halvings": self._halvings}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowprec.checks import check_int
+from lowprec.checks import check_int, check_path
 from lowprec.schedules import check_rate
 
 _NAME = re.compile(r"step-(\d{12,})\.safetensors")
@@ -60,7 +60,7 @@ class Checkpoints:
     keep: int = 3
 
     def __post_init__(self) -> None:
-        os.fspath(self.folder)
+        check_path("folder", self.folder)
         if self.every_batches is not None:
             check_int("every_batches", self.every_batches, low=1)
         if self.every_minutes is not None:
@@ -121,7 +121,7 @@ def _files(folder: Path) -> list[Path]:
 
 def newest(path: str | os.PathLike[str]) -> Path:
     """The file itself, or the newest one of a folder; FileNotFoundError if it has none."""
-    if not os.path.isdir(path):
+    if not os.path.isdir(check_path("resume", path)):
         return Path(path)
     if files := _files(Path(path)):
         return files[-1]

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 
 import numpy as np
@@ -125,44 +122,6 @@ def test_in_another_thread(make, samples):
     thread.start()
     thread.join()
     assert state(models[0]) == state(make().fit(*samples))
-
-
-@pytest.mark.parametrize("kills", [3])
-def test_kill_in_the_middle(kills, tmp_path):
-    """`kill -9` at some moment of training or writing, and again: nothing is lost but time."""
-    script = textwrap.dedent("""
-        import os, sys
-        import lowprec as lp
-        from tests import naive_models
-        from tests.models.test_base import SIZES, make_logistic
-        X, y = naive_models.samples(300, SIZES, 3)
-        model = make_logistic(epochs=40)
-        resume = sys.argv[1] if os.listdir(sys.argv[1]) else None
-        save = lp.Checkpoints(sys.argv[1], every_batches=1)
-        print("ready", flush=True)
-        model.fit(X, y, save=save, resume=resume)
-        model.save(sys.argv[2])
-    """)
-    folder, end = tmp_path / "files", tmp_path / "end.safetensors"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for _ in range(kills):
-        running = subprocess.Popen(
-            [sys.executable, "-c", script, folder, end], stdout=subprocess.PIPE, text=True
-        )
-        running.stdout.readline()
-        try:
-            running.wait(timeout=rng.uniform(0.1, 1.0))
-        except subprocess.TimeoutExpired:
-            running.kill()
-        running.wait()
-        running.stdout.close()
-        for name in os.listdir(folder):
-            if name.endswith(".safetensors") and not name.startswith("."):
-                lp.load(folder / name)  # every file is whole
-    subprocess.run([sys.executable, "-c", script, folder, end], check=True, capture_output=True)
-    X, y = naive_models.samples(300, SIZES, 3)
-    assert state(lp.load(end)) == state(make_logistic(epochs=40).fit(X, y))
 
 
 def test_what_cannot_be_resumed(make, samples, tmp_path):

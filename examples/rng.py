@@ -1,0 +1,118 @@
+"""How much training gains from its random generator: the same DLRM with other generators.
+
+Stochastic rounding draws a number for each weight that it stores.  The models here train by turns
+on the same samples and differ in what draws: KXS32, which is lowprec's (docs/random-bits.md);
+nothing, which is what a generator for free would be; xorshift, one number after the other; and two
+Mersenne twisters, the usual generator of numerical libraries.
+
+examples:
+  python examples/rng.py
+  python examples/rng.py --full
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import report
+from turns import Shape, make_model, median, speed_up, train_in_turns
+
+import lowprec as lp
+from benchmarks.generator_kernels import NoGenerator, NumbaTwister, NumpyTwister, Xorshift
+
+KXS32 = "KXS32 (lowprec)"
+GENERATORS = {
+    KXS32: lp.SGD,
+    "none": NoGenerator,
+    "xorshift, one by one": Xorshift,
+    "Mersenne twister (NumPy, bulk)": NumpyTwister,
+    "Mersenne twister (Numba)": NumbaTwister,
+}
+SHAPES = (Shape(1_000_000, 64, (64,), 2048),)
+SHAPES_IN_FULL = (
+    Shape(10_000_000, 64, (64,), 4096),
+    Shape(10_000_000, 64, (512, 256), 4096),
+    Shape(10_000_000, 16, (512, 256), 4096),
+)
+
+
+def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
+    """One shape: milliseconds a step, and how many times faster training is with KXS32."""
+    models = {
+        name: make_model(shape, "float16", "stochastic", optimizer(0.1))
+        for name, optimizer in GENERATORS.items()
+    }
+    trainees = train_in_turns(shape, models, batches, rounds, seed=0)
+    own = trainees[KXS32]
+    return {
+        "shape": shape.name,
+        "generators": {
+            name: {
+                "update_milliseconds": 1e3 * median(trainee.update) / batches,
+                "step_milliseconds": 1e3 * median(trainee.total) / batches,
+                "update_speed_up": speed_up(trainee.update, own.update),
+                "training_speed_up": speed_up(trainee.total, own.total),
+            }
+            for name, trainee in trainees.items()
+        },
+    }
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """For people."""
+    print(f"{result['shape']}: KXS32 is so many times faster (median and quartiles)")
+    for name, found in result["generators"].items():
+        update, whole = found["update_speed_up"], found["training_speed_up"]
+        print(
+            f"  {name:<32} update {found['update_milliseconds']:7.2f} ms: {update['median']:.2f}  "
+            f"step {found['step_milliseconds']:7.2f} ms: {whole['median']:.2f} "
+            f"[{whole['low']:.2f}, {whole['high']:.2f}]",
+            flush=True,
+        )
+
+
+def draw(results: list[dict[str, Any]], path: str) -> None:
+    """Milliseconds of a step with each generator."""
+    figure, axis = report.figure(1, height=1.0 + 1.3 * len(results))
+    height = 0.8 / len(GENERATORS)
+    for place, result in enumerate(results):
+        for number, (name, found) in enumerate(result["generators"].items()):
+            y = place + (number - (len(GENERATORS) - 1) / 2) * height
+            color = report.STOCHASTIC.color if name == KXS32 else report.PEER_COLOR
+            axis.barh(y, found["step_milliseconds"], 0.9 * height, color=color)
+            axis.text(found["step_milliseconds"], y, f" {name}", va="center", fontsize="small")
+    axis.set_yticks(range(len(results)), [result["shape"] for result in results])
+    axis.set(xlabel="milliseconds a step of training")
+    axis.margins(x=0.25)
+    axis.grid(axis="y", visible=False)
+    axis.invert_yaxis()
+    report.save_figure(figure, path)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = report.parser(__doc__, "rng", seeds=False)
+    parser.add_argument("--rows", type=int, help="of the tables; default: the documented ones")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each model; default 9")
+    parser.add_argument("--batches", type=int, default=8, help="steps of a turn; default 8")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
+    """All shapes; print, save the figure and the numbers."""
+    options = parse_arguments(arguments)
+    results = []
+    for shape in SHAPES_IN_FULL if options.full else SHAPES:
+        if options.rows:
+            shape = replace(shape, rows=options.rows)
+        results.append(compare(shape, options.batches, options.rounds))
+        print_result(results[-1])
+    draw(results, options.figure)
+    report.write_json(options.json, {"results": results})
+    return results
+
+
+if __name__ == "__main__":
+    main()

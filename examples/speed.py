@@ -1,0 +1,118 @@
+"""Training in float16 against float32: the tables' part, the whole model, and why.
+
+DLRMs of several shapes train in float32 and in float16 by turns on the same samples.  Lookups and
+updates are timed apart from the rest, which is the same for both: the dense layers decide how much
+of the tables' gain is seen in the whole.
+
+examples:
+  python examples/speed.py
+  python examples/speed.py --full
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import report
+from turns import Shape, make_model, median, speed_up, train_in_turns
+
+import lowprec as lp
+
+SHAPES = (
+    Shape(1_000_000, 64, (64,), 2048),
+    Shape(1_000_000, 64, (512, 256), 2048),
+)
+SHAPES_IN_FULL = (
+    Shape(10_000_000, 64, (64,), 4096),
+    Shape(10_000_000, 64, (64,), 4096, "zipf"),
+    Shape(10_000_000, 128, (64,), 4096),
+    Shape(10_000_000, 16, (64,), 4096),
+    Shape(10_000_000, 64, (512, 256), 4096),
+)
+PARTS = ("lookup", "update", "embedding", "total")
+
+
+def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
+    """One shape: milliseconds a step of each part, and how many times faster float16 is."""
+    models = {
+        v.name: make_model(shape, v.dtype, v.rounding, lp.SGD(0.1))
+        for v in (report.FLOAT32, report.STOCHASTIC)
+    }
+    slow, fast = train_in_turns(shape, models, batches, rounds, seed=0).values()
+    return {
+        "shape": shape.name,
+        "milliseconds": {
+            name: {part: 1e3 * median(getattr(t, part)) / batches for part in PARTS}
+            for name, t in ((report.FLOAT32.name, slow), (report.STOCHASTIC.name, fast))
+        },
+        "speed_up": {part: speed_up(getattr(slow, part), getattr(fast, part)) for part in PARTS},
+    }
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """For people."""
+    print(result["shape"])
+    for name, parts in result["milliseconds"].items():
+        rest = parts["total"] - parts["embedding"]
+        print(
+            f"  {name:<20} lookup {parts['lookup']:6.2f}  update {parts['update']:6.2f}  "
+            f"rest {rest:6.2f}  step {parts['total']:6.2f} ms"
+        )
+    tables, whole = (result["speed_up"][part] for part in ("embedding", "total"))
+    print(
+        f"  float16 is faster: tables {tables['median']:.2f} "
+        f"[{tables['low']:.2f}, {tables['high']:.2f}], whole training {whole['median']:.2f} "
+        f"[{whole['low']:.2f}, {whole['high']:.2f}] (median and quartiles)",
+        flush=True,
+    )
+
+
+def draw(results: list[dict[str, Any]], path: str) -> None:
+    """Where the time of a step goes."""
+    figure, axis = report.figure(1, height=1.0 + 0.9 * len(results))
+    colors = {"lookup": "#2b7bba", "update": "#8fc1e3", "rest": "#d0d0d0"}
+    for place, result in enumerate(results):
+        for shift, (name, parts) in zip((-0.2, 0.2), result["milliseconds"].items(), strict=True):
+            parts = {**parts, "rest": parts["total"] - parts["embedding"]}
+            left = 0.0
+            for part, color in colors.items():
+                label = part if place == 0 and shift < 0 else None
+                axis.barh(place + shift, parts[part], 0.36, left, color=color, label=label)
+                left += parts[part]
+            axis.text(left, place + shift, f" {name}", va="center", fontsize="small")
+    axis.set_yticks(range(len(results)), [result["shape"] for result in results])
+    axis.set(xlabel="milliseconds a step")
+    axis.margins(x=0.15)
+    axis.grid(axis="y", visible=False)
+    axis.invert_yaxis()
+    axis.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.12))
+    report.save_figure(figure, path)
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = report.parser(__doc__, "speed", seeds=False)
+    parser.add_argument("--rows", type=int, help="of the tables; default: the documented ones")
+    parser.add_argument("--rounds", type=int, default=11, help="turns of each model; default 11")
+    parser.add_argument("--batches", type=int, default=10, help="steps of a turn; default 10")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
+    """All shapes; print, save the figure and the numbers."""
+    options = parse_arguments(arguments)
+    results = []
+    for shape in SHAPES_IN_FULL if options.full else SHAPES:
+        if options.rows:
+            shape = replace(shape, rows=options.rows)
+        results.append(compare(shape, options.batches, options.rounds))
+        print_result(results[-1])
+    draw(results, options.figure)
+    report.write_json(options.json, {"results": results})
+    return results
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Ctrl-C in the middle of what must be done as a whole or not at all."""
+
+from __future__ import annotations
+
+import threading
+
+# What `signal` wraps: making its enums takes longer than the update of a small batch.
+from _signal import getsignal, signal  # type: ignore[import-not-found]
+from signal import SIGINT, default_int_handler
+from typing import Any
+
+
+class Uninterrupted:
+    """Raises a Ctrl-C that comes inside a `with` block at its end.
+
+    Python may raise KeyboardInterrupt between a kernel that has written and the line after it.  In
+    threads other than the main one, and where a program handles the signal itself, nothing changes.
+    """
+
+    def __enter__(self) -> None:
+        self._noted = False
+        in_main = threading.current_thread() is threading.main_thread()
+        self._holds = in_main and getsignal(SIGINT) is default_int_handler
+        if self._holds:
+            signal(SIGINT, self._note)
+
+    def __exit__(self, *error: object) -> None:
+        if self._holds:
+            signal(SIGINT, default_int_handler)
+            if self._noted:
+                raise KeyboardInterrupt
+
+    def _note(self, number: int, frame: Any) -> None:
+        self._noted = True

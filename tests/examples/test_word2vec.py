@@ -1,0 +1,162 @@
+"""Skip-gram: its samples, its gradients, its judges."""
+
+import argparse
+import gzip
+
+import numpy as np
+import pytest
+import report
+import word2vec
+from word2vec import Sampler, Similarity, SkipGram, plant_text, read_similarity, read_text
+
+OPTIONS = argparse.Namespace(
+    window=3, negative=4, sample=1e-3, batch_size=64, dim=7, epochs=1, min_count=1
+)
+
+
+@pytest.fixture(scope="module")
+def text():
+    return plant_text(20_000, seed=0)[0]
+
+
+def test_reading(tmp_path):
+    path = tmp_path / "text.gz"
+    with gzip.open(path, "wt") as file:
+        file.write("The cat, the DOG.\n\nThe end; a cat's life!\nthe\n")
+    found = read_text(str(path), None, min_count=2)
+    assert found.vocabulary == ["the", "cat"]
+    assert found.counts.tolist() == [4, 2]
+    assert found.words == 11
+    assert found.ids.tolist() == [0, 1, 0, 0, 1, 0]
+    assert found.starts.tolist() == [0, 3, 3, 5, 6]
+    assert read_text(str(path), 5, min_count=1).words == 4  # whole lines
+
+
+def test_similarity(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text("cat dog 9\nthe\tCAT 1.5\ndog  the 2\nbird cat 5\n")
+    text = word2vec.Text(["the", "cat", "dog"], np.ones(3), np.arange(3), np.array([0, 3]), 3)
+    found = read_similarity(str(path), text)
+    assert found.pairs.tolist() == [[1, 2], [0, 1], [2, 0]]
+    vectors = np.array([[1, 0], [0.1, 1], [0.2, 1]], np.float32)
+    assert found.score(vectors) == pytest.approx(1.0)
+    assert Similarity("", found.pairs, -found.truth).score(vectors) == pytest.approx(-1.0)
+
+
+def test_samples(text):
+    """Windows stay in their sentence, targets are the text, and each epoch draws anew."""
+    sampler = Sampler(text, OPTIONS, seed=5)
+    targets = []
+    for contexts, outputs, first, last, centre in sampler.epoch(0):
+        here = centre + np.arange(len(outputs))
+        assert (contexts[here] == outputs[:, 0]).all()
+        assert (here - first <= 3).all()
+        assert (first <= here).all()
+        assert (last - here <= 4).all()
+        assert (last > here).all()
+        assert first.min() == 0
+        assert last.max() == len(contexts)
+        targets.append(outputs[:, 0])
+    targets = np.concatenate(targets)
+    assert len(targets) == pytest.approx(sampler.batches_per_epoch * 64, rel=0.1)
+    again = np.concatenate([batch[1][:, 0] for batch in sampler.epoch(0)])
+    assert (again == targets).all()
+    other = np.concatenate([batch[1][:, 0] for batch in sampler.epoch(1)])
+    assert len(other) != len(targets) or (other != targets).any()
+
+
+def test_windows_do_not_leave_sentences():
+    ids = np.arange(12, dtype=np.int32)
+    text = word2vec.Text([str(i) for i in ids], np.ones(12), ids, np.array([0, 1, 1, 5, 12]), 12)
+    options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5)
+    sentence = np.repeat(np.arange(4), np.diff(text.starts))
+    for contexts, outputs, first, last, _ in Sampler(text, options, seed=0).epoch(0):
+        for (target, *_), begin, end in zip(outputs, first, last, strict=True):
+            assert (sentence[contexts[begin:end]] == sentence[target]).all()
+
+
+def test_negative_samples_follow_the_power(text):
+    """Counts of 4 x 20,000 draws or so, within six standard deviations in 1,000 words: 2e-6."""
+    sampler = Sampler(text, OPTIONS, seed=1)
+    draws = np.concatenate([outputs[:, 1:].ravel() for _, outputs, *_ in sampler.epoch(0)])
+    expected = text.counts**0.75 / (text.counts**0.75).sum() * len(draws)
+    found = np.bincount(draws, minlength=len(expected))
+    assert (np.abs(found - expected) < 6 * np.sqrt(expected) + 1).all()
+
+
+def naive_loss(contexts, outputs, output_ids, first, last, centre):
+    """The sum over all pairs, in float64."""
+    loss = 0.0
+    for t in range(len(outputs)):
+        for u in range(first[t], last[t]):
+            if u == centre + t:
+                continue
+            for k in range(outputs.shape[1]):
+                if k and output_ids[t, k] == output_ids[t, 0]:
+                    continue
+                score = float(contexts[u].astype(np.float64) @ outputs[t, k].astype(np.float64))
+                loss += np.logaddexp(0, -score if k == 0 else score)
+    return loss
+
+
+@pytest.mark.parametrize("targets", [1, 2, 3, 6, 7])
+def test_gradients(targets):
+    """Against central differences of the loss in random directions."""
+    rng = np.random.default_rng(targets)
+    n, window, dim, words = 9, 3, 7, 15
+    centre = 3
+    first = np.maximum(np.arange(n) + centre - rng.integers(0, window + 1, n), 0)
+    last = np.minimum(np.arange(n) + centre + 1 + rng.integers(0, window + 1, n), words)
+    output_ids = rng.integers(0, 4, (n, targets)).astype(np.int32)  # some negatives are targets
+    contexts = rng.normal(size=(words, dim)).astype(np.float32)
+    outputs = rng.normal(size=(n, targets, dim)).astype(np.float32)
+    d_scores = np.full((n, 2 * window + 1, targets), np.nan, np.float32)
+    d_outputs, d_contexts = np.full_like(outputs, np.nan), np.full_like(contexts, np.nan)
+    word2vec.outputs_backward(
+        contexts, outputs, output_ids, first, last, centre, d_scores, d_outputs
+    )
+    word2vec.contexts_backward(outputs, d_scores, first, last, centre, window, d_contexts)
+    for _ in range(4):
+        dc, do = rng.normal(size=contexts.shape), rng.normal(size=outputs.shape)
+        h = 1e-5
+        up, down = (
+            naive_loss(contexts + s * dc, outputs + s * do, output_ids, first, last, centre)
+            for s in (h, -h)
+        )
+        slope = (d_contexts * dc).sum() + (d_outputs * do).sum()
+        assert slope == pytest.approx((up - down) / (2 * h), rel=1e-4, abs=1e-4)
+
+
+def test_a_step_is_sgd(text):
+    """Both tables move by the rate times the gradients, summed over equal words."""
+    model = SkipGram(text, OPTIONS, "float32", "nearest", seed=0)
+    rng = np.random.default_rng(0)
+    model.outputs.weight[:] = rng.normal(size=model.outputs.weight.shape)
+    batch = next(model._sampler.epoch(0))
+    context_ids, output_ids = batch[:2]
+    before = model.contexts.weight.copy(), model.outputs.weight.copy()
+
+    def loss(moved):
+        contexts, outputs = (b + m for b, m in zip(before, moved, strict=True))
+        return naive_loss(contexts[context_ids], outputs[output_ids], *batch[1:])
+
+    model._step(*batch)
+    step = [t.weight - b for t, b in zip((model.contexts, model.outputs), before, strict=True)]
+    # the directional derivative along the step is -|step|^2 / rate
+    square = sum((s.astype(np.float64) ** 2).sum() for s in step)
+    h = 1e-3
+    slope = (loss([h * s for s in step]) - loss([-h * s for s in step])) / (2 * h)
+    assert slope == pytest.approx(-square / word2vec.ALPHA, rel=1e-3)
+
+
+def test_planted_vectors_are_found():
+    text, similarity = plant_text(100_000, seed=0)
+    options = argparse.Namespace(
+        window=5, negative=5, sample=1e-3, batch_size=512, dim=32, epochs=5, min_count=1
+    )
+    for variant in report.VARIANTS:
+        model = SkipGram(text, options, variant.dtype, variant.rounding, seed=0)
+        assert abs(similarity.score(model.vectors)) < 0.2
+        for epoch in range(options.epochs):
+            model.train(epoch)
+        assert similarity.score(model.vectors) > 0.6, variant

@@ -1,0 +1,77 @@
+"""That no kernel reads or writes outside its arrays."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pages are protected as on Linux")
+
+
+def run(code, root, **environment):
+    return subprocess.run(
+        [sys.executable, *code], cwd=root, capture_output=True, text=True, timeout=900,
+        env={**os.environ, "PYTHONPATH": str(root), **environment},
+    )  # fmt: skip
+
+
+def test_a_step_too_far_is_seen(root):
+    """By the way that kernels go: an intrinsic that loads a block through a raw pointer."""
+    script = textwrap.dedent("""
+        import numpy as np
+        from numba import njit
+        from lowprec.kernels.blocks import load, store
+        from tests import guard
+
+        @njit
+        def copy_block(array, start, out):
+            store(load(array, start, 16), out, 0)
+
+        array = guard.empty((40,), np.float32, at_end={at_end})
+        out = np.empty(16, np.float32)
+        copy_block(array, {inside}, out)
+        print("inside", flush=True)
+        copy_block(array, {outside}, out)
+    """)
+    for at_end, inside, outside in ((True, 24, 25), (False, 0, -1)):
+        code = script.format(at_end=at_end, inside=inside, outside=outside)
+        done = run(["-c", code], root)
+        assert done.stdout == "inside\n", done.stderr
+        assert done.returncode in (-signal.SIGSEGV, -signal.SIGBUS)
+
+
+def test_no_kernel_steps_too_far(root):
+    done = run(["tests/guarded_calls.py"], root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "no step too far\n"
+
+
+def test_numbas_bounds_checks_reach_the_kernels(root, tmp_path):
+    """With every set of options that kernels are compiled with; `.ci/run` has them checked."""
+    script = textwrap.dedent("""
+        import numpy as np
+        from numba import njit, prange
+        from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
+
+        def write(array, i):
+            array[i] = 1.0
+
+        def write_in_parallel(array, i):
+            for k in prange(4):
+                array[i + k] = 1.0
+
+        memory = np.zeros(1000, np.float32)
+        for function, options in (
+            (write, SERIAL), (write, SERIAL_KERNEL), (write_in_parallel, PARALLEL)
+        ):
+            try:
+                njit(**{**options, "cache": False})(function)(memory[:8], 100)
+            except (IndexError, SystemError) as error:  # parallel: raised in a thread
+                print(type(error.__cause__ or error).__name__)
+    """)
+    done = run(["-c", script], root, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout.split() == ["IndexError"] * 3, done.stdout + done.stderr
+    assert run(["-c", script], root, NUMBA_CACHE_DIR=str(tmp_path)).stdout == ""
