@@ -122,7 +122,8 @@ class EmbeddingTable:
         )
         bounds = self._init_bounds(init_range)
         self._words = self._device.empty(self._shape, word_dtype(self.dtype))
-        self._state = self.optimizer.init_state(*self._shape)
+        state = self.optimizer.init_state(*self._shape)
+        self._state = {name: self._device.asarray(array) for name, array in state.items()}
         self._initialize(bounds)
 
     def _configure(
