@@ -103,18 +103,17 @@ def draw(results: list[tuple[str, dict[str, Any]]], path: str) -> None:
         for place, name in enumerate(names):
             interval = result["differences"][name]["log_loss"]
             color = colors.get(name, "#8fc1e3")
-            seeds = np.subtract(
-                result["scores"][name]["log_loss"],
-                result["scores"][report.FLOAT32.name]["log_loss"],
+            losses, reference = (
+                np.array(result["scores"][n]["log_loss"]) for n in (name, report.FLOAT32.name)
             )
+            seeds = 1e4 * (losses - reference)
             axis.plot(seeds, np.full(len(seeds), place), "|", color=color, markersize=8)
-            half = interval.high - interval.mean
-            axis.errorbar(interval.mean, place, xerr=half, fmt="o", color=color, capsize=4)
-        axis.axvspan(-2e-4, 2e-4, color="#f0f0f0", zorder=0)
+            mean, half = 1e4 * interval.mean, 1e4 * (interval.high - interval.mean)
+            axis.errorbar(mean, place, xerr=half, fmt="o", color=color, capsize=4)
+        axis.axvspan(-2, 2, color="#f0f0f0", zorder=0)
         axis.axvline(0, color=report.FLOAT32.color, linewidth=1)
         axis.set_yticks(range(len(names)), [n.removeprefix("float16 ") for n in names])
-        axis.set(xlabel="log loss - that of float32", title=f"{result['model']}, {title}")
-        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 0), useMathText=True)
+        axis.set(xlabel="log loss - float32's, in 1e-4", title=f"{result['model']}, {title}")
         axis.margins(y=0.2)
         axis.invert_yaxis()
     report.save_figure(figure, path)
