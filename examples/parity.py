@@ -113,9 +113,10 @@ def draw(results: list[tuple[str, dict[str, Any]]], path: str) -> None:
         axis.axvspan(-2, 2, color="#f0f0f0", zorder=0)
         axis.axvline(0, color=report.FLOAT32.color, linewidth=1)
         axis.set_yticks(range(len(names)), [n.removeprefix("float16 ") for n in names])
-        axis.set(xlabel="log loss - float32's, in 1e-4", title=f"{result['model']}, {title}")
+        axis.set(title=f"{result['model']}, {title}")
         axis.margins(y=0.2)
         axis.invert_yaxis()
+    figure.supxlabel("log loss minus that of float32, in 1e-4", fontsize="medium")
     report.save_figure(figure, path)
 
 
