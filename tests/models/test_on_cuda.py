@@ -80,7 +80,7 @@ def test_a_step_waits_for_nothing(model, jagged, monkeypatch):
     trained = model([20, 50], batch_size=4, device="cuda", standardize=True, **more)
     monkeypatch.setattr(device, "xp", OnDeviceModule())
     asarray, empty = device.asarray, device.empty
-    monkeypatch.setattr(device, "asarray", lambda values: asarray(values).view(OnDevice))
+    monkeypatch.setattr(device, "asarray", lambda *args: asarray(*args).view(OnDevice))
     monkeypatch.setattr(device, "empty", lambda *args: empty(*args).view(OnDevice))
     monkeypatch.setattr("lowprec.models.watch.Watch.look", lambda self, now=False: None)
     trained.fit(X, y)
