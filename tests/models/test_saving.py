@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 
 import numpy as np
@@ -56,6 +59,60 @@ def test_goes_on_at_the_next_batch(make, samples, shuffle, step, tmp_path):
     assert again._progress_of_training() == whole._progress_of_training()
     assert len(seen) == 30 - step
     assert seen[-1] == 900
+
+
+@pytest.mark.parametrize("kind", ["table", "LogisticRegression", "DLRM"])
+def test_processes_of_one_two_and_one_thread(kind, root, tmp_path):
+    """Each process takes 8 steps of 24, 10 an epoch, from where the one before was stopped."""
+    script = textwrap.dedent("""
+        import os, sys
+        import numpy as np, lowprec as lp
+        import lowprec.device
+        from tests import naive_models
+        from tests.models.test_base import SIZES, make_dlrm, make_logistic
+        kind, folder, stop, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+        lowprec.device._NUMBERS_PER_THREAD = 1  # or one thread would do for so little work
+        with lowprec.device.get_device("cpu").threads(1000) as used:
+            assert used == threads
+        if kind == "table":
+            path = f"{folder}/table.safetensors"
+            try:
+                table = lp.EmbeddingTable.load(path)
+            except FileNotFoundError:
+                table = lp.EmbeddingTable([50, 20], 16, optimizer=lp.SGD(0.1))
+            while table.step < stop:
+                rng = np.random.default_rng(table.step)
+                grad = rng.normal(size=(300, 2, 16)).astype(np.float32)
+                table.update(rng.integers(0, 20, (300, 2)), grad)
+            table.save(path)
+        else:
+            def callback(model, done):
+                if model.table_.step == stop + 1:  # its file is that of the step before
+                    raise SystemExit(0)
+            make = {"LogisticRegression": make_logistic, "DLRM": make_dlrm}[kind]
+            X, y = naive_models.samples(300, SIZES, 3)
+            save = lp.Checkpoints(folder, every_batches=1, keep=1)
+            resume = {"resume": folder} if os.listdir(folder) else {}
+            make(epochs=3).fit(X, y, save=save, callback=callback, **resume)
+    """)
+    ends = []
+    for run in ([(8, 1), (16, 2), (24, 1)], [(24, 2)]):
+        folder = tmp_path / f"runs{len(ends)}"
+        folder.mkdir()
+        for stop, threads in run:
+            env = {**os.environ, "NUMBA_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
+            env |= {"PYTHONPATH": str(root)}
+            arguments = [kind, str(folder), str(stop), str(threads)]
+            subprocess.run([sys.executable, "-c", script, *arguments], check=True, env=env)
+        (path,) = folder.glob("*.safetensors")
+        ends.append(lp.EmbeddingTable.load(path) if kind == "table" else lp.load(path))
+    chain, whole = ends
+    if kind == "table":
+        assert chain.step == whole.step == 24
+        assert chain.weight.tobytes() == whole.weight.tobytes()
+    else:
+        assert chain.table_.step == whole.table_.step == 24
+        assert state(chain) == state(whole)
 
 
 def test_more_epochs(make, samples, tmp_path):
