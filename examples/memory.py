@@ -20,24 +20,24 @@ import report
 from processes import peak_memory, run_in_child, watch_memory
 
 import lowprec as lp
+from benchmarks.data import FEATURES, draw_clicks
 
-FEATURES, NUM_DENSE, BATCH, STEPS = 26, 13, 1024, 50
+BATCH, STEPS = 1024, 50
 ROWS, ROWS_IN_FULL = 1_000_000, 10_000_000
 
 
 def train(dtype: str, rows: int, dim: int) -> dict[str, Any]:
     """Bytes of the tables and of the process, before and while a DLRM trains."""
-    step = make_steps(rows)
     warm_up = make_model(dtype, 1000, dim)
     for number in range(2):  # compiled kernels belong to the process, as the libraries do
-        dense, indices, y = step(number)
-        warm_up.partial_fit((dense, indices % (1000 // FEATURES)), y)
+        dense, indices, y = draw_clicks(number, BATCH, 1000 // FEATURES, "uniform")
+        warm_up.partial_fit((dense, indices), y)
     del warm_up
     before, curve = peak_memory(), []
     threading.Thread(target=watch_memory, args=(0.05, curve), daemon=True).start()
     model = make_model(dtype, rows, dim)
-    for number in range(STEPS):
-        dense, indices, y = step(number)
+    for number in range(STEPS):  # one batch at a time is in memory
+        dense, indices, y = draw_clicks(number, BATCH, rows // FEATURES, "uniform")
         model.partial_fit((dense, indices), y)
     return {
         "dtype": dtype,
@@ -54,18 +54,6 @@ def make_model(dtype: str, rows: int, dim: int) -> lp.DLRM:
         [rows // FEATURES] * FEATURES, dim, bottom_mlp=(64,), top_mlp=(64,), dtype=dtype,
         optimizer=lp.SGD(0.1), batch_size=BATCH,
     )  # fmt: skip
-
-
-def make_steps(rows: int) -> Any:
-    """A function from a number to a batch of clicks: one batch at a time is in memory."""
-
-    def step(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(number)
-        dense = rng.normal(size=(BATCH, NUM_DENSE)).astype(np.float32)
-        indices = rng.integers(0, rows // FEATURES, (BATCH, FEATURES), dtype=np.int32)
-        return dense, indices, (rng.random(BATCH) < 0.25).astype(np.float32)
-
-    return step
 
 
 def draw(runs: list[dict[str, Any]], path: str) -> None:

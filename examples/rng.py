@@ -12,11 +12,10 @@ examples:
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
 from typing import Any
 
 import report
+import turns
 from turns import Shape, make_model, median, speed_up, train_in_turns
 
 import lowprec as lp
@@ -91,27 +90,11 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
     report.save_figure(figure, path)
 
 
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = report.parser(__doc__, "rng", seeds=False)
-    parser.add_argument("--rows", type=int, help="of the tables; default: the documented ones")
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each model; default 9")
-    parser.add_argument("--batches", type=int, default=8, help="steps of a turn; default 8")
-    return parser.parse_args(arguments)
-
-
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """All shapes; print, save the figure and the numbers."""
-    options = parse_arguments(arguments)
-    results = []
-    for shape in SHAPES_IN_FULL if options.full else SHAPES:
-        if options.rows:
-            shape = replace(shape, rows=options.rows)
-        results.append(compare(shape, options.batches, options.rounds))
-        print_result(results[-1])
-    draw(results, options.figure)
-    report.write_json(options.json, {"results": results})
-    return results
+    options = turns.parser(__doc__, "rng", rounds=9, batches=8).parse_args(arguments)
+    shapes = SHAPES_IN_FULL if options.full else SHAPES
+    return turns.run(options, shapes, compare, print_result, draw)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
+import argparse
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
+import report
 
 import lowprec as lp
-from benchmarks.data import FEATURES, NUM_DENSE, draw_ids
-from benchmarks.timing import interleaved, spread
+from benchmarks.data import FEATURES, draw_clicks
+from benchmarks.timing import interleaved, ratio, spread
 
-WARM_UP = 2  # turns
+WARM_UP, CHUNKS = 2, 3  # turns, and what they rotate through
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,9 @@ def train_in_turns(
     shape: Shape, models: dict[str, lp.DLRM], batches: int, rounds: int, seed: int
 ) -> dict[str, Trainee]:
     """Give each model a turn of `batches` in each round, in an order that is new each time."""
-    rng = np.random.default_rng(seed)
-    samples = batches * shape.batch
     chunks = [
-        (
-            rng.normal(size=(samples, NUM_DENSE)).astype(np.float32),
-            draw_ids(rng, shape.rows // FEATURES, (samples, FEATURES), shape.ids),
-            (rng.random(samples) < 0.25).astype(np.float32),
-        )
-        for _ in range(3)
+        draw_clicks(seed + i, batches * shape.batch, shape.rows // FEATURES, shape.ids)
+        for i in range(CHUNKS)
     ]
     trainees = {name: Trainee(model) for name, model in models.items()}
 
@@ -113,10 +107,47 @@ def train_in_turns(
 
 def speed_up(slow: list[float], fast: list[float]) -> dict[str, float]:
     """How many times faster, round by round: the median and the quartiles."""
-    found = spread([s / f for s, f in zip(slow, fast, strict=True)])
+    found = ratio(fast, slow)
     return {"median": found.median, "low": found.low, "high": found.high}
 
 
 def median(seconds: list[float]) -> float:
     """The middle of the rounds."""
-    return statistics.median(seconds)
+    return spread(seconds).median
+
+
+# --- the command line of such an experiment ---
+
+
+def parser(
+    description: str | None, name: str, rounds: int, batches: int
+) -> argparse.ArgumentParser:
+    """The options of every experiment, and how large and how often the turns are."""
+    made = report.parser(description, name, seeds=False)
+    made.add_argument("--rows", type=int, help="of the tables; default: the documented ones")
+    made.add_argument(
+        "--rounds", type=int, default=rounds, help=f"turns of each model; default {rounds}"
+    )
+    made.add_argument(
+        "--batches", type=int, default=batches, help=f"steps of a turn; default {batches}"
+    )
+    return made
+
+
+def run(
+    options: argparse.Namespace,
+    shapes: Sequence[Shape],
+    compare: Callable[[Shape, int, int], dict[str, Any]],
+    print_result: Callable[[dict[str, Any]], None],
+    draw: Callable[[list[dict[str, Any]], str], None],
+) -> list[dict[str, Any]]:
+    """Compare the models of every shape; print, save the figure and the numbers."""
+    results = []
+    for shape in shapes:
+        if options.rows:
+            shape = replace(shape, rows=options.rows)
+        results.append(compare(shape, options.batches, options.rounds))
+        print_result(results[-1])
+    draw(results, options.figure)
+    report.write_json(options.json, {"results": results})
+    return results
