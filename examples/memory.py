@@ -1,8 +1,9 @@
 """Memory of whole training: a DLRM with tables of 1e7 x 64, in float32 and in float16.
 
 Each format trains in a fresh process, which says what it had resident before it made the model (the
-interpreter, the libraries, compiled kernels) and at its peak.  Float16 halves the tables, and with
-them what training adds; the rest of the process is the same for both.
+interpreter, the libraries, compiled kernels) and at its peak, and how much of that was private: not
+the pages of program files, which processes share.  Float16 halves the tables, and with them what
+training adds; the rest of the process is the same for both.
 
 examples:
   python examples/memory.py
@@ -44,6 +45,7 @@ def train(dtype: str, rows: int, dim: int) -> dict[str, Any]:
         "table_bytes": model.table_.nbytes,
         "before_bytes": before,
         "peak_bytes": peak_memory(),
+        "private_bytes": max(private for _, _, private in curve),
         "curve": list(curve),
     }
 
@@ -61,7 +63,7 @@ def draw(runs: list[dict[str, Any]], path: str) -> None:
     figure, axis = report.figure(1)
     colors = {"float32": report.FLOAT32.color, "float16": report.STOCHASTIC.color}
     for run in runs:
-        seconds, resident = np.array(run["curve"]).T
+        seconds, resident = np.array(run["curve"])[:, :2].T
         color = colors[run["dtype"]]
         axis.plot(seconds, resident / 1e6, color=color, label=f"{run['dtype']} training")
         axis.axhline(run["table_bytes"] / 1e6, color=color, linestyle=":", linewidth=1)
@@ -93,17 +95,20 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         print(
             f"{dtype}: tables {run['table_bytes'] / 1e6:,.0f} MB, process "
             f"{run['before_bytes'] / 1e6:,.0f} MB before, {run['peak_bytes'] / 1e6:,.0f} MB at "
-            f"its peak: grown by {grown / run['table_bytes']:.3f} tables"
+            f"its peak ({run['private_bytes'] / 1e6:,.0f} private): grown by "
+            f"{grown / run['table_bytes']:.3f} tables"
         )
     ratios = {
         "tables": runs[0]["table_bytes"] / runs[1]["table_bytes"],
         "peak": runs[0]["peak_bytes"] / runs[1]["peak_bytes"],
+        "private": runs[0]["private_bytes"] / runs[1]["private_bytes"],
         "growth": (runs[0]["peak_bytes"] - runs[0]["before_bytes"])
         / (runs[1]["peak_bytes"] - runs[1]["before_bytes"]),
     }
     print(
         f"float32 / float16: tables {ratios['tables']:.2f}, what training adds "
-        f"{ratios['growth']:.2f}, whole process {ratios['peak']:.2f}"
+        f"{ratios['growth']:.2f}, whole process {ratios['peak']:.2f}, "
+        f"its private memory {ratios['private']:.2f}"
     )
     draw(runs, options.figure)
     results = {"rows": options.rows, "dim": options.dim, "ratios": ratios, "runs": runs}

@@ -29,11 +29,16 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def watch_memory(every: float, curve: list[tuple[float, int]]) -> None:
-    """Append (seconds, resident bytes) of this process, until the process ends; for a thread."""
+def watch_memory(every: float, curve: list[tuple[float, int, int]]) -> None:
+    """Append (seconds, resident bytes, private bytes) until the process ends; for a thread.
+
+    Private is what this process has written itself.  The rest are pages of programs and libraries,
+    which processes share and the system can drop.
+    """
     started, status = time.perf_counter(), Path("/proc/self/status")
     while True:
-        curve.append((time.perf_counter() - started, _kilobytes(status, "VmRSS") * 1024))
+        resident, private = (_kilobytes(status, name) * 1024 for name in ("VmRSS", "RssAnon"))
+        curve.append((time.perf_counter() - started, resident, private))
         time.sleep(every)
 
 

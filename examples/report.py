@@ -17,7 +17,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from scipy import stats
 
 import lowprec as lp
 
@@ -79,6 +78,8 @@ class Interval:
         values = np.asarray(values, dtype=np.float64)
         if len(values) < 2:
             return cls(float(values.mean()), float("nan"), float("nan"))
+        from scipy import stats  # 50 MB, which a process that only trains does without
+
         half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
         mean = values.mean()
         return cls(float(mean), float(mean - half), float(mean + half))

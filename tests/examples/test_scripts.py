@@ -65,6 +65,9 @@ def check_memory(results):
     float32, float16 = results["runs"]
     assert float32["peak_bytes"] > float32["before_bytes"] + float32["table_bytes"]
     assert float16["peak_bytes"] < float32["peak_bytes"]
+    for run in results["runs"]:
+        assert run["table_bytes"] < run["private_bytes"] < run["peak_bytes"]
+    assert 1 < results["ratios"]["peak"] < results["ratios"]["private"] < 2
 
 
 def check_parity(results):
