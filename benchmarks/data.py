@@ -21,10 +21,13 @@ def draw_ids(rng: np.random.Generator, rows: int, shape: tuple[int, int], ids: s
 
 
 def draw_clicks(
-    seed: int, samples: int, rows_of_feature: int, ids: str = "zipf"
+    seed: int, samples: int, rows_of_feature: int, ids: str = "zipf", pooling: int = 1
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Dense features, ids and labels, a quarter of them clicks; there is nothing to learn."""
+    """Dense features, ids (samples, FEATURES * pooling) and labels, a quarter of them clicks.
+
+    There is nothing to learn.
+    """
     rng = np.random.default_rng(seed)
     dense = rng.normal(size=(samples, NUM_DENSE)).astype(np.float32)
-    indices = draw_ids(rng, rows_of_feature, (samples, FEATURES), ids)
+    indices = draw_ids(rng, rows_of_feature, (samples, FEATURES * pooling), ids)
     return dense, indices, (rng.random(samples) < 0.25).astype(np.float32)

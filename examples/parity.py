@@ -29,7 +29,7 @@ METRICS = {
     "normalized_entropy": lp.metrics.normalized_entropy,
 }
 BITS = (8, 4, 1)
-SEEDS, SAMPLES, SAMPLES_IN_FULL = 5, 15_000, 300_000
+SEEDS, SAMPLES, SAMPLES_IN_FULL = 5, 15_000, 40_000
 
 
 def variants(model: str, with_bits: bool) -> dict[str, report.Variant]:

@@ -87,10 +87,6 @@ class Interval:
     def __format__(self, spec: str) -> str:
         return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
-    def overlaps(self, other: Interval) -> bool:
-        """Whether some number is in both."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def write_json(path: str, results: dict[str, Any]) -> None:
     """The results, with the command and the machine they are of."""

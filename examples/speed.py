@@ -22,6 +22,7 @@ import lowprec as lp
 SHAPES = (
     Shape(1_000_000, 64, (64,), 2048),
     Shape(1_000_000, 64, (512, 256), 2048),
+    Shape(1_000_000, 64, (64,), 512, pooling=20),
 )
 SHAPES_IN_FULL = (
     Shape(10_000_000, 64, (64,), 4096),
@@ -29,6 +30,9 @@ SHAPES_IN_FULL = (
     Shape(10_000_000, 128, (64,), 4096),
     Shape(10_000_000, 16, (64,), 4096),
     Shape(10_000_000, 64, (512, 256), 4096),
+    Shape(10_000_000, 64, (64,), 1024, pooling=20),
+    Shape(10_000_000, 64, (64,), 1024, "zipf", pooling=20),
+    Shape(10_000_000, 64, (64,), 1024, pooling=50),
 )
 PARTS = ("lookup", "update", "embedding", "total")
 
@@ -86,7 +90,7 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
     axis.margins(x=0.15)
     axis.grid(axis="y", visible=False)
     axis.invert_yaxis()
-    axis.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.12))
+    axis.legend(frameon=False, loc="upper right")
     report.save_figure(figure, path)
 
 

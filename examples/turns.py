@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import report
+from numpy.typing import NDArray
 
 import lowprec as lp
 from benchmarks.data import FEATURES, draw_clicks
@@ -19,19 +21,31 @@ WARM_UP, CHUNKS = 2, 3  # turns, and what they rotate through
 
 @dataclass(frozen=True)
 class Shape:
-    """A DLRM to train: its tables, both its MLPs, its batches, and how their ids are spread."""
+    """A DLRM to train: its tables, both its MLPs, its batches, and their ids."""
 
     rows: int  # of all tables together
     dim: int
     hidden: tuple[int, ...]
     batch: int
     ids: str = "uniform"
+    pooling: int = 1  # ids of a sample in each table
 
     @property
     def name(self) -> str:
         """As results have it."""
-        hidden = "-".join(map(str, self.hidden))
-        return f"{self.rows:.0e} x {self.dim}, MLPs of {hidden}, {self.ids}".replace("e+0", "e")
+        rows, hidden = f"{self.rows:.0e}".replace("e+0", "e"), "-".join(map(str, self.hidden))
+        pooled = f", {self.pooling} ids a feature" if self.pooling > 1 else ""
+        return f"{rows} x {self.dim}, MLPs of {hidden}, {self.ids}{pooled}"
+
+    def draw(self, seed: int, samples: int) -> tuple[tuple[NDArray[Any], ...], NDArray[np.float32]]:
+        """X and y of clicks with nothing to learn."""
+        dense, indices, y = draw_clicks(
+            seed, samples, self.rows // FEATURES, self.ids, self.pooling
+        )
+        if self.pooling == 1:
+            return (dense, indices), y
+        offsets = np.arange(0, indices.size + 1, self.pooling)
+        return (dense, indices.reshape(-1), offsets), y
 
 
 @dataclass
@@ -50,11 +64,10 @@ class Trainee:
 
     def train(self, samples: tuple[Any, ...]) -> None:
         """One turn."""
-        dense, indices, y = samples
         self.lookup.append(0.0)
         self.update.append(0.0)
         started = time.perf_counter()
-        self.model.partial_fit((dense, indices), y)
+        self.model.partial_fit(*samples)
         self.total.append(time.perf_counter() - started)
 
     def watch_table(self) -> None:
@@ -62,6 +75,10 @@ class Trainee:
         table = self.model.table_
         table.lookup = self._timed(table.lookup, self.lookup)
         table._update = self._timed(table._update, self.update)
+
+    def leave_table(self) -> None:
+        """Time it no more; else it would hold itself, and stay in memory."""
+        del self.model.table_.lookup, self.model.table_._update
 
     def _timed(self, method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -86,10 +103,7 @@ def train_in_turns(
     shape: Shape, models: dict[str, lp.DLRM], batches: int, rounds: int, seed: int
 ) -> dict[str, Trainee]:
     """Give each model a turn of `batches` in each round, in an order that is new each time."""
-    chunks = [
-        draw_clicks(seed + i, batches * shape.batch, shape.rows // FEATURES, shape.ids)
-        for i in range(CHUNKS)
-    ]
+    chunks = [shape.draw(seed + i, batches * shape.batch) for i in range(CHUNKS)]
     trainees = {name: Trainee(model) for name, model in models.items()}
 
     def turn(trainee: Trainee) -> Callable[[int], None]:
@@ -102,6 +116,8 @@ def train_in_turns(
         for seconds in (trainee.total, trainee.lookup, trainee.update):
             seconds.clear()
     interleaved(turns, rounds, seed)
+    for trainee in trainees.values():
+        trainee.leave_table()
     return trainees
 
 

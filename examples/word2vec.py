@@ -11,6 +11,9 @@ letters a to z in lower case.  --similarity takes files of lines "word1 word2 sc
 
 Settings are those of gensim and word2vec.c, with one difference: the negative samples of a position
 are shared by all its context words (Ji et al. 2016), so that a position reads 7 rows and not 36.
+--readers is gensim's number of workers, for what it does to the vectors: each reads a part of the
+text, all at the same time, and lowers its learning rate by the words that it has read itself, less
+than by the words that all have read.
 
 examples:
   python examples/word2vec.py
@@ -26,8 +29,8 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,16 @@ def plant_text(words: int, seed: int) -> tuple[Text, Similarity]:
     return text, Similarity("planted", pairs, truth)
 
 
+def side_by_side(text: Text, readers: int) -> Text:
+    """The text as `readers` see it, each in a part of its own: a sentence of each in turn."""
+    sentences = np.split(text.ids, text.starts[1:-1])
+    places = [np.arange(len(part)) for part in np.array_split(np.arange(len(sentences)), readers)]
+    order = np.argsort(np.concatenate(places), kind="stable")
+    ids = np.concatenate([sentences[sentence] for sentence in order])
+    starts = np.cumsum([0, *(len(sentences[sentence]) for sentence in order)])
+    return replace(text, ids=ids, starts=starts)
+
+
 def read_similarity(path: str, text: Text) -> Similarity:
     """The pairs of a file of which both words are in the vocabulary."""
     id_of = {word: number for number, word in enumerate(text.vocabulary)}
@@ -151,7 +164,8 @@ class Sampler:
     """
 
     def __init__(self, text: Text, options: argparse.Namespace, seed: int) -> None:
-        self._text, self._window, self._seed = text, options.window, seed
+        self._text = side_by_side(text, options.readers)
+        self._window, self._seed = options.window, seed
         share = text.counts / text.counts.sum() / options.sample
         self._keep = np.minimum(1.0, (np.sqrt(share) + 1.0) / share).astype(np.float32)
         expected = float(self._keep[text.ids].sum(dtype=np.float64))
@@ -273,6 +287,21 @@ def contexts_backward(outputs, d_scores, first, last, centre, window, d_contexts
                         d_contexts[u, d] += gk * outputs[t, k, d] + gm * outputs[t, m, d]
 
 
+def falling(batches_per_epoch: int, epochs: int, readers: int) -> Callable[[int], float]:
+    """The learning rate of a step, as gensim's workers have it.
+
+    It falls linearly from the start of an epoch to that of the next, but within an epoch by the
+    words that a reader has read itself.
+    """
+
+    def learning_rate(step: int) -> float:
+        epoch, batch = divmod(step, batches_per_epoch)
+        progress = (epoch + batch / batches_per_epoch / readers) / epochs
+        return ALPHA + (ALPHA_AT_END - ALPHA) * progress
+
+    return learning_rate
+
+
 class SkipGram:
     """Two tables: the vector of a word where it is a context, and where it is an output."""
 
@@ -281,14 +310,11 @@ class SkipGram:
     ) -> None:
         self._sampler = Sampler(text, options, seed)
         self._window, self._dim = options.window, options.dim
-        steps = options.epochs * self._sampler.batches_per_epoch
-
-        def falling(step: int) -> float:
-            return ALPHA + (ALPHA_AT_END - ALPHA) * min(1.0, step / steps)
+        learning_rate = falling(self._sampler.batches_per_epoch, options.epochs, options.readers)
 
         def table(seed: int, init_range: float) -> lp.EmbeddingTable:
             return lp.EmbeddingTable(
-                len(text.vocabulary), options.dim, dtype, rounding, lp.SGD(falling), seed,
+                len(text.vocabulary), options.dim, dtype, rounding, lp.SGD(learning_rate), seed,
                 init_range=init_range,
             )  # fmt: skip
 
@@ -375,7 +401,7 @@ def train_gensim(
         model = Word2Vec(
             vector_size=options.dim, window=options.window, negative=options.negative, sg=1,
             sample=options.sample, min_count=1, alpha=ALPHA, min_alpha=ALPHA_AT_END,
-            workers=report.threads(), seed=seed,
+            workers=options.readers, seed=seed,
         )  # fmt: skip
         model.build_vocab(corpus_file=path)
         started = time.perf_counter()
@@ -478,6 +504,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sample", type=float, default=1e-3, help="threshold of frequent words")
     parser.add_argument("--min-count", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="default: 3; with --full: 5")
+    parser.add_argument("--readers", type=int, default=2, help="parts of the text read at once")
     parser.add_argument("--batch-size", type=int, default=512, help="positions of a step")
     options = parser.parse_args(arguments)
     if bool(options.data) != bool(options.similarity):

@@ -31,12 +31,6 @@ def test_one_repetition_has_no_interval():
     assert math.isnan(interval.high)
 
 
-def test_overlap():
-    interval = report.Interval(1.0, 0.0, 2.0)
-    assert interval.overlaps(report.Interval(2.5, 2.0, 3.0))
-    assert not interval.overlaps(report.Interval(2.5, 2.1, 3.0))
-
-
 def test_json_says_what_it_is_of(tmp_path):
     path = tmp_path / "out.json"
     interval = report.Interval(1.0, 0.5, 1.5)

@@ -10,7 +10,7 @@ import word2vec
 from word2vec import Sampler, Similarity, SkipGram, plant_text, read_similarity, read_text
 
 OPTIONS = argparse.Namespace(
-    window=3, negative=4, sample=1e-3, batch_size=64, dim=7, epochs=1, min_count=1
+    window=3, negative=4, sample=1e-3, batch_size=64, dim=7, epochs=1, min_count=1, readers=1
 )
 
 
@@ -43,6 +43,26 @@ def test_similarity(tmp_path):
     assert Similarity("", found.pairs, -found.truth).score(vectors) == pytest.approx(-1.0)
 
 
+def test_readers_take_turns(text):
+    few = word2vec.Text(["a"], np.ones(1), np.arange(9), np.array([0, 2, 2, 5, 8, 9]), 9)
+    found = word2vec.side_by_side(few, 2)  # sentences 0, 1, 2 and 3, 4
+    assert found.ids.tolist() == [0, 1, 5, 6, 7, 8, 2, 3, 4]
+    assert found.starts.tolist() == [0, 2, 5, 5, 6, 9]
+    same = word2vec.side_by_side(text, 1)
+    assert (same.ids == text.ids).all()
+    assert (same.starts == text.starts).all()
+
+
+def test_learning_rates():
+    """Of one reader a line to the end; of two a line for each epoch, half as steep."""
+    one, two = (word2vec.falling(10, 5, readers) for readers in (1, 2))
+    steps = np.arange(50)
+    line = word2vec.ALPHA + (word2vec.ALPHA_AT_END - word2vec.ALPHA) * steps / 50
+    assert [one(step) for step in steps] == pytest.approx(line)
+    halved = (line + np.repeat(line[::10], 10)) / 2
+    assert [two(step) for step in steps] == pytest.approx(halved)
+
+
 def test_samples(text):
     """Windows stay in their sentence, targets are the text, and each epoch draws anew."""
     sampler = Sampler(text, OPTIONS, seed=5)
@@ -68,7 +88,7 @@ def test_samples(text):
 def test_windows_do_not_leave_sentences():
     ids = np.arange(12, dtype=np.int32)
     text = word2vec.Text([str(i) for i in ids], np.ones(12), ids, np.array([0, 1, 1, 5, 12]), 12)
-    options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5)
+    options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5, readers=2)
     sentence = np.repeat(np.arange(4), np.diff(text.starts))
     for contexts, outputs, first, last, _ in Sampler(text, options, seed=0).epoch(0):
         for (target, *_), begin, end in zip(outputs, first, last, strict=True):
@@ -152,7 +172,7 @@ def test_a_step_is_sgd(text):
 def test_planted_vectors_are_found():
     text, similarity = plant_text(100_000, seed=0)
     options = argparse.Namespace(
-        window=5, negative=5, sample=1e-3, batch_size=512, dim=32, epochs=5, min_count=1
+        window=5, negative=5, sample=1e-3, batch_size=512, dim=32, epochs=5, min_count=1, readers=2
     )
     for variant in report.VARIANTS:
         model = SkipGram(text, options, variant.dtype, variant.rounding, seed=0)
