@@ -511,6 +511,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--data and --similarity go together")
     if options.full and not options.data:
         parser.error("--full is for --data")
+    if options.readers < 1:
+        parser.error(f"--readers must be at least 1, got {options.readers}")
     options.seeds = options.seeds or (3 if options.full else 1)
     options.epochs = options.epochs or (5 if options.full else 3)
     if not options.full:
