@@ -24,7 +24,7 @@ def peak_memory() -> int:
     """The most memory that this process has had resident, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # of this program alone, where getrusage counts what started it
-        return _kilobytes(status, "VmHWM") * 1024
+        return _bytes_of("VmHWM", status.read_text())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -37,11 +37,12 @@ def watch_memory(every: float, curve: list[tuple[float, int, int]]) -> None:
     """
     started, status = time.perf_counter(), Path("/proc/self/status")
     while True:
-        resident, private = (_kilobytes(status, name) * 1024 for name in ("VmRSS", "RssAnon"))
+        now = status.read_text()
+        resident, private = _bytes_of("VmRSS", now), _bytes_of("RssAnon", now)
         curve.append((time.perf_counter() - started, resident, private))
         time.sleep(every)
 
 
-def _kilobytes(status: Path, field: str) -> int:
-    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1])
+def _bytes_of(field: str, status: str) -> int:
+    line = next(line for line in status.splitlines() if line.startswith(field))
+    return int(line.split()[1]) * 1024

@@ -164,8 +164,7 @@ class Sampler:
     """
 
     def __init__(self, text: Text, options: argparse.Namespace, seed: int) -> None:
-        self._text = side_by_side(text, options.readers)
-        self._window, self._seed = options.window, seed
+        self._text, self._window, self._seed = text, options.window, seed
         share = text.counts / text.counts.sum() / options.sample
         self._keep = np.minimum(1.0, (np.sqrt(share) + 1.0) / share).astype(np.float32)
         expected = float(self._keep[text.ids].sum(dtype=np.float64))
@@ -528,10 +527,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     print(f"{text.words:,} words, {len(text.vocabulary):,} in the vocabulary", flush=True)
     for similarity in similarities:
         print(f"{similarity.name}: {len(similarity.truth)} pairs")
-    compile_kernels(text, options)
+    read_at_once = side_by_side(text, options.readers)
+    compile_kernels(read_at_once, options)
     runs = []
     for seed in range(options.seeds):
-        runs += [train(text, similarities, options, v, seed) for v in report.VARIANTS]
+        runs += [train(read_at_once, similarities, options, v, seed) for v in report.VARIANTS]
         if options.peers:
             runs.append(train_gensim(text, similarities, options, seed))
     summary = summarize(runs, names)

@@ -71,10 +71,15 @@ def test_criteo_rows(root, tmp_path, model, epochs):
     assert "float16 stochastic" in done.stdout
 
 
-def test_planted_clicks_and_the_default_split(root, tmp_path):
-    run_example(root, tmp_path, "--samples", "2000", "--epochs", "1", "--json", "out.json")
+@pytest.mark.parametrize("model", ["logistic", "dlrm"])
+def test_planted_clicks_and_the_default_split(root, tmp_path, model):
+    run_example(
+        root, tmp_path, "--model", model, "--samples", "20000", "--epochs", "1", "--quiet",
+        "--json", "out.json",
+    )  # fmt: skip
     runs = json.loads((tmp_path / "out.json").read_text())["runs"]
     assert len(runs) == 3
+    assert abs(runs[0]["log_loss"] - runs[2]["log_loss"]) < 1e-3
     assert (tmp_path / "criteo.png").exists()
 
 

@@ -88,7 +88,7 @@ def test_samples(text):
 def test_windows_do_not_leave_sentences():
     ids = np.arange(12, dtype=np.int32)
     text = word2vec.Text([str(i) for i in ids], np.ones(12), ids, np.array([0, 1, 1, 5, 12]), 12)
-    options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5, readers=2)
+    options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5)
     sentence = np.repeat(np.arange(4), np.diff(text.starts))
     for contexts, outputs, first, last, _ in Sampler(text, options, seed=0).epoch(0):
         for (target, *_), begin, end in zip(outputs, first, last, strict=True):
