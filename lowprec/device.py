@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
 from lowprec.checks import as_array
+from lowprec.scalar.formats import word_dtype
 from lowprec.threads import before_kernels
 
 CACHE_LINE_BYTES = 64
@@ -66,6 +67,14 @@ class Device:
     def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
         """An array of this device as kernels take it: C-contiguous, aligned, native byte order."""
         return np.require(array, dtype, ["C", "ALIGNED"])
+
+    def held_as(self, storage: np.dtype) -> np.dtype:
+        """The dtype of arrays of this device that hold a storage format: its own, where it can."""
+        return storage
+
+    def words(self, array: Any, storage: np.dtype) -> Any:
+        """The memory of an array that holds a storage format, as kernels take it."""
+        return array.view(word_dtype(storage.name))
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the device can copy from by itself."""
@@ -125,10 +134,12 @@ class CudaDevice(Device):
         if reason:
             raise RuntimeError(f"device='cuda' cannot be used: {reason}")
         import lowprec.kernels.cuda
+        from lowprec.kernels.cuda.launch import Words
 
         self.xp = cuda.array_module()
         self.streams = None if cuda.SIMULATED else self.xp.cuda
         self._kernels = lowprec.kernels.cuda
+        self._words = Words
 
     @property
     def kernels(self) -> ModuleType:
@@ -155,6 +166,17 @@ class CudaDevice(Device):
         values = as_array(name, values)
         native = values.dtype.newbyteorder("=")
         return self.xp.asarray(values.astype(native, copy=False))
+
+    def held_as(self, storage: np.dtype) -> np.dtype:
+        """CuPy has no bfloat16 and no 8-bit floats: integers hold them."""
+        if self.streams is None or storage.kind == "f":
+            return storage
+        return np.dtype(f"u{storage.itemsize}")
+
+    def words(self, array: Any, storage: np.dtype) -> Any:
+        """The memory of an array that holds a storage format, as kernels take it."""
+        dtype = word_dtype(storage.name)
+        return array.view(dtype) if self.streams is None else self._words(array, dtype)
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the GPU can copy from by itself."""

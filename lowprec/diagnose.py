@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 from lowprec.checks import check_int
 from lowprec.kernels.cpu.precision import survey
 from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.rounding import storage_dtype, word_dtype
-from lowprec.scalar.formats import FORMATS
+from lowprec.rounding import storage_dtype
+from lowprec.scalar.formats import FORMATS, word_dtype
 from lowprec.scalar.precision import Limits
 from lowprec.schedules import check_rate
 from lowprec.threads import before_kernels
@@ -445,7 +445,7 @@ def report_on(
     found = {
         name: survey(
             held, gradients, learning_rate, rows, key, rounding == "stochastic",
-            word_dtype(storage_dtype(name)).type(0), limits,
+            np.empty(1, word_dtype(name)), limits,
         )
         for name, limits in _LIMITS.items()
     }  # fmt: skip

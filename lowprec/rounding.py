@@ -13,8 +13,7 @@ from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import STREAM_ROUND, stream_key
 
 _FLOAT32 = np.dtype(np.float32)
-_WORDS = {fmt.storage: fmt.word for fmt in FORMATS} | {_FLOAT32: _FLOAT32}
-_NAMES = {storage.name: storage for storage in _WORDS}
+_NAMES = {fmt.name: fmt.storage for fmt in FORMATS} | {"float32": _FLOAT32}
 
 
 def storage_dtype(dtype: DTypeLike) -> np.dtype:
@@ -32,14 +31,9 @@ def storage_dtype(dtype: DTypeLike) -> np.dtype:
         resolved = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):  # NumPy has a language of its own for dtypes
         raise ValueError(f"{supported}; got {dtype!r}") from None
-    if resolved not in _WORDS or dtype is None:
+    if resolved not in _NAMES.values() or dtype is None:
         raise ValueError(f"{supported}; got {dtype!r}")
     return resolved
-
-
-def word_dtype(storage: np.dtype) -> np.dtype:
-    """The integer dtype under which kernels see a storage dtype; float32 is its own."""
-    return _WORDS[storage]
 
 
 def stochastic_round(
@@ -184,7 +178,7 @@ def round_up_probability(
     """
     where = get_device(device)
     values = where.check_float32("x", x)
-    like = word_dtype(storage_dtype(dtype)).type(0)
+    _, like = _output(where, (1,), dtype)
     out: NDArray[np.float64] = where.xp.empty(values.shape, np.float64)
     where.kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
     return out
@@ -193,7 +187,7 @@ def round_up_probability(
 def _output(
     device: Device, shape: tuple[int, ...], dtype: DTypeLike
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A new array in the storage dtype, and its words as a flat view."""
+    """A new array in the storage dtype, and its words, flat."""
     storage = storage_dtype(dtype)
-    words = device.empty(shape, word_dtype(storage))
-    return words.view(storage), words.reshape(-1)
+    out = device.empty(shape, device.held_as(storage))
+    return out, device.words(out.reshape(-1), storage)

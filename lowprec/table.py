@@ -21,7 +21,7 @@ from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, ste
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.gradients import Gradients
 from lowprec.optim import SGD, optimizer_from_description
-from lowprec.rounding import storage_dtype, word_dtype
+from lowprec.rounding import storage_dtype
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh, Workspace
@@ -121,7 +121,7 @@ class EmbeddingTable:
             num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite
         )
         bounds = self._init_bounds(init_range)
-        self._words = self._device.empty(self._shape, word_dtype(self.dtype))
+        self._weight = self._device.empty(self._shape, self._device.held_as(self.dtype))
         state = self.optimizer.init_state(*self._shape)
         self._state = {name: self._device.asarray(array) for name, array in state.items()}
         self._initialize(bounds)
@@ -165,7 +165,7 @@ class EmbeddingTable:
         key = stream_key(self.seed, STREAM_INIT, 0)
         starts, stops = self.row_offsets[:-1], self.row_offsets[1:]
         for start, stop, bound in zip(starts, stops, bounds, strict=True):
-            self._device.kernels.fill_uniform(self._words, start, stop, np.float32(bound), key)
+            self._device.kernels.fill_uniform(self._words(), start, stop, np.float32(bound), key)
 
     def __repr__(self) -> str:
         return (
@@ -190,7 +190,11 @@ class EmbeddingTable:
         A view, which may be written.  CuPy has no bfloat16 and no 8-bit floats, so on ``"cuda"``
         it is there for float32 and float16.
         """
-        return self._words.view(self.dtype)
+        return self._weight.view(self.dtype)
+
+    def _words(self) -> Any:
+        """The weights as kernels take them."""
+        return self._device.words(self._weight, self.dtype)
 
     @property
     def step(self) -> int:
@@ -205,7 +209,7 @@ class EmbeddingTable:
     @property
     def nbytes(self) -> int:
         """Bytes of the weights and the optimizer state."""
-        return self._words.nbytes + sum(array.nbytes for array in self._state.values())
+        return self._weight.nbytes + sum(array.nbytes for array in self._state.values())
 
     @property
     def skipped_rows(self) -> int:
@@ -286,12 +290,12 @@ class EmbeddingTable:
         kernels = self._device.kernels
         with self._device.threads(self._work(batch.rows.size)) as threads:
             if batch.offsets is None and not batch.sample_weights.size:
-                kernels.gather(self._words, batch.rows, flat, threads)
+                kernels.gather(self._words(), batch.rows, flat, threads)
                 return result
             bounds, weights = batch.offsets, batch.sample_weights
             if bounds is None:
                 bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
-            kernels.pool(self._words, batch.rows, bounds, weights, batch.mean, flat, threads)
+            kernels.pool(self._words(), batch.rows, bounds, weights, batch.mean, flat, threads)
         return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -396,7 +400,7 @@ class EmbeddingTable:
         state = {
             f"{_STATE}{name}": self._device.to_host(array) for name, array in self._state.items()
         }
-        return {_WEIGHT: self._device.to_host(self._words).view(self.dtype), **state}
+        return {_WEIGHT: self._device.to_host(self._weight).view(self.dtype), **state}
 
     @classmethod
     def _restore_alone(cls, found: Checkpoint, device: str) -> EmbeddingTable:
@@ -424,7 +428,7 @@ class EmbeddingTable:
                 count = check_int(name, description[name], low=0, high=_MAX_COUNT)
                 setattr(table, f"_{name}", count)
         weight = found.array(_WEIGHT, table._shape, table.dtype)
-        table._words = table._device.asarray(weight.view(word_dtype(table.dtype)))
+        table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
         table._state = {
             name: table._device.asarray(found.array(f"{_STATE}{name}", array.shape, array.dtype))
             for name, array in table.optimizer.init_state(*table._shape).items()
@@ -461,8 +465,9 @@ class EmbeddingTable:
         target = get_device(device)
         twin = copy.copy(self)
         twin.device, twin._device = device, target
-        twin._words = target.empty(self._words.shape, self._words.dtype)
-        twin._words[...] = target.asarray(self._device.to_host(self._words))
+        held = target.held_as(self.dtype)
+        twin._weight = target.empty(self._shape, held)
+        twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
         twin._state = {
             name: target.asarray(self._device.to_host(array).copy())
             for name, array in self._state.items()
@@ -617,7 +622,7 @@ class EmbeddingTable:
         verdict = self._judge(runs, gradients, learning_rate, refuse, halted, memory)
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         self._skipped_rows += self.optimizer.update_rows(
-            kernels, self._words, self._state, learning_rate, runs, gradients,
+            kernels, self._words(), self._state, learning_rate, runs, gradients,
             key, self.rounding == "stochastic", verdict, memory, threads,
         )  # fmt: skip
 
@@ -725,20 +730,21 @@ class EmbeddingTable:
             runs, gradients = self._group(batch, grad, memory, kept)
             if refuse:
                 self._judge(runs, gradients, learning_rate, refuse, None, memory)
-            stepped = stepped_rows(self._device, self._words, runs, gradients)
+            stepped = stepped_rows(self._device, self._words(), runs, gradients)
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         return report_on(self.dtype.name, self.rounding, *stepped, learning_rate, key)
 
     def _halve(self, seeds: Iterator[int]) -> None:
         """Halve all weights, which is exact but for subnormal ones; a seed for each piece."""
         kernels, xp = self._device.kernels, self._device.xp
-        for start in range(0, len(self._words), _ROWS_AT_ONCE):
-            words = self._words[start : start + _ROWS_AT_ONCE]
-            values = xp.empty(words.shape, np.float32)
+        for start in range(0, len(self._weight), _ROWS_AT_ONCE):
+            part = self._weight[start : start + _ROWS_AT_ONCE]
+            words = self._device.words(part, self.dtype)
+            values = xp.empty(part.shape, np.float32)
             with self._device.threads(values.size) as threads:
-                kernels.gather(words, xp.arange(len(words), dtype=np.uint32), values, threads)
+                kernels.gather(words, xp.arange(len(part), dtype=np.uint32), values, threads)
             values *= np.float32(0.5)
-            flat, out = values.reshape(-1), words.reshape(-1)
+            flat, out = values.reshape(-1), self._device.words(part.reshape(-1), self.dtype)
             if self.rounding == "nearest":
                 kernels.round_nearest(flat, out)
             else:
@@ -763,7 +769,7 @@ class EmbeddingTable:
 
     def _apart(self, array: NDArray[Any]) -> NDArray[Any]:
         """What an update reads: a copy if it is part of the weights, which are then written."""
-        return array.copy() if self._device.xp.may_share_memory(array, self._words) else array
+        return array.copy() if self._device.xp.may_share_memory(array, self._weight) else array
 
     def _check_out(self, out: NDArray[np.float32] | None, batch: Batch) -> NDArray[np.float32]:
         xp, shape = self._device.xp, (*batch.shape, self.embedding_dim)
@@ -778,7 +784,7 @@ class EmbeddingTable:
         fits = all(getattr(out.flags, name, True) for name in ("writeable", "aligned"))
         if out.shape != shape or not out.flags.c_contiguous or not fits:
             raise ValueError(f"out must be writable, aligned, C-contiguous and of shape {shape}")
-        for read in (self._words, batch.offsets, batch.sample_weights):
+        for read in (self._weight, batch.offsets, batch.sample_weights):
             if read is not None and xp.may_share_memory(out, read):
                 raise ValueError("out shares memory with the table or the batch")
         return out

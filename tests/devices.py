@@ -71,9 +71,9 @@ def share_memory_with_the_host():
     table = lp.EmbeddingTable
     table.weight = property(
         lambda self: (
-            on_host(self._words).view(self.dtype)
+            on_host(self._weight).view(self.dtype)
             if self.device == "cuda"
-            else self._words.view(self.dtype)
+            else self._weight.view(self.dtype)
         )
     )
     table.lookup = returning_arrays_on_host(table.lookup)

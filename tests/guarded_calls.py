@@ -30,7 +30,7 @@ def tables(rng, at_end):
             table = lp.EmbeddingTable(
                 [7, 5], dim, dtype, optimizer=lp.SGD(0.5), on_nonfinite="skip"
             )
-            table._words = guarded(table._words)
+            table._weight = guarded(table._weight)
             for samples in (1, 2, 33):
                 ids = guarded(rng.integers(0, 5, (samples, 2)))
                 ids[-1, 0] = 6  # the last row of its feature

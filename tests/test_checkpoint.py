@@ -458,7 +458,7 @@ def test_arrays_at_odd_places_are_not_mapped(path):
     shifted = struct.pack("<Q", length + 1) + data[8 : 8 + length] + b" " + data[8 + length :]
     path.write_bytes(shifted)
     again = lp.load(path, mmap=True)
-    assert again._words.flags.aligned
+    assert again._weight.flags.aligned
     assert state(again) == state(table)
 
 

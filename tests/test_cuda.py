@@ -47,22 +47,22 @@ def batches(samples, dim, seed=0):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tables_have_the_same_bits(dtype, dim, rounding):
     cpu, cuda = pair(dim, dtype=dtype, rounding=rounding)
-    assert same(cpu._words, cuda._words)
+    assert same(cpu._weight, cuda._weight)
     for samples in (4, 500):
         indices, grad = batches(samples, dim)
         assert same(cpu.lookup(indices), cuda.lookup(indices))
         for table in (cpu, cuda):
             table.update(indices, grad)
-        assert same(cpu._words, cuda._words)
+        assert same(cpu._weight, cuda._weight)
         weights = np.random.default_rng(1).normal(size=indices.shape).astype(np.float32)
         for table in (cpu, cuda):
             table.update(indices, grad, per_sample_weights=weights)
-        assert same(cpu._words, cuda._words)
+        assert same(cpu._weight, cuda._weight)
         pooled = [table.lookup(indices, across_features=True) for table in (cpu, cuda)]
         assert same(*pooled)
         for table, out in zip((cpu, cuda), pooled, strict=True):
             table.update(indices, out, across_features=True)
-        assert same(cpu._words, cuda._words)
+        assert same(cpu._weight, cuda._weight)
 
 
 @with_gpu
@@ -81,7 +81,7 @@ def test_reports_are_the_same(dim, max_numbers):
         assert reports[0].steps > 0
         for table in (cpu, cuda):
             table.update(indices, given, **more)
-        assert same(cpu._words, cuda._words)
+        assert same(cpu._weight, cuda._weight)
 
 
 @with_gpu
@@ -97,7 +97,7 @@ def test_jagged_batches_have_the_same_bits(pooling):
         assert same(*outs)
         for table, out in zip((cpu, cuda), outs, strict=True):
             table.update(indices, out, offsets, pooling)
-        assert same(cpu._words, cuda._words)
+        assert same(cpu._weight, cuda._weight)
 
 
 @with_gpu
@@ -113,8 +113,8 @@ def test_a_moved_table_goes_on_with_the_same_bits(there):
         indices, grad = batches(20, 16, seed=step)
         alone.update(indices, grad)
         moved.update(indices, grad)
-    words = host(moved._words)
-    assert words.tobytes() == alone._words.tobytes()
+    words = host(moved._weight)
+    assert words.tobytes() == alone._weight.tobytes()
     assert before.step == 3  # the one it was copied from is as it was
 
 
@@ -127,7 +127,7 @@ def test_rows_that_are_not_finite_are_skipped_alike(bad):
     for table in (cpu, cuda):
         table.update(indices, grad)
         table.update(indices, grad)
-    assert same(cpu._words, cuda._words)
+    assert same(cpu._weight, cuda._weight)
     assert cpu.skipped_rows == cuda.skipped_rows > 0
 
 

@@ -11,7 +11,6 @@ import pytest
 
 import lowprec as lp
 from lowprec.batch import MAX_ROWS
-from lowprec.rounding import word_dtype
 from tests import naive, naive_arrays
 
 RATE = 0.5
@@ -24,14 +23,13 @@ def sparse_table(num_embeddings, embedding_dim, dtype, **kwargs):
     table._configure(
         num_embeddings, embedding_dim, dtype, on_nonfinite="raise", **{**arguments, **kwargs}
     )
-    words = word_dtype(table.dtype)
     rows, columns = table._shape
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
     try:
-        memory = mmap.mmap(-1, rows * columns * words.itemsize, flags=flags)
+        memory = mmap.mmap(-1, rows * columns * table.dtype.itemsize, flags=flags)
     except OSError as error:
         pytest.skip(f"this system gives no memory that it has not: {error}")
-    table._words = np.frombuffer(memory, words).reshape(rows, columns)
+    table._weight = np.frombuffer(memory, table.dtype).reshape(rows, columns)
     table._state = {}
     return table
 

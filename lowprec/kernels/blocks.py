@@ -8,6 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from lowprec.scalar.lanes import Lanes, with_dtype
+from lowprec.scalar.words import number_type
 
 WIDE_BYTES = 16  # the most that one instruction moves for a GPU thread
 
@@ -18,26 +19,28 @@ def address_of(context, builder, array_type, array, index):
 
 def _block_type(dtype, like):
     """The type of as many numbers as the constant `like` says, or as a block or number has."""
+    number = number_type(dtype)
     if isinstance(like, types.IntegerLiteral):
-        return dtype if like.literal_value == 1 else Lanes(dtype, like.literal_value)
+        return number if like.literal_value == 1 else Lanes(number, like.literal_value)
     if isinstance(like, (Lanes, types.Float)):
-        return with_dtype(like, dtype)
+        return with_dtype(like, number)
     return None
 
 
-def _load(context, builder, sig, args, block, align):
-    address = address_of(context, builder, sig.args[0], *args[:2])
-    block_pointer = context.get_value_type(block).as_pointer()
-    loaded = builder.load(builder.bitcast(address, block_pointer))
-    loaded.align = align
-    return loaded
+def _pointer(context, builder, array_type, place, block):
+    """Where the block at a `place`, (array, index), begins, how it is moved from there or to there, and its alignment.
 
-
-def _store(context, builder, sig, args, align):
-    address = address_of(context, builder, sig.args[1], *args[1:])
-    pointer = builder.bitcast(address, args[0].type.as_pointer())
-    builder.store(args[0], pointer).align = align
-    return context.get_dummy_value()
+    Arrays for a CPU are aligned to their numbers.  A GPU's code is compiled for strict alignment:
+    a block there begins at a multiple of WIDE_BYTES, or of its own size if that is smaller, and
+    moves as 32-bit words; left to itself, the compiler moves 16-bit numbers four at a time.
+    """
+    address = address_of(context, builder, array_type, *place)
+    moved, align = context.get_value_type(block), number_type(array_type.dtype).bitwidth // 8
+    if context.strict_alignment and isinstance(block, Lanes):
+        align = min(WIDE_BYTES, align * block.count)
+        if block.dtype.bitwidth < 32:
+            moved = ir.VectorType(ir.IntType(32), block.count * block.dtype.bitwidth // 32)
+    return builder.bitcast(address, moved.as_pointer()), moved, align
 
 
 @intrinsic
@@ -51,7 +54,10 @@ def load(typingctx, array, start, like):
         return None
 
     def codegen(context, builder, sig, args):
-        return _load(context, builder, sig, args, block, array.dtype.bitwidth // 8)
+        pointer, _, align = _pointer(context, builder, array, args[:2], block)
+        loaded = builder.load(pointer)
+        loaded.align = align
+        return builder.bitcast(loaded, context.get_value_type(block))
 
     return block(array, types.int64, like), codegen
 
@@ -61,58 +67,8 @@ def store(typingctx, block, array, start):
     """Write a block, or a number, to ``array`` from `start` on."""
 
     def codegen(context, builder, sig, args):
-        return _store(context, builder, sig, args, array.dtype.bitwidth // 8)
-
-    return types.void(block, array, types.int64), codegen
-
-
-def _in_wide_words(block):
-    """The vector of 32-bit words that a block of small numbers is moved as, or None.
-
-    Left to itself, the compiler moves 16-bit numbers four at a time on most GPUs.
-    """
-    if not isinstance(block, Lanes) or block.dtype.bitwidth >= 32:
-        return None
-    return ir.VectorType(ir.IntType(32), block.count * block.dtype.bitwidth // 32)
-
-
-def _alignment(block):
-    """Bytes that the address of a wide block is a multiple of."""
-    if not isinstance(block, Lanes):
-        return block.bitwidth // 8
-    return min(WIDE_BYTES, block.count * block.dtype.bitwidth // 8)
-
-
-@intrinsic
-def load_wide(typingctx, array, start, like):
-    """`load` from a multiple of WIDE_BYTES, or of the size of a block that is smaller."""
-    block = _block_type(array.dtype, like)
-    if block is None:
-        return None
-
-    def codegen(context, builder, sig, args):
-        words = _in_wide_words(block)
-        if words is None:
-            return _load(context, builder, sig, args, block, _alignment(block))
-        address = address_of(context, builder, sig.args[0], *args[:2])
-        loaded = builder.load(builder.bitcast(address, words.as_pointer()))
-        loaded.align = _alignment(block)
-        return builder.bitcast(loaded, context.get_value_type(block))
-
-    return block(array, types.int64, like), codegen
-
-
-@intrinsic
-def store_wide(typingctx, block, array, start):
-    """`store` to a multiple of WIDE_BYTES, or of the size of a block that is smaller."""
-
-    def codegen(context, builder, sig, args):
-        words = _in_wide_words(block)
-        if words is None:
-            return _store(context, builder, sig, args, _alignment(block))
-        address = address_of(context, builder, sig.args[1], *args[1:])
-        pointer = builder.bitcast(address, words.as_pointer())
-        builder.store(builder.bitcast(args[0], words), pointer).align = _alignment(block)
+        pointer, moved, align = _pointer(context, builder, array, args[1:], block)
+        builder.store(builder.bitcast(args[0], moved), pointer).align = align
         return context.get_dummy_value()
 
     return types.void(block, array, types.int64), codegen

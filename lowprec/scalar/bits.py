@@ -1,4 +1,4 @@
-"""Bit casts, selection, fused multiply-add and half conversion of numbers or `Lanes` of them.
+"""Bit casts, selection, fma, square roots and half conversion of numbers or `Lanes` of them.
 
 Each intrinsic is one instruction on the CPUs and GPUs we care about and has no Python equivalent
 inside a compiled function.
@@ -13,6 +13,7 @@ from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
+from lowprec.scalar.words import Word, word_of
 
 _HALF = ir.HalfType()
 
@@ -38,9 +39,9 @@ def u32(typingctx, x):
     """`x` as uint32; wraps every uint32 operation, since Numba widens those to 64 bits."""
 
     def codegen(context, builder, sig, args):
-        if not isinstance(x, Lanes):
+        if not isinstance(x, (Lanes, Word)):
             return context.cast(builder, args[0], x, types.uint32)
-        if x.dtype.bitwidth == 32:
+        if dtype_of(x).bitwidth == 32:
             return args[0]
         return builder.zext(args[0], context.get_value_type(sig.return_type))
 
@@ -49,12 +50,12 @@ def u32(typingctx, x):
 
 @intrinsic
 def narrow(typingctx, x, like):
-    """The low bits of uint32 `x` in the integer type of the number `like`."""
+    """The low bits of uint32 `x` as a word of the format of `like`, an array or a word."""
 
     def codegen(context, builder, sig, args):
         return builder.trunc(args[0], context.get_value_type(sig.return_type))
 
-    return with_dtype(x, like)(with_dtype(x, types.uint32), like), codegen
+    return with_dtype(x, word_of(like))(with_dtype(x, types.uint32), like), codegen
 
 
 @intrinsic
@@ -123,20 +124,44 @@ def bits_as_float(typingctx, bits):
     return with_dtype(bits, types.float32)(with_dtype(bits, types.uint32)), codegen
 
 
+def _float_type(*given):
+    """float64 where one of the arguments is, else float32; as many lanes as they have."""
+    double = any(dtype_of(each) == types.float64 for each in given)
+    return with_dtype(common_type(*given), types.float64 if double else types.float32)
+
+
+def _call_llvm(builder, name, args):
+    """LLVM's intrinsic `name` of floats, or of lanes of them."""
+    of = args[0].type
+    element = of.element if isinstance(of, ir.VectorType) else of
+    suffix = f"f{32 if element == ir.FloatType() else 64}"
+    if isinstance(of, ir.VectorType):
+        suffix = f"v{of.count}{suffix}"
+    function = ir.FunctionType(of, [of] * len(args))
+    callee = get_or_insert_function(builder.module, function, f"llvm.{name}.{suffix}")
+    return builder.call(callee, args)
+
+
 @intrinsic
 def fma(typingctx, x, y, z):
-    """float32 x * y + z, rounded once, on every device alike."""
+    """x * y + z of float32 or float64, rounded once, on every device alike."""
 
     def codegen(context, builder, sig, args):
-        vector_type = args[0].type
-        if not isinstance(vector_type, ir.VectorType):
-            return builder.fma(*args)
-        name = f"llvm.fma.v{vector_type.count}f32"
-        function = ir.FunctionType(vector_type, [vector_type] * 3)
-        return builder.call(get_or_insert_function(builder.module, function, name), args)
+        return _call_llvm(builder, "fma", args)
 
-    every = with_dtype(common_type(x, y, z), types.float32)
+    every = _float_type(x, y, z)
     return every(every, every, every), codegen
+
+
+@intrinsic
+def sqrt(typingctx, x):
+    """The square root of float32 or float64, rounded once."""
+
+    def codegen(context, builder, sig, args):
+        return _call_llvm(builder, "sqrt", args)
+
+    either = _float_type(x)
+    return either(either), codegen
 
 
 def _half_type(vector_type):
@@ -147,13 +172,13 @@ def _half_type(vector_type):
 
 @intrinsic
 def half_as_float(typingctx, half):
-    """The float32 value of a half (uint16); only where `HALF_IN_HARDWARE`."""
+    """The float32 value of a half, a word of float16; only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)
         return builder.fpext(builder.bitcast(args[0], _half_type(result)), result)
 
-    return with_dtype(half, types.float32)(with_dtype(half, types.uint16)), codegen
+    return with_dtype(half, types.float32)(half), codegen
 
 
 @intrinsic

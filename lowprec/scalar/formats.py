@@ -1,9 +1,9 @@
 """Storage formats: what each one is, and how one float32 is rounded into it and read back.
 
-Kernels see a table as an array of *words*, integers whose dtype says which format they hold
-(uint16 is float16, int16 is bfloat16, ...), because compiled code on the CPU knows no float16.
-`decode`, `round_nearest` and `round_stochastic` pick their arithmetic by that dtype when a kernel
-is compiled, so one kernel source serves every format.  To add a format, add it to `FORMATS`.
+Kernels see a table as an array of *words*, which bear the name of their format
+(`lowprec.scalar.words`).  `decode`, `round_nearest` and `round_stochastic` pick their arithmetic by
+it when a kernel is compiled, so one kernel source serves every format.  To add a format, add it to
+`FORMATS`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import ml_dtypes
-import numba
 import numpy as np
-from numba import njit, types
+from numba import njit
 from numba.core.errors import TypingError
 from numba.extending import overload
 
@@ -31,7 +30,7 @@ from lowprec.scalar.bits import (
     signed_max,
     u32,
 )
-from lowprec.scalar.lanes import dtype_of
+from lowprec.scalar.words import format_of
 
 _U32 = np.uint32
 
@@ -46,8 +45,6 @@ class Format:
         The name users give.
     storage : numpy.dtype
         The dtype users see.
-    word : numpy.dtype
-        The integer dtype kernels see; it stands for the format, so no two formats share one.
     exponent_bits, mantissa_bits : int
         Widths of the fields; the exponent bias is ``2**(exponent_bits - 1) - 1``.
     max_finite : float
@@ -58,11 +55,15 @@ class Format:
 
     name: str
     storage: np.dtype
-    word: np.dtype
     exponent_bits: int
     mantissa_bits: int
     max_finite: float
     has_inf: bool = True
+
+    @property
+    def word(self) -> np.dtype:
+        """The dtype kernels see: records of one unsigned integer that is called like the format."""
+        return np.dtype([(self.name, f"u{self.storage.itemsize}")])
 
     @property
     def magnitude_bits(self) -> int:
@@ -81,13 +82,17 @@ class Format:
 
 
 FORMATS = (
-    Format("float16", np.dtype(np.float16), np.dtype(np.uint16), 5, 10, 65504.0),
-    Format("bfloat16", np.dtype(ml_dtypes.bfloat16), np.dtype(np.int16), 8, 7, 2.0**128 - 2.0**120),
-    Format(
-        "float8_e4m3fn", np.dtype(ml_dtypes.float8_e4m3fn), np.dtype(np.uint8), 4, 3, 448.0, False
-    ),
-    Format("float8_e5m2", np.dtype(ml_dtypes.float8_e5m2), np.dtype(np.int8), 5, 2, 57344.0),
+    Format("float16", np.dtype(np.float16), 5, 10, 65504.0),
+    Format("bfloat16", np.dtype(ml_dtypes.bfloat16), 8, 7, 2.0**128 - 2.0**120),
+    Format("float8_e4m3fn", np.dtype(ml_dtypes.float8_e4m3fn), 4, 3, 448.0, has_inf=False),
+    Format("float8_e5m2", np.dtype(ml_dtypes.float8_e5m2), 5, 2, 57344.0),
 )
+
+
+def word_dtype(name: str) -> np.dtype:
+    """The dtype under which kernels see the storage format called `name`."""
+    found = (fmt.word for fmt in FORMATS if fmt.name == name)
+    return next(found, np.dtype(np.float32))
 
 
 class _Constants(NamedTuple):
@@ -212,7 +217,7 @@ def _round_nearest_body(fmt: Format):
             finite = u32(float_as_half(bits_as_float(clamped)))
             code = select(magnitude < _INF, finite, _special(magnitude, like))
             return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
-        return float_as_half(x)
+        return narrow(u32(float_as_half(x)), like)
 
     def round_nearest(x, like):
         bits = float_as_bits(x)
@@ -259,15 +264,15 @@ def _random_bits_body(fmt: Format):
 
 
 def _chooser(make_body, identity=None):
-    """What picks the body for the numba type of a word; `identity` is the body for float32."""
-    bodies = {numba.from_dtype(fmt.word): make_body(fmt) for fmt in FORMATS}
+    """What picks the body for a format; `identity` is the body for float32."""
+    bodies = {fmt.name: make_body(fmt) for fmt in FORMATS}
     if identity is not None:
-        bodies[types.float32] = identity
+        bodies["float32"] = identity
 
-    def choose(word):
-        if dtype_of(word) not in bodies:
-            raise TypingError(f"no storage format is held in words of type {word}")
-        return bodies[dtype_of(word)]
+    def choose(given):
+        if format_of(given) not in bodies:
+            raise TypingError(f"{given} is of no storage format; there are {', '.join(bodies)}")
+        return bodies[format_of(given)]
 
     return choose
 
@@ -339,13 +344,13 @@ def decode(word):
 
 @njit(forceinline=True)
 def round_nearest(x, like):
-    """The word nearest to float32 `x`, ties to even, in the format of the word `like`."""
+    """The word nearest to float32 `x`, ties to even, in the format of `like`: an array or word."""
     return _round_nearest(x, like)
 
 
 @njit(forceinline=True)
 def round_stochastic(x, draw, like):
-    """One of the two words around float32 `x`, in the format of the word `like`.
+    """One of the two words around float32 `x`, in the format of `like`, an array or a word.
 
     `draw` is a uniform integer of `random_bits` bits (uint32).  It is added to the bits that the
     format drops, so the carry happens with the probability that they, as a fraction, stand for.
@@ -361,5 +366,5 @@ def round_up_probability(x, like):
 
 @njit(forceinline=True)
 def random_bits(like):
-    """How many random bits one rounding takes in the format of the word `like`: 0 for float32."""
+    """How many random bits one rounding takes in the format of `like`: 0 for float32."""
     return _random_bits(like)

@@ -10,7 +10,9 @@ import operator
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.datamodel import models
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_cast
 from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
@@ -67,36 +69,95 @@ def _number_to_lanes(context, builder, fromty, toty, value):
     return splat(builder, value, context.get_value_type(toty))
 
 
-def _define_operator(function, integer, real=None):
-    """Make a Python operator work on lanes; masks result where `integer` compares."""
-    compares = function in (operator.lt, operator.eq)
+# --- operators ---
+
+_COMPARES = {
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+}
+
+
+def _kind(dtype):
+    """Which arithmetic a type of numbers has; None for words of formats."""
+    if isinstance(dtype, types.Float):
+        return "float"
+    if isinstance(dtype, types.Boolean):
+        return "mask"
+    return "integer" if isinstance(dtype, types.Integer) else None
+
+
+def _lanes_among(name, args, kinds):
+    """The lanes that an operator works on, None without; TypingError says why it cannot."""
+    lanes = common_type(*args)
+    if not isinstance(lanes, Lanes):
+        return None
+    for other in args:
+        if other not in (lanes, lanes.dtype):
+            raise TypingError(
+                f"{name} of {lanes} and {other}: numbers among lanes must have their dtype, "
+                f"{lanes.dtype}, as np.{lanes.dtype}(x) has"
+            )
+    if _kind(lanes.dtype) not in kinds:
+        raise TypingError(f"lanes of {lanes.dtype} have no {name}; lanes of {kinds} have")
+    return lanes
+
+
+def _define_operator(function, operands=2, **emitters):
+    """Make a Python operator work on lanes; `emitters` are by the kind of numbers."""
 
     @infer_global(function)
     class _Operator(AbstractTemplate):
         def generic(self, args, kws):
-            lanes = common_type(*args)
-            if not isinstance(lanes, Lanes):
+            if len(args) != operands:
                 return None
-            result = Lanes(types.boolean, lanes.count) if compares else lanes
-            return signature(result, *[lanes] * len(args))
+            lanes = _lanes_among(function.__name__, args, tuple(emitters))
+            if lanes is None:
+                return None
+            result = Lanes(types.boolean, lanes.count) if function in _COMPARES else lanes
+            return signature(result, *[lanes] * operands)
 
-    @lower_builtin(function, Lanes, Lanes)
+    @lower_builtin(function, *[Lanes] * operands)
     def _lower(context, builder, sig, args):
-        is_real = isinstance(sig.args[0].dtype, types.Float)
-        return (real if is_real else integer)(builder, *args)
+        return emitters[_kind(sig.args[0].dtype)](builder, *args)
 
 
-_define_operator(operator.add, ir.IRBuilder.add, ir.IRBuilder.fadd)
-_define_operator(operator.sub, ir.IRBuilder.sub, ir.IRBuilder.fsub)
-_define_operator(operator.mul, ir.IRBuilder.mul, ir.IRBuilder.fmul)
-_define_operator(operator.truediv, None, ir.IRBuilder.fdiv)
-_define_operator(operator.and_, ir.IRBuilder.and_)
-_define_operator(operator.or_, ir.IRBuilder.or_)
-_define_operator(operator.xor, ir.IRBuilder.xor)
-_define_operator(operator.lshift, ir.IRBuilder.shl)
-_define_operator(operator.rshift, ir.IRBuilder.lshr)
-_define_operator(operator.lt, lambda builder, x, y: builder.icmp_unsigned("<", x, y))
-_define_operator(operator.eq, lambda builder, x, y: builder.icmp_unsigned("==", x, y))
+def _define_comparison(function, symbol):
+    def integer(builder, x, y):
+        return builder.icmp_unsigned(symbol, x, y)
+
+    def real(builder, x, y):  # as IEEE 754 and Python: NaN differs from all numbers
+        compare = builder.fcmp_unordered if symbol == "!=" else builder.fcmp_ordered
+        return compare(symbol, x, y)
+
+    _define_operator(function, float=real, integer=integer)
+
+
+def _absolute(builder, x):
+    name = f"llvm.fabs.v{x.type.count}f{32 if x.type.element == ir.FloatType() else 64}"
+    function = ir.FunctionType(x.type, [x.type])
+    return builder.call(get_or_insert_function(builder.module, function, name), [x])
+
+
+_define_operator(operator.add, float=ir.IRBuilder.fadd, integer=ir.IRBuilder.add)
+_define_operator(operator.sub, float=ir.IRBuilder.fsub, integer=ir.IRBuilder.sub)
+_define_operator(operator.mul, float=ir.IRBuilder.fmul, integer=ir.IRBuilder.mul)
+_define_operator(operator.truediv, float=ir.IRBuilder.fdiv)
+_define_operator(operator.neg, 1, float=ir.IRBuilder.fneg)
+_define_operator(abs, 1, float=_absolute)
+for _function, _emit in (
+    (operator.and_, ir.IRBuilder.and_),
+    (operator.or_, ir.IRBuilder.or_),
+    (operator.xor, ir.IRBuilder.xor),
+):
+    _define_operator(_function, integer=_emit, mask=_emit)
+_define_operator(operator.lshift, integer=ir.IRBuilder.shl)
+_define_operator(operator.rshift, integer=ir.IRBuilder.lshr)
+for _function, _symbol in _COMPARES.items():
+    _define_comparison(_function, _symbol)
 
 
 @intrinsic

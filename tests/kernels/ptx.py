@@ -70,7 +70,7 @@ def call_table_kernels(kernels, word):
     kernels.fill_uniform(weight, 0, 12, np.float32(1.0), np.uint64(0))
     kernels.round_stochastic(x, np.uint64(0), out)
     kernels.round_nearest(x, out)
-    kernels.round_up_probability(x, word.type(0), np.zeros(n))
+    kernels.round_up_probability(x, out, np.zeros(n))
     kernels.gather(weight, rows, grad, 1)
     kernels.pool(weight, rows, offsets, floats, True, grad, 1)
     runs = kernels.group_by_row(rows, bags, 12, columns, Memory, 1)

@@ -10,6 +10,7 @@ from numba.extending import intrinsic
 
 from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.words import number_type
 
 CACHE_LINE_BYTES = 64
 STREAM_BYTES = 16
@@ -54,7 +55,7 @@ def in_blocks(columns):
 @intrinsic
 def _columns_of_line(typingctx, matrix):
     """How many elements a cache line holds: a constant to the compiler, as `itemsize` is not."""
-    count = CACHE_LINE_BYTES * 8 // matrix.dtype.bitwidth
+    count = CACHE_LINE_BYTES * 8 // number_type(matrix.dtype).bitwidth
 
     def codegen(context, builder, sig, args):
         return context.get_constant(types.int64, count)

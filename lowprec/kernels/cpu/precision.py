@@ -32,7 +32,7 @@ class Survey(NamedTuple):
 
 @njit(**SERIAL_KERNEL)
 def survey(before, gradients, learning_rate, rows, key, stochastic, like, limits):
-    """Step float32 rows, stored in the format of the word `like`, as a table steps them.
+    """Step float32 rows, stored in the format of the words `like`, as a table steps them.
 
     `before` and `gradients` are float32 (rows, columns), `rows` their numbers in the table, for the
     draws.  What `before` holds is rounded to nearest first, which leaves a table's own format as

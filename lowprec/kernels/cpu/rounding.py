@@ -27,6 +27,9 @@ def round_nearest(x, out):
 
 @njit(**PARALLEL)
 def round_up_probability(x, like, out):
-    """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf."""
+    """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf.
+
+    Of `like`, words of the format, only the type matters.
+    """
     for i in prange(x.size):
         out[i] = formats.round_up_probability(x[i], like)

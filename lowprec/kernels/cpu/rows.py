@@ -38,7 +38,7 @@ def store_row(values, key, stochastic, row):
     whole = in_blocks(row.size)
     for column in range(0, whole, WIDTH):
         block = load(values, column, WIDTH)
-        store(round_columns(block, low, high, column, stochastic, row[0]), row, column)
+        store(round_columns(block, low, high, column, stochastic, row), row, column)
     for column in range(whole, row.size):
         number = load(values, column, 1)
-        store(round_columns(number, low, high, column, stochastic, row[0]), row, column)
+        store(round_columns(number, low, high, column, stochastic, row), row, column)

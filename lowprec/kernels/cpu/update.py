@@ -38,7 +38,7 @@ def _first_run(starts, part, parts):
 def _sgd_columns(weight, place, gradient, learning_rate, low, high, column, stochastic):
     """Step the weights from `place` on by `gradient`, a block or a number."""
     values = sgd(decode(load(weight, place, gradient)), gradient, learning_rate)
-    store(round_columns(values, low, high, column, stochastic, weight[0, 0]), weight, place)
+    store(round_columns(values, low, high, column, stochastic, weight), weight, place)
 
 
 @njit(**SERIAL)
@@ -87,13 +87,13 @@ def _sgd_range_of_one_column(
             prefetch_number(weight, row_of_run(runs, ahead))
             row = block.rows[lane]
             block.low[lane], block.high[lane] = halves_of(derive(key, row))
-            block.words[lane] = load(weight, row, 1)
+            store(load(weight, row, 1), block.words, lane)
         weights, sums = decode(load(block.words, 0, WIDTH)), load(block.sums, 0, WIDTH)
         low, high = load(block.low, 0, WIDTH), load(block.high, 0, WIDTH)
         values = sgd(weights, sums, learning_rate)
-        store(round_first_column(values, low, high, stochastic, weight[0, 0]), block.words, 0)
+        store(round_first_column(values, low, high, stochastic, weight), block.words, 0)
         for lane in range(count):
-            store(block.words[lane], weight, block.rows[lane])
+            store(load(block.words, lane, 1), weight, block.rows[lane])
 
 
 @njit(**PARALLEL)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.blocks import load_wide, store_wide, zeros
+from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, lanes_for, launch
 from lowprec.kernels.cuda.runs import (
     begins_run,
@@ -72,7 +72,7 @@ def _add(sums, how, entry, column, total):
     """Add the columns of one gradient, as many as `total` has, from `column` on."""
     label = np.int64(entry & LABEL)
     bag = np.int64(sums.bags[label]) if how.by_bag else label
-    term = load_wide(sums.grad, bag * sums.grad.shape[1] + column, total)
+    term = load(sums.grad, bag * sums.grad.shape[1] + column, total)
     if how.weighted:
         return fma(sums.coefficients[label], term, total)
     return total + term
@@ -100,7 +100,7 @@ def sum_run(sums, how, first, column, total):
     place = first
     while place < sums.order.size and row_at(sums.order, place) == row:
         slot = slot_of_piece(place, place == first)
-        total = total + load_wide(sums.pieces, slot * columns + column, total)
+        total = total + load(sums.pieces, slot * columns + column, total)
         place += PIECE
     return total
 
@@ -126,10 +126,10 @@ def _sum_pieces(thread, threads, sums, how):
             continue
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
             block = _sum_piece(sums, how, place, column, zeros(sums.grad, CHUNK))
-            store_wide(block, sums.pieces, slot * columns + column)
+            store(block, sums.pieces, slot * columns + column)
         for column in range(how.wide + lane, columns, how.lanes):
             number = _sum_piece(sums, how, place, column, zeros(sums.grad, 1))
-            store_wide(number, sums.pieces, slot * columns + column)
+            store(number, sums.pieces, slot * columns + column)
 
 
 _run_sum_pieces = kernel(_sum_pieces)
@@ -155,10 +155,10 @@ def _sum_runs(thread, threads, arrays, how):
             continue
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
             block = sum_run(arrays.of, how, place, column, zeros(arrays.sums, CHUNK))
-            store_wide(block, arrays.sums, place * columns + column)
+            store(block, arrays.sums, place * columns + column)
         for column in range(how.wide + lane, columns, how.lanes):
             number = sum_run(arrays.of, how, place, column, zeros(arrays.sums, 1))
-            store_wide(number, arrays.sums, place * columns + column)
+            store(number, arrays.sums, place * columns + column)
 
 
 _run_sum_runs = kernel(_sum_runs)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.blocks import store
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.scalar.formats import round_nearest
 from lowprec.scalar.xorshift import derive, halves_of, word
@@ -31,7 +32,7 @@ def _fill_uniform(thread, threads, arrays, numbers):
         column = place - row * columns
         low, high = halves_of(derive(numbers.key, row))
         value = np.float32(np.int32(word(low, high, np.uint32(column)))) * numbers.scale
-        weight[row, column] = round_nearest(value, weight[0, 0])
+        store(round_nearest(value, weight), weight, place)
 
 
 _run_fill_uniform = kernel(_fill_uniform)

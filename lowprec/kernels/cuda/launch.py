@@ -8,7 +8,8 @@ for Numba takes none from others; flags among the numbers say which arrays mean 
 """
 
 import threading
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,26 @@ class NoNumbers(NamedTuple):
     """For kernels that need none: Numba has no empty tuples among arguments."""
 
     nothing: np.int64 = np.int64(0)
+
+
+@dataclass(frozen=True)
+class Words:
+    """An array of CuPy, which has no records, as words of a format."""
+
+    array: Any
+    dtype: np.dtype
+
+    @property
+    def shape(self):
+        return self.array.shape
+
+    @property
+    def size(self):
+        return self.array.size
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.array.__cuda_array_interface__
 
 
 KERNELS: dict = {}  # by name, for those who inspect what is compiled
@@ -63,7 +84,8 @@ def _as_numba_has_them(arrays):
     if isinstance(arrays, tuple):
         return type(arrays)(*map(_as_numba_has_them, arrays))
     # both sides are on one stream, so there is nothing to wait for
-    return cuda.as_cuda_array(arrays, sync=False)
+    as_it_is = cuda.as_cuda_array(arrays, sync=False)
+    return as_it_is.view(arrays.dtype) if isinstance(arrays, Words) else as_it_is
 
 
 def lanes_for(items):

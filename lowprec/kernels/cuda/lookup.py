@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.blocks import load_wide, store_wide, zeros
+from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, lanes_for, launch
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.scalar.bits import fma
@@ -30,11 +30,11 @@ def _gather(thread, threads, arrays, numbers):
     for i in range(thread // numbers.lanes, rows.size, threads // numbers.lanes):
         first = np.int64(rows[i]) * columns
         for column in range(lane * CHUNK, numbers.wide, numbers.lanes * CHUNK):
-            block = load_wide(weight, first + column, CHUNK)
-            store_wide(decode(block), out, i * columns + column)
+            block = load(weight, first + column, CHUNK)
+            store(decode(block), out, i * columns + column)
         for column in range(numbers.wide + lane, columns, numbers.lanes):
-            number = load_wide(weight, first + column, 1)
-            store_wide(decode(number), out, i * columns + column)
+            number = load(weight, first + column, 1)
+            store(decode(number), out, i * columns + column)
 
 
 _run_gather = kernel(_gather)
@@ -71,7 +71,7 @@ def _pool_columns(arrays, numbers, first, last, column, total):
     for position in range(first, last):
         place = np.int64(arrays.rows[position]) * columns + column
         scale = arrays.sample_weights[position] if numbers.weighted else np.float32(1.0)
-        total = fma(scale, decode(load_wide(arrays.weight, place, total)), total)
+        total = fma(scale, decode(load(arrays.weight, place, total)), total)
     if numbers.mean and last - first > 1:
         total = total / np.float32(last - first)
     return total
@@ -85,11 +85,11 @@ def _pool(thread, threads, arrays, numbers):
         for column in range(lane * CHUNK, numbers.wide, numbers.lanes * CHUNK):
             total = zeros(arrays.out, CHUNK)
             total = _pool_columns(arrays, numbers, first, last, column, total)
-            store_wide(total, arrays.out, bag * columns + column)
+            store(total, arrays.out, bag * columns + column)
         for column in range(numbers.wide + lane, columns, numbers.lanes):
             number = zeros(arrays.out, 1)
             number = _pool_columns(arrays, numbers, first, last, column, number)
-            store_wide(number, arrays.out, bag * columns + column)
+            store(number, arrays.out, bag * columns + column)
 
 
 _run_pool = kernel(_pool)

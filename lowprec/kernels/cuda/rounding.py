@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.blocks import load_wide, store_wide
+from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
 from lowprec.kernels.rows import round_columns
@@ -29,10 +29,10 @@ def _round_elements(arrays, numbers, i, like):
     """Round elements from `i` on, as many as `like` says; all are of one row."""
     row = i // ROUND_BLOCK
     low, high = halves_of(derive(numbers.key, row))
-    column, word = i - row * ROUND_BLOCK, arrays.out[0]
-    values = load_wide(arrays.x, i, like)
-    words = round_columns(values, low, high, column, numbers.stochastic, word)
-    store_wide(words, arrays.out, i)
+    column = i - row * ROUND_BLOCK
+    values = load(arrays.x, i, like)
+    words = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
+    store(words, arrays.out, i)
 
 
 @njit(**THREAD)
@@ -72,7 +72,7 @@ class _Chance(NamedTuple):
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):
-        arrays.out[i] = formats.round_up_probability(arrays.x[i], arrays.like[0])
+        arrays.out[i] = formats.round_up_probability(arrays.x[i], arrays.like)
 
 
 _run_round_up_probability = kernel(_round_up_probability)
@@ -81,8 +81,7 @@ _run_round_up_probability = kernel(_round_up_probability)
 def round_up_probability(x, like, out):
     """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf.
 
-    `like` is a word of the format.
+    Of `like`, words of the format, only the type matters.
     """
     if x.size:
-        words = x.view(like.dtype)  # only their type matters
-        launch(_run_round_up_probability, x.size, _Chance(x, words, out), NoNumbers())
+        launch(_run_round_up_probability, x.size, _Chance(x, like, out), NoNumbers())

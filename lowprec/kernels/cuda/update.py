@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.blocks import load_wide, store_wide, zeros
+from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cuda.gradients import (
     Sum,
     SumNumbers,
@@ -42,9 +42,9 @@ def _sgd_columns(arrays, numbers, first, row, low, high, column, zero):
     weight = arrays.weight
     place = row * weight.shape[1] + column
     gradient = sum_run(arrays.sums, numbers.how, first, column, zero)
-    values = sgd(decode(load_wide(weight, place, zero)), gradient, numbers.learning_rate)
-    words = round_columns(values, low, high, column, numbers.stochastic, weight[0, 0])
-    store_wide(words, weight, place)
+    values = sgd(decode(load(weight, place, zero)), gradient, numbers.learning_rate)
+    words = round_columns(values, low, high, column, numbers.stochastic, weight)
+    store(words, weight, place)
 
 
 @njit(**THREAD)
