@@ -28,7 +28,7 @@ def _block_type(dtype, like):
 
 
 def _pointer(context, builder, array_type, place, block):
-    """Where the block at a `place`, (array, index), begins, how it is moved from there or to there, and its alignment.
+    """Where the block at a `place` (array, index) begins, how it is moved, and its alignment.
 
     Arrays for a CPU are aligned to their numbers.  A GPU's code is compiled for strict alignment:
     a block there begins at a multiple of WIDE_BYTES, or of its own size if that is smaller, and
