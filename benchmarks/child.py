@@ -3,7 +3,8 @@
     python -m benchmarks.child MODULE:FUNCTION
 
 reads the function's arguments as a line of JSON.  It replies with what the function returns; or, if
-that is a function itself, a contestant, calls it with each number that comes in.
+that is a function itself, a contestant, calls it with each question that comes in, a line each, and
+replies with what that returns.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __call__(self, number: int) -> None:
-        self._ask(number)
+    def __call__(self, question: Any) -> Any:
+        return self._ask(question)
 
     def close(self) -> None:
         """End the process; one that has replied does so by itself when it is told no more."""
@@ -134,8 +135,7 @@ def serve(target: str, questions: IO[str], replies: IO[str]) -> None:
         return
     reply(None)
     for line in questions:
-        result(json.loads(line))
-        reply(None)
+        reply(result(json.loads(line)))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def test_the_parent_and_the_peers_import_no_lowprec(root):
     """Importing it changes the environment, and adds to the memory of a process."""
     program = (
         "import sys, json, benchmarks.__main__, benchmarks.peers.add_at;"
+        "import benchmarks.against, benchmarks.checkout;"
         "print(json.dumps([name for name in sys.modules if name.startswith('lowprec')]))"
     )
     done = subprocess.run(
