@@ -36,6 +36,8 @@ _DTYPES = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
     "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
     "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "U8": np.dtype(np.uint8),
+    "U16": np.dtype(np.uint16),
 }
 _BYTES_AT_ONCE = 1 << 26
 
@@ -79,6 +81,8 @@ class Checkpoint:
         if name not in self.arrays:
             raise CheckpointError(f"{self.path} lacks the array {name!r}")
         array = self.arrays[name]
+        if array.dtype == _in_file(dtype):
+            array = array.view(dtype)
         if array.shape != shape or array.dtype != dtype:
             raise CheckpointError(
                 f"{self.path}: {name!r} is {array.dtype} {array.shape}, not {dtype} {shape}"
@@ -102,6 +106,11 @@ class Checkpoint:
             raise CheckpointError(f"{self.path}: the state of its {self.kind} {reason}") from error
 
 
+def _in_file(dtype: np.dtype) -> np.dtype:
+    """The dtype of an array in a file: unsigned integers for what safetensors has no name for."""
+    return dtype if dtype in _DTYPES.values() else np.dtype(f"u{dtype.itemsize}")
+
+
 def write(
     path: str | os.PathLike[str],
     kind: str,
@@ -120,7 +129,10 @@ def write(
     target = Path(check_path("path", path))
     if not target.name:
         raise ValueError(f"path must name a file, got {path!r}")
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {
+        name: np.ascontiguousarray(array).view(_in_file(array.dtype))
+        for name, array in arrays.items()
+    }
     entry = json.dumps({
         "format_version": FORMAT_VERSION,
         "lowprec_version": __version__,

@@ -33,6 +33,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lowprec.scalar.formats import FORMATS
+
 ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:  # run as a script
     sys.path.insert(0, str(ROOT))
@@ -152,7 +154,7 @@ def random_table(rng):
 
     single = rng.random() < 0.2
     sizes = [int(n) for n in rng.integers(1, 9, 1 if single else int(rng.integers(1, 4)))]
-    dtypes = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+    dtypes = ["float32", *(fmt.name for fmt in FORMATS)]
     table = lp.EmbeddingTable(
         sizes[0] if single else sizes,
         pick(rng, [1, 2, 3, 15, 16, 17, 33]),

@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import lowprec as lp
 from lowprec import device, layers
 from lowprec.losses import logistic_loss
+from lowprec.scalar.formats import FORMATS
 from lowprec.workspace import Fresh
 from tests import guard
 
-DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 F32 = np.float32
 
 
@@ -26,7 +27,7 @@ def tables(rng, at_end):
     """gather, pool, find rows, sort, sum, judge, update: of all formats and all ends of a row."""
     guarded = lambda array: guard.guarded(array, at_end=at_end)
     for number, dim in enumerate((1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 64, 65)):
-        for dtype in (DTYPES[number % 5], DTYPES[(number + 1) % 5]):
+        for dtype in (DTYPES[(number + k) % len(DTYPES)] for k in range(2)):
             table = lp.EmbeddingTable(
                 [7, 5], dim, dtype, optimizer=lp.SGD(0.5), on_nonfinite="skip"
             )

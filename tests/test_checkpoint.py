@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import lowprec as lp
+from lowprec.scalar.formats import FORMATS
 from tests import naive_models
 
-DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 SIZES = [50, 30, 20]
 
 

@@ -10,9 +10,10 @@ import pytest
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
+from lowprec.scalar.formats import FORMATS
 from tests.devices import with_gpu, without_gpu
 
-DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 SIZES = [5, 40, 4]
 
 pytestmark = pytest.mark.side_by_side

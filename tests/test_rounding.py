@@ -11,9 +11,10 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import lowprec as lp
+from lowprec.scalar.formats import FORMATS
 from tests import naive
 
-DTYPES = ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = [fmt.name for fmt in FORMATS]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lowprec as lp
+from lowprec.scalar.formats import FORMATS
 from tests import naive
 from tests.devices import without_gpu
 
-DTYPES = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 
 
 def bits(array):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.scalar.formats import FORMATS
 
-FORMATS = ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+NAMES = [fmt.name for fmt in FORMATS]
 WIDTH = 16
 
 
@@ -22,7 +23,7 @@ def awkward_numbers():
 
 
 @pytest.mark.parametrize("round_to", [lp.nearest_round, lp.stochastic_round])
-@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("dtype", NAMES)
 def test_rounding_in_blocks_and_one_by_one(dtype, round_to):
     x = awkward_numbers()[: 1024 + 3 * WIDTH]
     more = {"seed": 3} if round_to is lp.stochastic_round else {}
@@ -32,7 +33,7 @@ def test_rounding_in_blocks_and_one_by_one(dtype, round_to):
         assert part == whole[: len(part)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", *FORMATS])
+@pytest.mark.parametrize("dtype", ["float32", *NAMES])
 def test_every_word_is_read_alike(dtype):
     """A table of all words of a format, as wide as a block, and the same words in one column."""
     rng = np.random.default_rng(1)

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
+from lowprec.scalar.formats import FORMATS
+
 CAPABILITIES = ["8.0", "9.0", "10.0"]
 ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_sgd", "_round"}
 # The only products that are rounded by themselves.  None of them is an operand of a sum, which the
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.
 MULTIPLY = {"_fill_uniform", "_judge", "_logistic_loss", "_round_up_probability"}
-DECODE_BY_MULTIPLYING = {"float8_e4m3fn", "float8_e5m2"}
+DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
 MOST_REGISTERS = {"_pool": 128}  # its loop is unrolled, to have many rows under way
 
 

@@ -41,7 +41,7 @@ def test_divergence_is_found_later_and_nothing_was_written(steps):
         model.partial_fit(X, y)
     until.partial_fit((X[0][:steps], X[1][:steps]), y[:steps])
     assert model.table_.step == until.table_.step == steps
-    assert host(model.table_._words).tobytes() == host(until.table_._words).tobytes()
+    assert host(model.table_._weight).tobytes() == host(until.table_._weight).tobytes()
     assert host(model.coef_).tobytes() == host(until.coef_).tobytes()
     assert host(model.intercept_).tobytes() == host(until.intercept_).tobytes()
 

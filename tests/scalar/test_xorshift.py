@@ -11,6 +11,7 @@ from numba import njit
 
 import lowprec as lp
 from lowprec.scalar import xorshift
+from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
 from tests import naive
 from tests.scalar import battery
@@ -171,7 +172,7 @@ def test_keys_that_share_their_low_half():
     assert np.unique(difference & u32(0xFFFF)).size == 2  # the constant, with or without a carry
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("dtype", [fmt.name for fmt in FORMATS])
 def test_rounding_takes_the_draw_of_its_column(dtype):
     """Between 1 and its neighbour a number goes up exactly where the draw is large enough."""
     bits = 23 - naive.FORMATS[dtype][3]
