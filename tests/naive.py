@@ -14,6 +14,7 @@ FORMATS = {
     "bfloat16": (ml_dtypes.bfloat16, np.uint16, 8, 7, Fraction(2) ** 128 - Fraction(2) ** 120),
     "float8_e4m3fn": (ml_dtypes.float8_e4m3fn, np.uint8, 4, 3, 448),
     "float8_e5m2": (ml_dtypes.float8_e5m2, np.uint8, 5, 2, 57344),
+    "float8_e3m4": (ml_dtypes.float8_e3m4, np.uint8, 3, 4, Fraction(31, 2)),
 }
 
 

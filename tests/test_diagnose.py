@@ -308,8 +308,8 @@ def test_what_is_printed():
     assert "25.00 %  1 of 4" in text
     assert "< 0.01 %  by the sizes of steps" in text
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines[-5:]] == [
-        "float32", "bfloat16", "float16", "float8_e5m2", "float8_e4m3fn",
+    assert [line.split()[0] for line in lines[-6:]] == [
+        "float32", "bfloat16", "float16", "float8_e5m2", "float8_e4m3fn", "float8_e3m4",
     ]  # fmt: skip
     assert max(map(len, lines)) <= 100
 
@@ -317,7 +317,7 @@ def test_what_is_printed():
 def test_recommendations():
     coarse = one_row(1.0, [1.0, -0.5, 2.0])  # on the grid of every format
     told = coarse.recommend(eight_bits=True)
-    assert (told.dtype, told.rounding) == ("float8_e4m3fn", "stochastic")
+    assert (told.dtype, told.rounding) == ("float8_e3m4", "stochastic")
     assert "8" not in coarse.recommend().dtype
     middle = one_row(1.0, [0.0102, -0.0103])
     assert middle.recommend(0.01, eight_bits=True).dtype == "float16"

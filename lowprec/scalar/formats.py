@@ -86,6 +86,7 @@ FORMATS = (
     Format("bfloat16", np.dtype(ml_dtypes.bfloat16), 8, 7, 2.0**128 - 2.0**120),
     Format("float8_e4m3fn", np.dtype(ml_dtypes.float8_e4m3fn), 4, 3, 448.0, has_inf=False),
     Format("float8_e5m2", np.dtype(ml_dtypes.float8_e5m2), 5, 2, 57344.0),
+    Format("float8_e3m4", np.dtype(ml_dtypes.float8_e3m4), 3, 4, 15.5),
 )
 
 
