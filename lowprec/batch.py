@@ -98,7 +98,6 @@ class Features:
     def batch(
         self,
         device: Device,
-        threads: int,
         indices: Any,
         offsets: Any = None,
         pooling: str = "sum",
@@ -107,7 +106,7 @@ class Features:
         *,
         checked: bool = False,
     ) -> Batch:
-        """Check a batch and find its rows, by so many threads.
+        """Check a batch and find its rows.
 
         With `across_features`, the bags of all features of a sample are one.  What was `checked`
         before is not checked again, for which a GPU would have to be waited for.
@@ -125,7 +124,7 @@ class Features:
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
         weights = _check_sample_weights(device, per_sample_weights, ids)
         merged = len(self) if across_features else 1
-        rows, bags, in_range = self._find_rows(device, threads, ids.reshape(-1), bounds, merged)
+        rows, bags, in_range = self._find_rows(device, ids.reshape(-1), bounds, merged)
         if not checked and not in_range.all():
             self._raise_out_of_range(device, ids, bounds)
         if across_features:
@@ -155,8 +154,7 @@ class Features:
             else:
                 start, stop = int(bounds[first]), int(bounds[last])
                 piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
-            with device.threads(piece_ids.size) as threads:
-                in_range = self._find_rows(device, threads, piece_ids, piece_bounds, 1)[2]
+            in_range = self._find_rows(device, piece_ids, piece_bounds, 1)[2]
             if not in_range.all():
                 self._raise_out_of_range(device, ids, bounds)
 
@@ -176,7 +174,6 @@ class Features:
     def _find_rows(
         self,
         device: Device,
-        threads: int,
         flat: NDArray[Any],
         offsets: NDArray[np.int64] | None,
         merged: int,
@@ -187,14 +184,13 @@ class Features:
         """
         xp, kernels = device.xp, device.kernels
         rows = xp.empty(flat.size, np.uint32)
-        in_range = xp.ones(threads, np.bool_)
         tables = self._tables(device)
         if offsets is None:
             bags = xp.empty(flat.size if merged > 1 else 0, np.uint32)
-            kernels.rows_of_features(flat, *tables, rows, bags, in_range)
+            in_range = kernels.rows_of_features(flat, *tables, rows, bags)
         else:
             bags = xp.empty(flat.size, np.uint32)
-            kernels.rows_of_bags(flat, offsets, *tables, rows, bags, merged, in_range)
+            in_range = kernels.rows_of_bags(flat, offsets, *tables, rows, bags, merged)
         return rows, bags, in_range
 
     def _tables(self, device: Device) -> tuple[Any, Any]:

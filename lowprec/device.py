@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
 from lowprec.checks import as_array
 from lowprec.scalar.formats import word_dtype
-from lowprec.threads import before_kernels
 
 CACHE_LINE_BYTES = 64
-_NUMBERS_PER_THREAD = 1 << 16
 _DLPACK_GPU = 2  # kDLCUDA
 
 
@@ -41,17 +36,12 @@ class Device:
 
     name = "cpu"
     xp: ModuleType = np
+    kernels: ModuleType = lowprec.kernels.cpu
     asynchronous = False
     streams: Any = None
 
     def __reduce__(self) -> Any:
         return get_device, (self.name,)
-
-    @property
-    def kernels(self) -> ModuleType:
-        """The kernels; RuntimeError in a process that may not run them, as `threads` says."""
-        before_kernels()
-        return lowprec.kernels.cpu
 
     def owns(self, values: Any) -> bool:
         """Whether an array is on this device and not in the memory of the host."""
@@ -101,25 +91,6 @@ class Device:
         start = -raw.ctypes.data % CACHE_LINE_BYTES
         return raw[start : start + nbytes].view(dtype).reshape(shape)
 
-    @contextmanager
-    def threads(self, numbers: int) -> Iterator[int]:
-        """How many threads to use for a kernel over so many numbers, in force inside the block.
-
-        At most as many as `numba.get_num_threads` says, and fewer for little work, for which waking
-        a thread takes longer than doing its share.  Results do not depend on it.
-        """
-        before_kernels()
-        allowed = numba.get_num_threads()
-        wanted = max(1, min(allowed, numbers // _NUMBERS_PER_THREAD))
-        if wanted == allowed:
-            yield allowed
-            return
-        numba.set_num_threads(wanted)  # of this Python thread alone
-        try:
-            yield wanted
-        finally:
-            numba.set_num_threads(allowed)
-
 
 class CudaDevice(Device):
     """An NVIDIA GPU, the current one of CuPy; or Numba's simulator of one, on NumPy arrays."""
@@ -138,13 +109,8 @@ class CudaDevice(Device):
 
         self.xp = cuda.array_module()
         self.streams = None if cuda.SIMULATED else self.xp.cuda
-        self._kernels = lowprec.kernels.cuda
+        self.kernels = lowprec.kernels.cuda
         self._words = Words
-
-    @property
-    def kernels(self) -> ModuleType:
-        """The kernels."""
-        return self._kernels
 
     def owns(self, values: Any) -> bool:
         """Whether an array is on a GPU: by the CUDA array interface or DLPack.
@@ -195,11 +161,6 @@ class CudaDevice(Device):
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An uninitialised array."""
         return super().empty(shape, dtype) if self.streams is None else self.xp.empty(shape, dtype)
-
-    @contextmanager
-    def threads(self, numbers: int) -> Iterator[int]:
-        """A grid of threads is made for each kernel: what a kernel is told means nothing."""
-        yield 1
 
 
 def get_device(name: str) -> Device:

@@ -426,9 +426,8 @@ def stepped_rows(
     rows = rows[places]
     sums = device.empty((runs.order.size, columns), np.float32)
     held = device.empty((rows.size, columns), np.float32)
-    with device.threads(sums.size) as threads:
-        kernels.sum_runs(runs, gradients, sums)
-        kernels.gather(words, rows, held, threads)
+    kernels.sum_runs(runs, gradients, sums)
+    kernels.gather(words, rows, held)
     return device.to_host(rows), device.to_host(held), device.to_host(sums[places])
 
 

@@ -24,8 +24,7 @@ def linear_forward(
 ) -> Float:
     """x (B, in), weight (in, out), bias (out,) -> `out` (B, out), through a ReLU if `relu`."""
     device.xp.matmul(x, weight, out=out)
-    with device.threads(out.size) as threads:
-        device.kernels.add_bias(out, bias, relu, threads)
+    device.kernels.add_bias(out, bias, relu)
     return out
 
 
@@ -36,8 +35,7 @@ def linear_backward(
 
     `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
     """
-    with device.threads(dy.size) as threads:
-        dbias = device.kernels.bias_backward(dy, y, relu, threads)
+    dbias = device.kernels.bias_backward(dy, y, relu)
     dx = None if out is None else device.xp.matmul(dy, weight.T, out=out)
     return dx, x.T @ dy, dbias
 
@@ -110,8 +108,7 @@ def dot_forward(device: Device, memory: Fresh, dense: Float, embeddings: Float) 
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
     (samples, dim), features = dense.shape, embeddings.shape[1]
     joined = memory.empty("joined", (samples, dim + num_pairs(features)), np.float32)
-    with device.threads(joined.size) as threads:
-        device.kernels.dot_forward(dense, embeddings, joined, threads)
+    device.kernels.dot_forward(dense, embeddings, joined)
     return joined
 
 
@@ -121,8 +118,7 @@ def dot_backward(
     """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
     ddense = memory.empty("ddense", dense.shape, np.float32)
     dembeddings = memory.empty("dembeddings", embeddings.shape, np.float32)
-    with device.threads(djoined.size) as threads:
-        device.kernels.dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads)
+    device.kernels.dot_backward(djoined, dense, embeddings, ddense, dembeddings)
     return ddense, dembeddings
 
 

@@ -110,10 +110,9 @@ class SGD:
         """Step dense float32 parameters in place, unless training is `halted` (1,)."""
         learning_rate = np.float32(self.learning_rate_at(step))
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            with device.threads(parameter.size) as threads:
-                device.kernels.update_dense_sgd(
-                    parameter.reshape(-1), gradient.reshape(-1), learning_rate, halted, threads
-                )
+            device.kernels.update_dense_sgd(
+                parameter.reshape(-1), gradient.reshape(-1), learning_rate, halted
+            )
 
 
 def optimizer_from_description(description: Any) -> SGD:

@@ -30,8 +30,6 @@ ROUNDINGS = ("stochastic", "nearest")
 _KIND = "EmbeddingTable"
 _WEIGHT, _STATE = "weight", "optimizer."  # names of arrays in a file
 ON_NONFINITE = ("raise", "skip")
-_NUMBERS_TO_FIND_A_ROW = 32
-_NUMBERS_TO_SORT_AN_ID = 4
 _ROWS_AT_ONCE = 1 << 16
 _MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
 _MAX_COUNT = 2**63  # of steps and skipped rows
@@ -288,14 +286,13 @@ class EmbeddingTable:
         result = self._check_out(out, batch)
         flat = self._device.xp.asarray(result).reshape(-1, self.embedding_dim)
         kernels = self._device.kernels
-        with self._device.threads(self._work(batch.rows.size)) as threads:
-            if batch.offsets is None and not batch.sample_weights.size:
-                kernels.gather(self._words(), batch.rows, flat, threads)
-                return result
-            bounds, weights = batch.offsets, batch.sample_weights
-            if bounds is None:
-                bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
-            kernels.pool(self._words(), batch.rows, bounds, weights, batch.mean, flat, threads)
+        if batch.offsets is None and not batch.sample_weights.size:
+            kernels.gather(self._words(), batch.rows, flat)
+            return result
+        bounds, weights = batch.offsets, batch.sample_weights
+        if bounds is None:
+            bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
+        kernels.pool(self._words(), batch.rows, bounds, weights, batch.mean, flat)
         return result
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -529,11 +526,10 @@ class EmbeddingTable:
     ) -> Batch:
         if not isinstance(indices, Batch):
             ids = self._device.asarray(indices, "indices")
-            with self._device.threads(self._work(ids.size)) as threads:
-                return self._features.batch(
-                    self._device, threads, ids, offsets, pooling, per_sample_weights,
-                    across_features, checked=checked,
-                )  # fmt: skip
+            return self._features.batch(
+                self._device, ids, offsets, pooling, per_sample_weights, across_features,
+                checked=checked,
+            )  # fmt: skip
         given = offsets is not None or per_sample_weights is not None
         if given or pooling != "sum" or across_features:
             raise ValueError(
@@ -543,10 +539,6 @@ class EmbeddingTable:
         if indices.features is not self._features:
             raise ValueError("this Batch was made by another table")
         return indices
-
-    def _work(self, positions: int) -> int:
-        """How much work a batch is, in numbers: finding a row takes as long as reading some."""
-        return positions * (self.embedding_dim + _NUMBERS_TO_FIND_A_ROW)
 
     def update(
         self,
@@ -604,8 +596,7 @@ class EmbeddingTable:
         learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
         with Uninterrupted(), self._workspace.alone("this table is updated"):
             if batch.rows.size:
-                with self._device.threads(self._work(batch.rows.size)) as threads:
-                    self._update_rows(batch, flat_grad, learning_rate, halted, threads)
+                self._update_rows(batch, flat_grad, learning_rate, halted)
             self._step += 1
 
     def _update_rows(
@@ -614,7 +605,6 @@ class EmbeddingTable:
         grad: NDArray[np.float32],
         learning_rate: np.float32,
         halted: Any,
-        threads: int,
     ) -> None:
         kernels, memory = self._device.kernels, self._workspace
         runs, gradients = self._group(batch, grad, memory)
@@ -623,7 +613,7 @@ class EmbeddingTable:
         key = stream_key(self.seed, STREAM_UPDATE, self._step)
         self._skipped_rows += self.optimizer.update_rows(
             kernels, self._words(), self._state, learning_rate, runs, gradients,
-            key, self.rounding == "stochastic", verdict, memory, threads,
+            key, self.rounding == "stochastic", verdict, memory,
         )  # fmt: skip
 
     def _group(
@@ -638,10 +628,9 @@ class EmbeddingTable:
         if kept is not None:
             rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
         gradients, kernels = Gradients(grad, bags, coefficients), self._device.kernels
-        with self._device.threads(rows.size * _NUMBERS_TO_SORT_AN_ID) as sorters:
-            runs = kernels.group_by_row(
-                rows, labels, self._features.num_rows, self.embedding_dim, memory, sorters
-            )
+        runs = kernels.group_by_row(
+            rows, labels, self._features.num_rows, self.embedding_dim, memory
+        )
         kernels.sum_pieces(runs, gradients)
         return runs, gradients
 
@@ -651,8 +640,7 @@ class EmbeddingTable:
     ) -> Any:  # fmt: skip
         """Whether the steps are finite; raises if they are to be refused at once."""
         kernels = self._device.kernels
-        with self._device.threads(gradients.grad.size) as readers:
-            verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory, readers)
+        verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory)
         if refuse and halted is None and verdict.refused:
             self._raise_nonfinite(gradients.grad, verdict.bad_rows, learning_rate)
         return verdict
@@ -741,8 +729,7 @@ class EmbeddingTable:
             part = self._weight[start : start + _ROWS_AT_ONCE]
             words = self._device.words(part, self.dtype)
             values = xp.empty(part.shape, np.float32)
-            with self._device.threads(values.size) as threads:
-                kernels.gather(words, xp.arange(len(part), dtype=np.uint32), values, threads)
+            kernels.gather(words, xp.arange(len(part), dtype=np.uint32), values)
             values *= np.float32(0.5)
             flat, out = values.reshape(-1), self._device.words(part.reshape(-1), self.dtype)
             if self.rounding == "nearest":

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import lowprec as lp
 from lowprec import device, layers
+from lowprec.kernels.cpu import launch
 from lowprec.losses import logistic_loss
 from lowprec.scalar.formats import FORMATS
 from lowprec.workspace import Fresh
@@ -90,7 +91,7 @@ def dense(rng, at_end):
 
 
 def main():
-    device._NUMBERS_PER_THREAD = 1  # all threads, whose parts have edges too
+    launch.NUMBERS_PER_THREAD = 1  # all threads, whose parts have edges too
     # what the library makes for itself ends at a page, too
     plain = device.Device.empty
     for threads in (1, 2):

@@ -11,8 +11,8 @@ DIGEST = """
 import hashlib
 import numpy as np
 import lowprec as lp
-import lowprec.device
-lowprec.device._NUMBERS_PER_THREAD = 1  # small batches use all threads too
+import lowprec.kernels.cpu.launch
+lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # small batches use all threads too
 
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)

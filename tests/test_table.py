@@ -45,7 +45,7 @@ def gradient(rng, shape):
 @pytest.fixture(params=[1, 2])
 def threads(request, monkeypatch):
     """Runs a test with one and with two threads, however small its batches."""
-    monkeypatch.setattr("lowprec.device._NUMBERS_PER_THREAD", 1)
+    monkeypatch.setattr("lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1)
     before = numba.get_num_threads()
     if request.param > numba.config.NUMBA_NUM_THREADS:
         pytest.skip("this machine has one thread")
@@ -128,7 +128,7 @@ def test_distinct_rows_in_any_order(seed, dtype):
 
 
 def test_large_batch_does_not_depend_on_threads(monkeypatch):
-    monkeypatch.setattr("lowprec.device._NUMBERS_PER_THREAD", 1)
+    monkeypatch.setattr("lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1)
     results = []
     rng = np.random.default_rng(0)
     indices = np.minimum(rng.zipf(1.2, (5000, 3)) - 1, 999)

@@ -59,9 +59,7 @@ def hash_categories(
     sizes = where.asarray(np.array(as_sizes(num_embeddings, categories.shape[1]), np.int64))
     flat = where.contiguous(categories, np.int64).reshape(-1)  # uint64 beyond turns negative
     ids: NDArray[np.int32] = where.empty(categories.shape, np.int32)
-    with where.threads(flat.size) as threads:
-        in_range = where.xp.ones(threads, np.bool_)
-        where.kernels.hash_categories(flat, sizes, ids.reshape(-1), in_range)
+    in_range = where.kernels.hash_categories(flat, sizes, ids.reshape(-1))
     if not in_range.all():
         on_host = where.to_host(flat)
         wrong = int(np.argmax((on_host < 0) | (on_host > MISSING_CATEGORY)))

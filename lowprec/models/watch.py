@@ -39,9 +39,7 @@ class Watch:
         where = self._device.xp.where
         self._last_step = where(self.halted, self._last_step, np.int64(step))
         for array in arrays:
-            flat = array.reshape(-1)
-            with self._device.threads(flat.size) as threads:
-                self._device.kernels.note_nonfinite(flat, self.halted, threads)
+            self._device.kernels.note_nonfinite(array.reshape(-1), self.halted)
         self._unseen += 1
         if self.looks_always:
             self.look()

@@ -71,22 +71,21 @@ def call_table_kernels(kernels, word):
     kernels.round_stochastic(x, np.uint64(0), out)
     kernels.round_nearest(x, out)
     kernels.round_up_probability(x, out, np.zeros(n))
-    kernels.gather(weight, rows, grad, 1)
-    kernels.pool(weight, rows, offsets, floats, True, grad, 1)
-    runs = kernels.group_by_row(rows, bags, 12, columns, Memory, 1)
+    kernels.gather(weight, rows, grad)
+    kernels.pool(weight, rows, offsets, floats, True, grad)
+    runs = kernels.group_by_row(rows, bags, 12, columns, Memory)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):
         kernels.sum_pieces(runs, gradients)
         kernels.sum_runs(runs, gradients, grad)
-        verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory, 1)
+        verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory)
         kernels.update_sgd(
-            weight, runs, gradients, np.float32(0.1), np.uint64(0), True, verdict, Memory, 1
+            weight, runs, gradients, np.float32(0.1), np.uint64(0), True, verdict, Memory
         )
     for dtype in (np.int32, np.int64):
         ids = np.zeros(n, dtype)
         tables = np.full(features, 4), np.arange(features) * 4
-        in_range = np.ones(1, np.bool_)
-        kernels.rows_of_features(ids, *tables, rows, bags, in_range)
-        kernels.rows_of_bags(ids, offsets, *tables, rows, bags, 1, in_range)
+        kernels.rows_of_features(ids, *tables, rows, bags)
+        kernels.rows_of_bags(ids, offsets, *tables, rows, bags, 1)
 
 
 def call_other_kernels(kernels):
@@ -96,14 +95,14 @@ def call_other_kernels(kernels):
     joined = np.zeros((samples, columns + features * (features + 1) // 2), np.float32)
     flat, halted = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
     ids, sizes = np.zeros(samples, np.int32), np.full(features, 10)
-    kernels.hash_categories(ids.astype(np.int64), sizes, ids, halted)
-    kernels.add_bias(y, bias, True, 1)
-    kernels.bias_backward(y, y.copy(), True, 1)
-    kernels.note_nonfinite(flat, halted, 1)
-    kernels.update_dense_sgd(flat, flat, np.float32(0.1), halted, 1)
-    kernels.logistic_loss(flat, flat, flat, 1)
-    kernels.dot_forward(y, embeddings, joined, 1)
-    kernels.dot_backward(joined, y, embeddings, y, embeddings, 1)
+    kernels.hash_categories(ids.astype(np.int64), sizes, ids)
+    kernels.add_bias(y, bias, True)
+    kernels.bias_backward(y, y.copy(), True)
+    kernels.note_nonfinite(flat, halted)
+    kernels.update_dense_sgd(flat, flat, np.float32(0.1), halted)
+    kernels.logistic_loss(flat, flat, flat)
+    kernels.dot_forward(y, embeddings, joined)
+    kernels.dot_backward(joined, y, embeddings, y, embeddings)
 
 
 class OfflineDevice:

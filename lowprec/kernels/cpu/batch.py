@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
 
@@ -23,18 +24,27 @@ def _rows_of_features(indices, num_embeddings, row_offsets, rows, bags, first, l
 
 
 @njit(**PARALLEL)
-def rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range):
-    """Rows (uint32) of one id per feature; `in_range` says of each thread's part if all ids are.
-
-    `indices` is flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
-    `bags` (uint32) takes the sample of each position, unless it is empty.
-    """
-    threads, samples = in_range.size, indices.size // num_embeddings.size
+def _run_rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range, threads):
+    samples = indices.size // num_embeddings.size
     for t in prange(threads):
         first, last = t * samples // threads, (t + 1) * samples // threads
         in_range[t] = _rows_of_features(
             indices, num_embeddings, row_offsets, rows, bags, first, last
         )
+
+
+def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
+    """Rows (uint32) of one id per feature; returns whether all ids of each part are in range.
+
+    `indices` is flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
+    `bags` (uint32) takes the sample of each position, unless it is empty.
+    """
+    threads = threads_for(indices.size * NUMBERS_TO_FIND_A_ROW)
+    in_range = np.ones(threads, np.bool_)
+    launch(
+        _run_rows_of_features, threads, indices, num_embeddings, row_offsets, rows, bags, in_range
+    )
+    return in_range
 
 
 @njit(**SERIAL)
@@ -52,15 +62,26 @@ def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, mer
 
 
 @njit(**PARALLEL)
-def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range):
-    """Rows and bags (uint32) of jagged bags; `in_range` as for `rows_of_features`.
-
-    Bag k is ``indices[offsets[k]:offsets[k + 1]]`` and belongs to feature
-    ``k % num_embeddings.size``.  `bags` takes ``k // merged``.
-    """
-    threads = in_range.size
+def _run_rows_of_bags(
+    indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range, threads
+):
     for t in prange(threads):
         first, last = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
         in_range[t] = _rows_of_bags(
             indices, offsets, num_embeddings, row_offsets, rows, bags, merged, first, last
         )
+
+
+def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged):
+    """Rows and bags (uint32) of jagged bags; returns what `rows_of_features` does.
+
+    Bag k is ``indices[offsets[k]:offsets[k + 1]]`` and belongs to feature
+    ``k % num_embeddings.size``.  `bags` takes ``k // merged``.
+    """
+    threads = threads_for(indices.size * NUMBERS_TO_FIND_A_ROW)
+    in_range = np.ones(threads, np.bool_)
+    launch(
+        _run_rows_of_bags, threads,
+        indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range,
+    )  # fmt: skip
+    return in_range

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.cpu.gradients import are_finite
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.updates import sgd
 
@@ -22,10 +23,14 @@ def _add_bias_range(y, bias, relu, first, last):
 
 
 @njit(**PARALLEL)
-def add_bias(y, bias, relu, threads):
-    """``y + bias``, or ``max(y + bias, 0)``, in place; y (B, out), bias (out,)."""
+def _add_bias(y, bias, relu, threads):
     for t in prange(threads):
         _add_bias_range(y, bias, relu, t * len(y) // threads, (t + 1) * len(y) // threads)
+
+
+def add_bias(y, bias, relu):
+    """``y + bias``, or ``max(y + bias, 0)``, in place; y (B, out), bias (out,)."""
+    launch(_add_bias, threads_for(y.size), y, bias, relu)
 
 
 @njit(**SERIAL)
@@ -42,16 +47,17 @@ def _bias_backward_range(dy, y, relu, sums, first, last):
 
 
 @njit(**PARALLEL)
-def _bias_backward(dy, y, relu, sums):
-    for block in prange(len(sums)):
-        first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
-        _bias_backward_range(dy, y, relu, sums[block], first, last)
+def _bias_backward(dy, y, relu, sums, threads):
+    for t in prange(threads):
+        for block in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
+            first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
+            _bias_backward_range(dy, y, relu, sums[block], first, last)
 
 
-def bias_backward(dy, y, relu, threads):
+def bias_backward(dy, y, relu):
     """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
     sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), dy.dtype)
-    _bias_backward(dy, y, relu, sums)
+    launch(_bias_backward, threads_for(dy.size), dy, y, relu, sums)
     return sums.sum(axis=0)
 
 
@@ -63,9 +69,9 @@ def _note_nonfinite(values, halted, threads):
             halted[0] = True
 
 
-def note_nonfinite(values, halted, threads):
+def note_nonfinite(values, halted):
     """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    _note_nonfinite(values, halted, threads)
+    launch(_note_nonfinite, threads_for(values.size), values, halted)
 
 
 @njit(**PARALLEL)
@@ -75,7 +81,8 @@ def _update_dense_sgd(parameter, gradient, learning_rate, threads):
             parameter[i] = sgd(parameter[i], gradient[i], learning_rate)
 
 
-def update_dense_sgd(parameter, gradient, learning_rate, halted, threads):
+def update_dense_sgd(parameter, gradient, learning_rate, halted):
     """One SGD step on a 1-D float32 parameter, unless `halted`."""
     if not halted[0]:
-        _update_dense_sgd(parameter, gradient, learning_rate, threads)
+        threads = threads_for(parameter.size)
+        launch(_update_dense_sgd, threads, parameter, gradient, learning_rate)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
@@ -69,19 +70,26 @@ def _sum_gradients(gradients, order, start, stop, total):
             _add_columns(gradients, entry, first, column, total, np.float32(0.0))
 
 
+@njit(**SERIAL)
+def _sum_piece(runs, gradients, piece):
+    run = first_at_least(runs.first_pieces, piece + 1) - 1
+    start = np.uint32(runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE)
+    stop = np.uint32(min(np.int64(start) + PIECE, np.int64(runs.starts[run + 1])))
+    _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
+
+
 @njit(**PARALLEL)
-def _sum_pieces(runs, gradients):
-    for piece in prange(runs.pieces.shape[0]):
-        run = first_at_least(runs.first_pieces, piece + 1) - 1
-        start = np.uint32(runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE)
-        stop = np.uint32(min(np.int64(start) + PIECE, np.int64(runs.starts[run + 1])))
-        _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
+def _sum_pieces(runs, gradients, threads):
+    pieces = runs.pieces.shape[0]
+    for t in prange(threads):
+        for piece in range(t * pieces // threads, (t + 1) * pieces // threads):
+            _sum_piece(runs, gradients, piece)
 
 
 def sum_pieces(runs, gradients):
     """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
     if len(runs.pieces):
-        _sum_pieces(runs, gradients)
+        launch(_sum_pieces, threads_for(runs.pieces.size * PIECE), runs, gradients)
 
 
 @njit(**SERIAL)
@@ -98,13 +106,19 @@ def sum_run(runs, gradients, run, total):
 
 
 @njit(**PARALLEL)
+def _sum_runs(runs, gradients, sums, threads):
+    count = runs.starts.size - 1
+    for t in prange(threads):
+        for run in range(t * count // threads, (t + 1) * count // threads):
+            sum_run(runs, gradients, np.uint64(run), sums[np.int64(runs.starts[run])])
+
+
 def sum_runs(runs, gradients, sums):
     """``sums[place]`` = the gradient of the row whose run begins at a place of the sorted batch.
 
     The other places are left as they are.
     """
-    for run in prange(runs.starts.size - 1):
-        sum_run(runs, gradients, np.uint64(run), sums[np.int64(runs.starts[run])])
+    launch(_sum_runs, threads_for(sums.size), runs, gradients, sums)
 
 
 @njit(**SERIAL)
@@ -144,16 +158,33 @@ def are_finite(values, factor):
     return finite
 
 
-@njit(**PARALLEL)
-def _count_nonfinite_rows(runs, gradients, learning_rate):
-    """How many rows of the batch have a step that is not finite."""
+@njit(**SERIAL)
+def _nonfinite_rows_of_range(runs, gradients, learning_rate, values, first, last):
     count = 0
-    for run in prange(runs.starts.size - 1):
-        values = np.empty(gradients.grad.shape[1], np.float32)
-        sum_run(runs, gradients, np.uint64(run), values)
+    for run in range(np.uint64(first), np.uint64(last)):
+        sum_run(runs, gradients, run, values)
         if not are_finite(values, learning_rate):
             count += 1
     return count
+
+
+@njit(**PARALLEL)
+def _count_nonfinite_rows(runs, gradients, learning_rate, totals, counts, threads):
+    rows = runs.starts.size - 1
+    for t in prange(threads):
+        first, last = t * rows // threads, (t + 1) * rows // threads
+        counts[t] = _nonfinite_rows_of_range(
+            runs, gradients, learning_rate, totals[t], first, last
+        )
+
+
+def _nonfinite_rows(runs, gradients, learning_rate, memory):
+    """How many rows of the batch have a step that is not finite."""
+    threads = threads_for(gradients.grad.size)
+    totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
+    counts = np.zeros(threads, np.int64)
+    launch(_count_nonfinite_rows, threads, runs, gradients, learning_rate, totals, counts)
+    return int(counts.sum())
 
 
 @njit(**SERIAL)
@@ -166,12 +197,11 @@ def _largest_magnitude(x):
 
 
 @njit(**PARALLEL)
-def _largest_magnitudes(x, largest):
+def _largest_magnitudes(x, largest, threads):
     """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.
 
     Bits order as magnitudes do, inf above all finite ones and NaN above inf.
     """
-    threads = largest.size
     for t in prange(threads):
         largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
 
@@ -185,22 +215,23 @@ class Verdict:
     bad_rows: int  # how many rows have a step that is not finite; counted where that is refused
 
 
-def judge(runs, gradients, learning_rate, refuse, halted, memory, threads):
+def judge(runs, gradients, learning_rate, refuse, halted, memory):
     """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
 
     What must not be written may have been `halted` (1,) before, and is halted there from now on;
     None begins anew.
     """
-    verdict = _judge(runs, gradients, learning_rate, refuse, threads)
+    verdict = _judge(runs, gradients, learning_rate, refuse, memory)
     if halted is not None:
         halted[0] |= verdict.refused
         verdict = replace(verdict, refused=bool(halted[0]))
     return verdict
 
 
-def _judge(runs, gradients, learning_rate, refuse, threads):
+def _judge(runs, gradients, learning_rate, refuse, memory):
+    threads = threads_for(gradients.grad.size)
     largest = np.zeros(threads, np.uint32)
-    _largest_magnitudes(gradients.grad.reshape(-1), largest)
+    launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
     bits = largest.max()
     if bits < _INF:
         factor = float(np.abs(gradients.coefficients).max(initial=1.0))
@@ -209,5 +240,5 @@ def _judge(runs, gradients, learning_rate, refuse, threads):
             return Verdict(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return Verdict(guard=True, refused=False, bad_rows=0)
-    bad_rows = _count_nonfinite_rows(runs, gradients, learning_rate)
+    bad_rows = _nonfinite_rows(runs, gradients, learning_rate, memory)
     return Verdict(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

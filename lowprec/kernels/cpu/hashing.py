@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
 
@@ -21,12 +22,18 @@ def _hash_categories_range(values, num_embeddings, ids, first, last):
 
 
 @njit(**PARALLEL)
-def hash_categories(values, num_embeddings, ids, in_range):
-    """Ids (int32) of categories (int64); `in_range` says of each thread's part if all are hashed.
-
-    Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
-    """
-    threads = in_range.size
+def _hash_categories(values, num_embeddings, ids, in_range, threads):
     for t in prange(threads):
         first, last = t * values.size // threads, (t + 1) * values.size // threads
         in_range[t] = _hash_categories_range(values, num_embeddings, ids, first, last)
+
+
+def hash_categories(values, num_embeddings, ids):
+    """Ids (int32) of categories (int64); returns of each part whether all can be hashed.
+
+    Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
+    """
+    threads = threads_for(values.size)
+    in_range = np.ones(threads, np.bool_)
+    launch(_hash_categories, threads, values, num_embeddings, ids, in_range)
+    return in_range

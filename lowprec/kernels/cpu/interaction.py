@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.bits import fma
@@ -37,21 +38,22 @@ def _dot_forward_range(dense, embeddings, joined, transposed, products, first, l
 
 
 @njit(**PARALLEL)
-def _dot_forward(dense, embeddings, joined, transposed, products):
-    threads, samples = len(transposed), len(dense)
+def _dot_forward(dense, embeddings, joined, transposed, products, threads):
+    samples = len(dense)
     for t in prange(threads):
         first, last = t * samples // threads, (t + 1) * samples // threads
         _dot_forward_range(dense, embeddings, joined, transposed[t], products[t], first, last)
 
 
-def dot_forward(dense, embeddings, joined, threads):
+def dot_forward(dense, embeddings, joined):
     """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
+    threads = threads_for(joined.size)
     features, columns = embeddings.shape[1:]
     padded = -(-(features + 1) // WIDTH) * WIDTH
     # zeros: lanes beyond the last vector are multiplied too, and must hold no NaN
     transposed = np.zeros((threads, columns, padded), np.float32)
     products = np.empty((threads, joined.shape[1] - columns + WIDTH), np.float32)
-    _dot_forward(dense, embeddings, joined, transposed, products)
+    launch(_dot_forward, threads, dense, embeddings, joined, transposed, products)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -95,8 +97,8 @@ def _dot_backward_range(
 
 
 @njit(**PARALLEL)
-def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors):
-    threads, samples = len(factors), len(dense)
+def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors, threads):
+    samples = len(dense)
     for t in prange(threads):
         first, last = t * samples // threads, (t + 1) * samples // threads
         _dot_backward_range(
@@ -104,9 +106,12 @@ def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vect
         )
 
 
-def dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads):
+def dot_backward(djoined, dense, embeddings, ddense, dembeddings):
     """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
     vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
+    threads = threads_for(djoined.size)
     factors = np.empty((threads, vectors, vectors), np.float32)
     scratch = np.empty((threads, vectors, columns), np.float32)
-    _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, scratch)
+    launch(
+        _dot_backward, threads, djoined, dense, embeddings, ddense, dembeddings, factors, scratch
+    )

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import (
     STREAM_BYTES,
     WIDTH,
@@ -63,9 +64,13 @@ def _is_streamed(out):
     return aligned and out.shape[1] % WIDTH == 0 and out.nbytes >= _STREAMED_BYTES
 
 
-def gather(weight, rows, out, threads):
+def _threads(weight, rows):
+    return threads_for(rows.size * (weight.shape[1] + NUMBERS_TO_FIND_A_ROW))
+
+
+def gather(weight, rows, out):
     """``out[i] = weight[rows[i]]`` in float32."""
-    _gather(weight, rows, out, _is_streamed(out), threads)
+    launch(_gather, _threads(weight, rows), weight, rows, out, _is_streamed(out))
 
 
 @njit(forceinline=True, **SERIAL)
@@ -101,12 +106,17 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
 
 
 @njit(**PARALLEL)
-def pool(weight, rows, offsets, sample_weights, mean, out, threads):
-    """``out[k]`` = the sum over bag k of ``sample_weights * weight[rows]``, or that over its size.
-
-    `offsets` is int64; `sample_weights` is float32, empty for ones.
-    """
+def _pool(weight, rows, offsets, sample_weights, mean, out, threads):
     for t in prange(threads):
         # by entries rather than bags, so that a few long bags do not fall to one thread
         start, stop = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
         _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)
+
+
+def pool(weight, rows, offsets, sample_weights, mean, out):
+    """``out[k]`` = the sum over bag k of ``sample_weights * weight[rows]``, or that over its size.
+
+    `offsets` is int64; `sample_weights` is float32, empty for ones.
+    """
+    threads = _threads(weight, rows)
+    launch(_pool, threads, weight, rows, offsets, sample_weights, mean, out)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.logistic import log_loss, sigmoid
 
@@ -20,14 +21,15 @@ def _logistic_loss_range(logits, y, dlogits, first, last):
 
 
 @njit(**PARALLEL)
-def _logistic_loss(logits, y, dlogits, sums):
-    for block in prange(sums.size):
-        first, last = block * _LOSS_BLOCK, min((block + 1) * _LOSS_BLOCK, logits.size)
-        sums[block] = _logistic_loss_range(logits, y, dlogits, first, last)
+def _logistic_loss(logits, y, dlogits, sums, threads):
+    for t in prange(threads):
+        for block in range(t * sums.size // threads, (t + 1) * sums.size // threads):
+            first, last = block * _LOSS_BLOCK, min((block + 1) * _LOSS_BLOCK, logits.size)
+            sums[block] = _logistic_loss_range(logits, y, dlogits, first, last)
 
 
-def logistic_loss(logits, y, dlogits, threads):
+def logistic_loss(logits, y, dlogits):
     """The mean log loss, added up in float64; its slopes go into `dlogits`."""
     sums = np.empty(-(-logits.size // _LOSS_BLOCK), np.float64)
-    _logistic_loss(logits, y, dlogits, sums)
+    launch(_logistic_loss, threads_for(logits.size), logits, y, dlogits, sums)
     return float(sums.sum() / logits.size)

@@ -51,7 +51,7 @@ def _find_runs(order, starts, first_pieces):
     return np.int64(runs), pieces
 
 
-def group_by_row(rows, labels, num_rows, columns, memory, threads):
+def group_by_row(rows, labels, num_rows, columns, memory):
     """The positions of a batch by row, each as its label: see `sort_by_row`.
 
     `columns` is how many a gradient has.  The arrays are those of `memory`.
@@ -61,7 +61,7 @@ def group_by_row(rows, labels, num_rows, columns, memory, threads):
     spare = memory.empty("spare", (n,), np.uint64)
     starts = memory.empty("starts", (n + 1,), np.uint32)
     first_pieces = memory.empty("first_pieces", (n + 1,), np.uint32)
-    order = sort_by_row(rows, labels, (num_rows - 1).bit_length(), packed, spare, threads)
+    order = sort_by_row(rows, labels, (num_rows - 1).bit_length(), packed, spare)
     count, num_pieces = _find_runs(order, starts, first_pieces)
     pieces = memory.empty("pieces", (num_pieces, columns), np.float32)
     return Runs(order, starts[: count + 1], first_pieces[: count + 1], pieces)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.gradients import ROW_SHIFT
 
@@ -47,14 +48,7 @@ def _scatter(packed, shift, mask, places, out, start, stop):
 
 
 @njit(**PARALLEL)
-def sort_by_row(rows, labels, row_bits, packed, spare, threads):
-    """Sort the positions of a batch by row, equal rows in batch order; returns `packed` or `spare`.
-
-    `rows` is uint32 and below ``2**row_bits``; an entry of the result is ``row << 32 | label``
-    (uint64), where `labels` (uint32) are those of the positions, or the positions if it is empty.
-    Least significant digit first, each thread on its own stretch of the batch, so the result does
-    not depend on the number of threads.
-    """
+def _sort_by_row(rows, labels, row_bits, packed, spare, threads):
     size = rows.size
     passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
     digit_bits = (row_bits + passes - 1) // passes
@@ -74,3 +68,15 @@ def sort_by_row(rows, labels, row_bits, packed, spare, threads):
             _scatter(packed, shift, mask, counts[t], spare, start, stop)
         packed, spare = spare, packed
     return packed
+
+
+def sort_by_row(rows, labels, row_bits, packed, spare):
+    """Sort the positions of a batch by row, equal rows in batch order; returns `packed` or `spare`.
+
+    `rows` is uint32 and below ``2**row_bits``; an entry of the result is ``row << 32 | label``
+    (uint64), where `labels` (uint32) are those of the positions, or the positions if it is empty.
+    Least significant digit first, each thread on its own stretch of the batch, so the result does
+    not depend on the number of threads.
+    """
+    threads = threads_for(rows.size * NUMBERS_TO_SORT_AN_ID)
+    return launch(_sort_by_row, threads, rows, labels, row_bits, packed, spare)

@@ -12,6 +12,7 @@ from lowprec.kernels.cpu.gradients import (
     sum_run,
     sum_runs_of_one_column,
 )
+from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_number, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import block_of_rows
@@ -97,8 +98,9 @@ def _sgd_range_of_one_column(
 
 
 @njit(**PARALLEL)
-def _update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, totals, skipped):
-    threads = skipped.size
+def _update_sgd(
+    weight, runs, gradients, learning_rate, key, stochastic, guard, totals, skipped, threads
+):
     for t in prange(threads):
         first = _first_run(runs.starts, t, threads)
         last = _first_run(runs.starts, t + 1, threads)
@@ -114,16 +116,18 @@ def _update_sgd(weight, runs, gradients, learning_rate, key, stochastic, guard, 
             )  # fmt: skip
 
 
-def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory, threads):
+def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory):
     """One SGD step on every row of the batch whose step is finite; returns how many others are.
 
     Nothing is written if the `verdict` is that nothing may be.
     """
     if verdict.refused:
         return 0
+    threads = threads_for(runs.order.size * (weight.shape[1] + NUMBERS_TO_FIND_A_ROW))
     totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
     skipped = np.zeros(threads, np.int64)
-    _update_sgd(
-        weight, runs, gradients, learning_rate, key, stochastic, verdict.guard, totals, skipped
-    )
+    launch(
+        _update_sgd, threads, weight, runs, gradients, learning_rate, key, stochastic,
+        verdict.guard, totals, skipped,
+    )  # fmt: skip
     return int(skipped.sum())

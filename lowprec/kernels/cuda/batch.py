@@ -38,17 +38,18 @@ def _rows_of_features(thread, threads, arrays, numbers):
 _run_rows_of_features = kernel(_rows_of_features)
 
 
-def rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range):
-    """Rows (uint32) of one id per feature; `in_range`, true before, is made false if one is not.
+def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
+    """Rows (uint32) of one id per feature; returns whether all ids are in range, (1,).
 
     `indices` is flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     `bags` (uint32) takes the sample of each position, unless it is empty.
     """
-    with_bags = bags.size > 0
+    with_bags, in_range = bags.size > 0, np.ones_like(rows, np.bool_, shape=1)
     arrays = _Features(
         indices, num_embeddings, row_offsets, rows, bags if with_bags else rows, in_range
     )
     launch(_run_rows_of_features, indices.size, arrays, _FeatureNumbers(np.bool_(with_bags)))
+    return in_range
 
 
 class _Bags(NamedTuple):
@@ -81,12 +82,14 @@ def _rows_of_bags(thread, threads, arrays, numbers):
 _run_rows_of_bags = kernel(_rows_of_bags)
 
 
-def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range):
-    """Rows and bags (uint32) of jagged bags; `in_range` as for `rows_of_features`.
+def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged):
+    """Rows and bags (uint32) of jagged bags; returns what `rows_of_features` does.
 
     Bag k is ``indices[offsets[k]:offsets[k + 1]]`` and belongs to feature
     ``k % num_embeddings.size``.  `bags` takes ``k // merged``.
     """
+    in_range = np.ones_like(rows, np.bool_, shape=1)
     if indices.size:
         arrays = _Bags(indices, offsets, num_embeddings, row_offsets, rows, bags, in_range)
         launch(_run_rows_of_bags, offsets.size - 1, arrays, _BagNumbers(np.int64(merged)))
+    return in_range

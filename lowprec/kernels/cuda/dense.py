@@ -34,7 +34,7 @@ def _add_bias(thread, threads, arrays, numbers):
 _run_add_bias = kernel(_add_bias)
 
 
-def add_bias(y, bias, relu, threads):
+def add_bias(y, bias, relu):
     """``y + bias``, or ``max(y + bias, 0)``, in place; y (B, out), bias (out,)."""
     floor = np.float32(0.0 if relu else -np.inf)
     launch(_run_add_bias, y.size, _Bias(y, bias), _BiasNumbers(floor))
@@ -73,7 +73,7 @@ def _bias_backward(thread, threads, arrays, numbers):
 _run_bias_backward = kernel(_bias_backward)
 
 
-def bias_backward(dy, y, relu, threads):
+def bias_backward(dy, y, relu):
     """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
     blocks = -(-len(dy) // _BIAS_BLOCK)
     sums = dy[:blocks].copy()
@@ -97,7 +97,7 @@ def _note_nonfinite(thread, threads, arrays, numbers):
 _run_note_nonfinite = kernel(_note_nonfinite)
 
 
-def note_nonfinite(values, halted, threads):
+def note_nonfinite(values, halted):
     """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
     launch(_run_note_nonfinite, values.size, _Note(values, halted), NoNumbers())
 
@@ -124,7 +124,7 @@ def _update_dense_sgd(thread, threads, arrays, numbers):
 _run_update_dense_sgd = kernel(_update_dense_sgd)
 
 
-def update_dense_sgd(parameter, gradient, learning_rate, halted, threads):
+def update_dense_sgd(parameter, gradient, learning_rate, halted):
     """One SGD step on a 1-D float32 parameter, unless `halted`."""
     arrays = _Step(parameter, gradient, halted)
     launch(_run_update_dense_sgd, parameter.size, arrays, _StepNumbers(np.float32(learning_rate)))

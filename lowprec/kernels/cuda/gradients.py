@@ -253,7 +253,7 @@ def _judge(thread, threads, arrays, numbers):
 _run_judge = kernel(_judge)
 
 
-def judge(runs, gradients, learning_rate, refuse, halted, memory, threads):
+def judge(runs, gradients, learning_rate, refuse, halted, memory):
     """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
 
     What must not be written may have been `halted` (1,) before, and is halted there from now on;

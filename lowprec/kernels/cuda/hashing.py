@@ -31,10 +31,12 @@ def _hash_categories(thread, threads, arrays, numbers):
 _run_hash_categories = kernel(_hash_categories)
 
 
-def hash_categories(values, num_embeddings, ids, in_range):
-    """Ids (int32) of categories (int64); `in_range`, true before, is made false if one is not.
+def hash_categories(values, num_embeddings, ids):
+    """Ids (int32) of categories (int64); returns whether all can be hashed, (1,).
 
     Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     """
+    in_range = np.ones_like(ids, np.bool_, shape=1)
     arrays = _Hash(values, num_embeddings, ids, in_range)
     launch(_run_hash_categories, values.size, arrays, NoNumbers())
+    return in_range

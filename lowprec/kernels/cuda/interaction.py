@@ -48,7 +48,7 @@ def _dot_forward(thread, threads, arrays, numbers):
 _run_dot_forward = kernel(_dot_forward)
 
 
-def dot_forward(dense, embeddings, joined, threads):
+def dot_forward(dense, embeddings, joined):
     """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
     size = len(dense) * (embeddings.shape[1] + 1) ** 2
     launch(_run_dot_forward, size, _Forward(dense, embeddings, joined), NoNumbers())
@@ -87,7 +87,7 @@ def _dot_backward(thread, threads, arrays, numbers):
 _run_dot_backward = kernel(_dot_backward)
 
 
-def dot_backward(djoined, dense, embeddings, ddense, dembeddings, threads):
+def dot_backward(djoined, dense, embeddings, ddense, dembeddings):
     """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
     arrays = _Backward(djoined, dense, embeddings, ddense, dembeddings)
     size = dense.size + embeddings.size

@@ -40,7 +40,7 @@ def _gather(thread, threads, arrays, numbers):
 _run_gather = kernel(_gather)
 
 
-def gather(weight, rows, out, threads):
+def gather(weight, rows, out):
     """``out[i] = weight[rows[i]]`` in float32."""
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
@@ -95,7 +95,7 @@ def _pool(thread, threads, arrays, numbers):
 _run_pool = kernel(_pool)
 
 
-def pool(weight, rows, offsets, sample_weights, mean, out, threads):
+def pool(weight, rows, offsets, sample_weights, mean, out):
     """``out[k]`` = the sum over bag k of ``sample_weights * weight[rows]``, or that over its size.
 
     `offsets` is int64; `sample_weights` is float32, empty for ones.

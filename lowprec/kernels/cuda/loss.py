@@ -31,7 +31,7 @@ def _logistic_loss(thread, threads, arrays, numbers):
 _run_logistic_loss = kernel(_logistic_loss)
 
 
-def logistic_loss(logits, y, dlogits, threads):
+def logistic_loss(logits, y, dlogits):
     """The mean log loss, a number of the device; its slopes go into `dlogits`."""
     losses = dlogits.copy()
     arrays = _Loss(logits, y, dlogits, losses)

@@ -82,7 +82,7 @@ def _pack(thread, threads, arrays, numbers):
 _run_pack = kernel(_pack)
 
 
-def group_by_row(rows, labels, num_rows, columns, memory, threads):
+def group_by_row(rows, labels, num_rows, columns, memory):
     """The positions of a batch sorted by row, equal rows in batch order.
 
     An entry is ``row << 32 | label`` (uint64), where `labels` (uint32) are those of the positions,

@@ -69,7 +69,7 @@ def _update_sgd(thread, threads, arrays, numbers):
 _run_update_sgd = kernel(_update_sgd)
 
 
-def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory, threads):
+def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory):
     """One SGD step on every row of the batch whose step is finite; returns how many others are.
 
     Nothing is written if the `verdict` is that nothing may be.
