@@ -8,21 +8,29 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numba
 import numpy as np
 from numba import njit, prange
 
 import lowprec as lp
+from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
+from lowprec.kernels.cpu.launch import launch
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
-from lowprec.scalar.bits import u32
+from lowprec.optimizers.sgd import Descent
+from lowprec.scalar.bits import fma, u32
 from lowprec.scalar.formats import decode, round_stochastic
-from lowprec.scalar.updates import sgd
 
 _AHEAD = np.uint64(24)
 _DRAW_BITS = 13  # float16
+
+
+@njit(forceinline=True, **SERIAL)
+def _descend(weight, gradient, learning_rate):
+    return fma(-learning_rate, gradient, weight)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -47,11 +55,11 @@ def _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, to
         row = row_of_run(runs, run) * columns
         for column in range(0, columns, WIDTH):
             step = load(gradient, start + column, WIDTH)
-            values = sgd(decode(load(weight, row + column, WIDTH)), step, learning_rate)
+            values = _descend(decode(load(weight, row + column, WIDTH)), step, learning_rate)
             bits = zeros(draws, WIDTH)
             if draws.size:
                 bits = load(draws, np.int64(run) * columns + column, WIDTH)
-            store(round_stochastic(values, u32(bits), weight[0, 0]), weight, row + column)
+            store(round_stochastic(values, u32(bits), weight), weight, row + column)
 
 
 @njit(**SERIAL)
@@ -65,10 +73,11 @@ def _xorshift_range(weight, runs, gradients, learning_rate, state, first, last, 
             x = u32(x ^ u32(x << np.uint32(13)))
             x = u32(x ^ u32(x >> np.uint32(17)))
             x = u32(x ^ u32(x << np.uint32(5)))
-            word = weight[row, column]
-            value = sgd(decode(word), load(gradient, start + column, 1), learning_rate)
+            place = row * columns + column
+            word = load(weight, place, 1)
+            value = _descend(decode(word), load(gradient, start + column, 1), learning_rate)
             draw = u32(x >> np.uint32(32 - _DRAW_BITS))
-            weight[row, column] = round_stochastic(value, draw, word)
+            store(round_stochastic(value, draw, weight), weight, place)
     state[0] = x
 
 
@@ -79,10 +88,11 @@ def _twister_range(weight, runs, gradients, learning_rate, first, last, total):
         gradient, start = _gradient(weight, runs, gradients, run, last, total)
         row = row_of_run(runs, run)
         for column in range(columns):
-            word = weight[row, column]
-            value = sgd(decode(word), load(gradient, start + column, 1), learning_rate)
+            place = row * columns + column
+            word = load(weight, place, 1)
+            value = _descend(decode(word), load(gradient, start + column, 1), learning_rate)
             draw = np.uint32(random.getrandbits(_DRAW_BITS))
-            weight[row, column] = round_stochastic(value, draw, word)
+            store(round_stochastic(value, draw, weight), weight, place)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -91,16 +101,14 @@ def _part(runs, part, parts):
 
 
 @njit(**PARALLEL)
-def _update_from_array(weight, runs, gradients, learning_rate, draws, totals):
-    threads = len(totals)
+def _update_from_array(weight, runs, gradients, learning_rate, draws, totals, threads):
     for t in prange(threads):
         first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
         _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, totals[t : t + 1])
 
 
 @njit(**PARALLEL)
-def _update_xorshift(weight, runs, gradients, learning_rate, states, totals):
-    threads = len(totals)
+def _update_xorshift(weight, runs, gradients, learning_rate, states, totals, threads):
     for t in prange(threads):
         first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
         _xorshift_range(
@@ -109,30 +117,57 @@ def _update_xorshift(weight, runs, gradients, learning_rate, states, totals):
 
 
 @njit(**PARALLEL)
-def _update_twister(weight, runs, gradients, learning_rate, totals):
-    threads = len(totals)
+def _update_twister(weight, runs, gradients, learning_rate, totals, threads):
     for t in prange(threads):
         first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
         _twister_range(weight, runs, gradients, learning_rate, first, last, totals[t : t + 1])
 
 
-class _OtherSGD(lp.SGD):
-    """Takes what lowprec hands to an optimizer and leaves its key alone."""
+class _OtherDescent(Descent):
+    """The rule of SGD, which knows the optimizer that made it."""
 
-    def update_rows(
-        self, kernels, weight, state, learning_rate, runs, gradients,
-        key, stochastic, verdict, memory, threads,
-    ) -> int:  # fmt: skip
-        totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
-        self._update(weight, runs, gradients, learning_rate, totals)
-        return 0
+    optimizer: _OtherSGD
+
+
+class _OtherSGD(lp.SGD):
+    """Takes what lowprec hands to an update and leaves its keys alone."""
+
+    def rule(self, step: int) -> _OtherDescent:
+        rule = _OtherDescent(*super().rule(step))
+        rule.optimizer = self
+        return rule
+
+
+_update_rows = kernels.update_rows
+
+
+def _update_rows_otherwise(rule, arrays, runs, gradients, *rest):
+    """The library's own update, but for the rules above."""
+    if not isinstance(rule, _OtherDescent):
+        return _update_rows(rule, arrays, runs, gradients, *rest)
+    weight, memory, threads = arrays[0], rest[-1], numba.get_num_threads()
+    totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
+    rule.optimizer._update(weight, runs, gradients, rule.learning_rate, totals)
+    return 0
+
+
+kernels.update_rows = _update_rows_otherwise
 
 
 class NoGenerator(_OtherSGD):
     """Rounds with draws of zero."""
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _update_from_array(weight, runs, gradients, rate, np.empty((0, 0), np.uint16), totals)
+        launch(
+            _update_from_array,
+            len(totals),
+            weight,
+            runs,
+            gradients,
+            rate,
+            np.empty((0, 0), np.uint16),
+            totals,
+        )
 
 
 class Xorshift(_OtherSGD):
@@ -141,14 +176,23 @@ class Xorshift(_OtherSGD):
     _states = np.arange(1, 129, dtype=np.uint32).reshape(-1, 1) * np.uint32(2654435761)
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _update_xorshift(weight, runs, gradients, rate, self._states[: len(totals)], totals)
+        launch(
+            _update_xorshift,
+            len(totals),
+            weight,
+            runs,
+            gradients,
+            rate,
+            self._states[: len(totals)],
+            totals,
+        )
 
 
 class NumbaTwister(_OtherSGD):
     """The generator that Numba has in compiled code, a state a thread."""
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _update_twister(weight, runs, gradients, rate, totals)
+        launch(_update_twister, len(totals), weight, runs, gradients, rate, totals)
 
 
 class NumpyTwister(_OtherSGD):
@@ -161,7 +205,16 @@ class NumpyTwister(_OtherSGD):
         words = self._generator.random_raw(rows * columns // 2).astype(np.uint32)
         draws = words.view(np.uint16)
         draws >>= 16 - _DRAW_BITS
-        _update_from_array(weight, runs, gradients, rate, draws.reshape(rows, columns), totals)
+        launch(
+            _update_from_array,
+            len(totals),
+            weight,
+            runs,
+            gradients,
+            rate,
+            draws.reshape(rows, columns),
+            totals,
+        )
 
 
 class FewerBits(_OtherSGD):
@@ -175,7 +228,16 @@ class FewerBits(_OtherSGD):
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
         shape = len(runs.starts) - 1, weight.shape[1]
         draws = self._rng.integers(0, 1 << _DRAW_BITS, shape, dtype=np.uint16)
-        _update_from_array(weight, runs, gradients, rate, draws & self._mask, totals)
+        launch(
+            _update_from_array,
+            len(totals),
+            weight,
+            runs,
+            gradients,
+            rate,
+            draws & self._mask,
+            totals,
+        )
 
 
 OPTIMIZERS = (NoGenerator, Xorshift, NumbaTwister, NumpyTwister)

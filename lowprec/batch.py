@@ -105,11 +105,13 @@ class Features:
         across_features: bool = False,
         *,
         checked: bool = False,
+        padding: bool = False,
     ) -> Batch:
         """Check a batch and find its rows.
 
         With `across_features`, the bags of all features of a sample are one.  What was `checked`
-        before is not checked again, for which a GPU would have to be waited for.
+        before is not checked again, for which a GPU would have to be waited for.  With `padding`,
+        negative ids are left out.
 
         Raises
         ------
@@ -124,9 +126,12 @@ class Features:
         shape = ids.shape if bounds is None else self._shape_of_bags(bounds)
         weights = _check_sample_weights(device, per_sample_weights, ids)
         merged = len(self) if across_features else 1
-        rows, bags, in_range = self._find_rows(device, ids.reshape(-1), bounds, merged)
+        given, flat = (ids, bounds), ids.reshape(-1)
+        if padding:
+            flat, bounds, weights = _without_padding(device, flat, bounds, weights)
+        rows, bags, in_range = self._find_rows(device, flat, bounds, merged)
         if not checked and not in_range.all():
-            self._raise_out_of_range(device, ids, bounds)
+            self._raise_out_of_range(device, *given, padding)
         if across_features:
             shape = shape[:1]
             if bounds is not None:
@@ -200,13 +205,15 @@ class Features:
             self._on_devices[device.name] = tuple(map(device.asarray, pair))  # type: ignore[assignment]
         return self._on_devices[device.name]
 
-    def _first_out_of_range(self, flat: NDArray[Any], offsets: NDArray[np.int64] | None) -> int:
+    def _first_out_of_range(
+        self, flat: NDArray[Any], offsets: NDArray[np.int64] | None, padding: bool
+    ) -> int:
         """The first position with a bad id, where there is one."""
         bag_of_position = np.arange(flat.size)
         if offsets is not None:
             bag_of_position = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
         limits = self.num_embeddings[bag_of_position % len(self)]
-        return int(np.argmax((flat < 0) | (flat >= limits)))
+        return int(np.argmax(((flat < 0) & (not padding)) | (flat >= limits)))
 
     def _num_bags(self, offsets: NDArray[np.int64]) -> int:
         bags = offsets.size - 1
@@ -250,11 +257,15 @@ class Features:
         return bounds
 
     def _raise_out_of_range(
-        self, device: Device, ids: NDArray[Any], offsets: NDArray[np.int64] | None
+        self,
+        device: Device,
+        ids: NDArray[Any],
+        offsets: NDArray[np.int64] | None,
+        padding: bool = False,
     ) -> None:
         ids = device.to_host(ids)
         offsets = None if offsets is None else device.to_host(offsets)
-        position = self._first_out_of_range(ids.reshape(-1), offsets)
+        position = self._first_out_of_range(ids.reshape(-1), offsets, padding)
         if offsets is None:
             feature = position % len(self)
             where = ", ".join(str(i) for i in np.unravel_index(position, ids.shape))
@@ -289,3 +300,16 @@ def _check_sample_weights(device: Device, weights: Any, ids: NDArray[Any]) -> ND
         where = tuple(int(i) for i in bad[0])
         raise ValueError(f"per_sample_weights{list(where)} = {values[where]} is not finite")
     return values.reshape(-1)  # type: ignore[no-any-return]
+
+
+def _without_padding(
+    device: Device, flat: NDArray[Any], bounds: NDArray[np.int64] | None, weights: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[Any]]:
+    """Ids, offsets and weights without the negative ids: a bag of one id may then be empty."""
+    xp, real = device.xp, flat >= 0
+    if real.all():
+        return flat, bounds, weights
+    before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(real, dtype=np.int64)])
+    kept = xp.flatnonzero(real)
+    bounds = before if bounds is None else before[bounds]
+    return flat[kept], bounds, weights[kept] if weights.size else weights

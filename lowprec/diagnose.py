@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lowprec.checks import check_int
+from lowprec.kernels.columns import CHAINS
 from lowprec.kernels.cpu.precision import survey
 from lowprec.kernels.gradients import ROW_SHIFT
+from lowprec.kernels.keys import RowKeys
 from lowprec.rounding import storage_dtype
 from lowprec.scalar.formats import FORMATS, word_dtype
 from lowprec.scalar.precision import Limits
@@ -121,8 +123,8 @@ class PrecisionReport:
     """What low precision does to updates of a table: counts, which add up over updates.
 
     `EmbeddingTable.diagnose` makes one, and `fit` with `diagnose`.  A *number* here is one weight,
-    a row and a column; its *step* is ``-learning_rate * gradient``, the gradients of equal rows
-    summed.  Everything is told for the table's own format; `of` tells it for another one.
+    a row and a column; its *step* is what the optimizer changes it by in float64, the gradients of
+    equal rows summed.  Everything is about the table's own format; `of` gives that of another one.
 
     Parameters
     ----------
@@ -405,46 +407,50 @@ def scattered(step: int) -> int:
     return zlib.crc32(step.to_bytes(8, "little"))
 
 
-def no_rows(columns: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """`stepped_rows` of a batch without any."""
-    nothing = np.empty((0, columns), np.float32)
-    return np.empty(0, np.uint32), nothing, nothing
+_Rows = tuple[NDArray[np.uint32], tuple[NDArray[np.float32], ...], NDArray[np.float32]]
 
 
-def stepped_rows(
-    device: Any, words: Any, runs: Any, gradients: Any
-) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.float32]]:
-    """The rows of a batch (n,), what they hold and their summed gradients (n, columns).
+def no_rows(columns: Sequence[int]) -> _Rows:
+    """`stepped_rows` of a batch without any; `columns` are those of the weights and each state."""
+    nothing = tuple(np.empty((0, count), np.float32) for count in columns)
+    return np.empty(0, np.uint32), nothing, nothing[0]
+
+
+def stepped_rows(device: Any, arrays: tuple[Any, ...], runs: Any, gradients: Any) -> _Rows:
+    """The rows of a batch (n,), what weights and states hold there, and their summed gradients.
 
     In the memory of the host.
     """
-    xp, kernels, columns = device.xp, device.kernels, words.shape[1]
+    xp, kernels, columns = device.xp, device.kernels, arrays[0].shape[1]
     rows = (runs.order >> ROW_SHIFT).astype(np.uint32)
     begins = xp.ones(rows.size, np.bool_)
     begins[1:] = rows[1:] != rows[:-1]
     places = xp.flatnonzero(begins)
     rows = rows[places]
     sums = device.empty((runs.order.size, columns), np.float32)
-    held = device.empty((rows.size, columns), np.float32)
     kernels.sum_runs(runs, gradients, sums)
-    kernels.gather(words, rows, held)
-    return device.to_host(rows), device.to_host(held), device.to_host(sums[places])
+    held = [device.empty((rows.size, array.shape[1]), np.float32) for array in arrays]
+    for array, numbers in zip(arrays, held, strict=True):
+        kernels.gather(array, rows, numbers)
+    on_host = tuple(map(device.to_host, held))
+    return device.to_host(rows), on_host, device.to_host(sums[places])
 
 
 def report_on(
-    dtype: str, rounding: str, rows: NDArray[np.uint32], held: NDArray[np.float32],
-    gradients: NDArray[np.float32], learning_rate: np.float32, key: np.uint64,
+    dtype: str, rounding: str, rows: NDArray[np.uint32], held: tuple[NDArray[np.float32], ...],
+    gradients: NDArray[np.float32], rule: Any, limit: np.float32, keys: RowKeys, step: np.uint64,
 ) -> PrecisionReport:  # fmt: skip
-    """The report on one update of these rows of a table, whose random bits are those of `key`."""
+    """The report on one update of these rows of a table, by a rule, at a step."""
     before_kernels()
-    with np.errstate(over="ignore", invalid="ignore"):
-        good = np.isfinite(gradients * learning_rate).all(axis=1)
+    good = (np.abs(gradients) <= limit).all(axis=1)
     if not good.all():
-        rows, held, gradients = rows[good], held[good], gradients[good]
+        rows, gradients = rows[good], gradients[good]
+        held = tuple(numbers[good] for numbers in held)
+    chains = np.empty(CHAINS, np.float32)
     found = {
         name: survey(
-            held, gradients, learning_rate, rows, key, rounding == "stochastic",
-            np.empty(1, word_dtype(name)), limits,
+            rule, held, gradients, keys, step, rows, rounding == "stochastic",
+            np.empty(1, word_dtype(name)), limits, chains,
         )
         for name, limits in _LIMITS.items()
     }  # fmt: skip

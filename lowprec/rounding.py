@@ -14,6 +14,7 @@ from lowprec.scalar.xorshift import STREAM_ROUND, stream_key
 
 _FLOAT32 = np.dtype(np.float32)
 _NAMES = {fmt.name: fmt.storage for fmt in FORMATS} | {"float32": _FLOAT32}
+STORAGES = tuple(_NAMES.values())
 
 
 def storage_dtype(dtype: DTypeLike) -> np.dtype:
@@ -31,9 +32,15 @@ def storage_dtype(dtype: DTypeLike) -> np.dtype:
         resolved = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):  # NumPy has a language of its own for dtypes
         raise ValueError(f"{supported}; got {dtype!r}") from None
-    if resolved not in _NAMES.values() or dtype is None:
+    if resolved not in STORAGES or dtype is None:
         raise ValueError(f"{supported}; got {dtype!r}")
     return resolved
+
+
+def largest_finite(storage: np.dtype) -> float:
+    """The largest finite number of a storage dtype."""
+    found = (fmt.max_finite for fmt in FORMATS if fmt.storage == storage)
+    return next(found, float(np.finfo(np.float32).max))
 
 
 def stochastic_round(

@@ -15,14 +15,23 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from lowprec import checkpoint
 from lowprec.batch import Batch, Features
 from lowprec.checkpoint import Checkpoint
-from lowprec.checks import check_choice, check_int, check_seed
+from lowprec.checks import check_choice, check_flag, check_int, check_seed
+from lowprec.contents import check_rows, check_values, in_pieces, last_of_equal_rows, write_rows
 from lowprec.device import get_device
 from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, stepped_rows
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.gradients import Gradients
-from lowprec.optim import SGD, optimizer_from_description
+from lowprec.keys import row_keys
+from lowprec.optimizers import Optimizer, defaults, from_description, init_states
+from lowprec.optimizers.base import check_optimizer, check_same_states
 from lowprec.rounding import storage_dtype
-from lowprec.scalar.xorshift import STREAM_INIT, STREAM_ROUND, STREAM_UPDATE, stream_key
+from lowprec.scalar.xorshift import (
+    STREAM_INIT,
+    STREAM_ROUND,
+    STREAM_UPDATE,
+    STREAM_WRITE,
+    stream_key,
+)
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh, Workspace
 
@@ -30,7 +39,6 @@ ROUNDINGS = ("stochastic", "nearest")
 _KIND = "EmbeddingTable"
 _WEIGHT, _STATE = "weight", "optimizer."  # names of arrays in a file
 ON_NONFINITE = ("raise", "skip")
-_ROWS_AT_ONCE = 1 << 16
 _MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
 _MAX_COUNT = 2**63  # of steps and skipped rows
 
@@ -52,8 +60,8 @@ class EmbeddingTable:
         or ``"float8_e5m2"``.
     rounding : {"stochastic", "nearest"}, default "stochastic"
         How an updated weight is stored; float32 has nothing to round and takes either.
-    optimizer : SGD, default SGD(learning_rate=0.1)
-        The optimizer of all rows.
+    optimizer : Optimizer, default SGD(learning_rate=0.1)
+        The optimizer of all rows: `SGD`, `RowWiseAdagrad`, or one of your own.
     seed : int, default 0
         In [0, 2**64): the source of the initial weights and of stochastic rounding.
     device : {"cpu", "cuda"}, default "cpu"
@@ -65,6 +73,12 @@ class EmbeddingTable:
     on_nonfinite : {"raise", "skip"}, default "raise"
         What an update does with a gradient that is not finite: raise and change nothing, or leave
         the rows that it reaches as they are and count them in `skipped_rows`.
+    init : array_like of numbers, shape (rows, embedding_dim), optional
+        Initial weights, such as pretrained ones, of all features one after the other; rounded to
+        nearest, and saturated as `write` does.
+    padding_idx : {None, -1}, optional
+        With -1, negative ids are padding: they read as zeros, are no part of a bag's sum or mean,
+        and are not updated.  Otherwise they are out of range.
 
     Attributes
     ----------
@@ -72,7 +86,7 @@ class EmbeddingTable:
         As given (`dtype` as a NumPy dtype).
     row_offsets : ndarray of int64, shape (features + 1,)
         Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
-    weight, step, optimizer_state, nbytes, skipped_rows
+    weight, step, optimizer_state, nbytes, skipped_rows, trainable
         See the properties.
 
     Raises
@@ -108,21 +122,31 @@ class EmbeddingTable:
         embedding_dim: int,
         dtype: DTypeLike = "float16",
         rounding: str = "stochastic",
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
         seed: int = 0,
         device: str = "cpu",
         *,
         init_range: float | None = None,
         on_nonfinite: str = "raise",
+        init: ArrayLike | None = None,
+        padding_idx: int | None = None,
     ) -> None:
         self._configure(
-            num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite
-        )
+            num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite,
+            padding_idx,
+        )  # fmt: skip
+        if init is not None and init_range is not None:
+            raise ValueError("init gives the initial weights: leave out init_range")
         bounds = self._init_bounds(init_range)
+        values = None
+        if init is not None:
+            values, _ = check_values(self._device, "init", init, self._shape, self.dtype)
         self._weight = self._device.empty(self._shape, self._device.held_as(self.dtype))
-        state = self.optimizer.init_state(*self._shape)
-        self._state = {name: self._device.asarray(array) for name, array in state.items()}
-        self._initialize(bounds)
+        self._state = init_states(self._device, self.optimizer, *self._shape)
+        if values is None:
+            self._initialize(bounds)
+        else:
+            self._write_all(values, "nearest")
 
     def _configure(
         self,
@@ -130,10 +154,11 @@ class EmbeddingTable:
         embedding_dim: int,
         dtype: DTypeLike,
         rounding: str,
-        optimizer: SGD | None,
+        optimizer: Optimizer | None,
         seed: int,
         device: str,
         on_nonfinite: str,
+        padding_idx: int | None = None,
     ) -> None:
         """All but the weights and the optimizer's state."""
         self._features = Features.check(num_embeddings)
@@ -141,14 +166,17 @@ class EmbeddingTable:
         self.embedding_dim = check_int("embedding_dim", embedding_dim, low=1, high=_MAX_COLUMNS + 1)
         self.dtype = storage_dtype(dtype)
         self.rounding = check_choice("rounding", rounding, ROUNDINGS)
-        self.optimizer = SGD(learning_rate=0.1) if optimizer is None else optimizer
-        if not isinstance(self.optimizer, SGD):
-            raise TypeError(f"optimizer must be a lowprec.SGD, got {optimizer!r}")
+        given = defaults.TABLE if optimizer is None else optimizer
+        self._optimizer = check_optimizer("optimizer", given)
         self.seed = check_seed(seed)
         self.on_nonfinite = check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         self._device = get_device(device)
         self.device = device
         self._shape = (self._features.num_rows, self.embedding_dim)
+        if padding_idx is not None and check_int("padding_idx", padding_idx, low=-1) != -1:
+            raise ValueError(f"padding_idx must be None or -1, got {padding_idx!r}")
+        self.padding_idx = padding_idx
+        self._trainable = True
         self._step = 0
         self._skipped_rows: Any = 0  # counted on the device
         self._workspace = Workspace(self._device)
@@ -160,10 +188,10 @@ class EmbeddingTable:
         return [float(init_range)] * len(self._features)
 
     def _initialize(self, bounds: list[float]) -> None:
-        key = stream_key(self.seed, STREAM_INIT, 0)
+        keys = row_keys(self._device, self.seed, STREAM_INIT)
         starts, stops = self.row_offsets[:-1], self.row_offsets[1:]
         for start, stop, bound in zip(starts, stops, bounds, strict=True):
-            self._device.kernels.fill_uniform(self._words(), start, stop, np.float32(bound), key)
+            self._device.kernels.fill_uniform(self._words(), start, stop, np.float32(bound), keys)
 
     def __repr__(self) -> str:
         return (
@@ -194,6 +222,23 @@ class EmbeddingTable:
         """The weights as kernels take them."""
         return self._device.words(self._weight, self.dtype)
 
+    def _arrays_of_rows(self) -> tuple[Any, ...]:
+        """The weights and the optimizer's states as kernels take them."""
+        return (self._words(), *self._state.values())
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of all rows.
+
+        Another one may be set that keeps the same states; ValueError otherwise.
+        """
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer) -> None:
+        check_same_states(self._optimizer, check_optimizer("optimizer", optimizer))
+        self._optimizer = optimizer
+
     @property
     def step(self) -> int:
         """How many updates were done, those of batches without ids included."""
@@ -201,8 +246,20 @@ class EmbeddingTable:
 
     @property
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's arrays by name, on the table's device; empty for `SGD`."""
+        """The optimizer's arrays by name, on the table's device; empty where it keeps none."""
         return self._state
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `update` changes the weights and states; it counts the step in any case.
+
+        May be set: False freezes a table, as one of pretrained embeddings.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = check_flag("trainable", trainable)
 
     @property
     def nbytes(self) -> int:
@@ -294,6 +351,141 @@ class EmbeddingTable:
             bounds = self._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
         kernels.pool(self._words(), batch.rows, bounds, weights, batch.mean, flat)
         return result
+
+    def read(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """Read rows of the stacked matrix, in every format and on every device.
+
+        Parameters
+        ----------
+        rows : array_like of int, shape (n,)
+            Row ``row_offsets[f] + id`` is that of an id of feature f.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, embedding_dim)
+            On the table's device.
+
+        Raises
+        ------
+        IndexError
+            If a row is out of range; names the position, the row and the limit.
+        TypeError, ValueError
+            If `rows` are not integers, or not 1-D.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable([2, 3], embedding_dim=2, init=np.arange(10).reshape(5, 2))
+        >>> table.read(table.row_offsets[1] + np.array([0, 2]))  # ids 0 and 2 of feature 1
+        array([[4., 5.],
+               [8., 9.]], dtype=float32)
+        """
+        found = check_rows(self._device, rows, self._shape[0])
+        out = self._device.empty((found.size, self.embedding_dim), np.float32)
+        if found.size:
+            self._device.kernels.gather(self._words(), found, out)
+        return out  # type: ignore[no-any-return]
+
+    def write(self, rows: ArrayLike, values: ArrayLike, rounding: str = "nearest") -> int:
+        """Store numbers in rows of the stacked matrix, in every format and on every device.
+
+        Parameters
+        ----------
+        rows : array_like of int, shape (n,)
+            As for `read`; of equal rows, the last one wins.
+        values : array_like of numbers, shape (n, embedding_dim)
+            float64 is rounded once, into the storage format.
+        rounding : {"nearest", "stochastic"}, default "nearest"
+            How: the random bits are those of a stream of their own, keyed by (seed, step, row,
+            column).
+
+        Returns
+        -------
+        int
+            How many of the numbers stored were finite and beyond the largest finite one of the
+            format, where they saturate.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `read`, and if `values` are no real numbers or of another shape; nothing is
+            written then.
+
+        Notes
+        -----
+        This is no step: `step` and the optimizer's states stay as they are.  inf and NaN are
+        stored as `nearest_round` gives them.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2)
+        >>> table.write([3, 1], [[0.5, 1e6], [1.0, 2.0]])
+        1
+        >>> table.read([3])
+        array([[5.0000e-01, 6.5504e+04]], dtype=float32)
+        """
+        found = check_rows(self._device, rows, self._shape[0])
+        check_choice("rounding", rounding, ROUNDINGS)
+        given = self._device.asarray(values, "values")
+        if found.size == 0 and given.size == 0:
+            return 0
+        shape = (found.size, self.embedding_dim)
+        if given.shape == shape:  # of what is wrong otherwise, the check below speaks
+            last = last_of_equal_rows(self._device, found)
+            found, given = found[last], given[last]
+            shape = given.shape
+        numbers, saturated = check_values(self._device, "values", given, shape, self.dtype)
+        keys = row_keys(self._device, self.seed, STREAM_WRITE)
+        with Uninterrupted(), self._workspace.alone("this table is written"):
+            write_rows(self._device, self._words(), found, numbers, keys, self._step, rounding)
+        return saturated
+
+    def _write_all(self, values: NDArray[np.float32], rounding: str) -> None:
+        """`write` of all rows."""
+        rows = self._device.xp.arange(self._shape[0], dtype=np.uint32)
+        keys = row_keys(self._device, self.seed, STREAM_WRITE)
+        write_rows(self._device, self._words(), rows, values, keys, self._step, rounding)
+
+    def astype(self, dtype: DTypeLike, rounding: str = "nearest") -> EmbeddingTable:
+        """A copy with the weights in another format.
+
+        Parameters
+        ----------
+        dtype : str or dtype
+            As for `EmbeddingTable`.
+        rounding : {"nearest", "stochastic"}, default "nearest"
+            How weights are rounded, and saturate: as `write` does.
+
+        Returns
+        -------
+        EmbeddingTable
+            On the same device, with the same optimizer, states, step, seed and `rounding`.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is no storage format, or `rounding` none of the two.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2, dtype="float32")
+        >>> table.astype("bfloat16").nbytes, table.nbytes
+        (16, 32)
+        """
+        storage = storage_dtype(dtype)
+        check_choice("rounding", rounding, ROUNDINGS)
+        twin = self.to(self.device)
+        twin.dtype = storage
+        twin._weight = self._device.empty(self._shape, self._device.held_as(storage))
+        keys, xp = row_keys(self._device, self.seed, STREAM_WRITE), self._device.xp
+        for piece in in_pieces(self._shape[0]):
+            rows = xp.arange(piece.start, piece.stop, dtype=np.uint32)
+            values = self._device.empty((rows.size, self.embedding_dim), np.float32)
+            self._device.kernels.gather(self._words(), rows, values)
+            write_rows(self._device, twin._words(), rows, values, keys, self._step, rounding)
+        return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a safetensors file: weights, optimizer, step, seed.
@@ -390,6 +582,8 @@ class EmbeddingTable:
             "on_nonfinite": self.on_nonfinite,
             "step": self._step,
             "skipped_rows": self.skipped_rows,
+            "trainable": self._trainable,
+            "padding_idx": self.padding_idx,
         }
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -416,19 +610,23 @@ class EmbeddingTable:
                 description["embedding_dim"],
                 description["dtype"],
                 description["rounding"],
-                optimizer_from_description(description["optimizer"]),
+                from_description(description["optimizer"]),
                 description["seed"],
                 device,
                 description["on_nonfinite"],
+                description.get("padding_idx"),  # which the first files do not have
             )
+            table.trainable = description.get("trainable", True)
             for name in ("step", "skipped_rows"):
                 count = check_int(name, description[name], low=0, high=_MAX_COUNT)
                 setattr(table, f"_{name}", count)
         weight = found.array(_WEIGHT, table._shape, table.dtype)
         table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
         table._state = {
-            name: table._device.asarray(found.array(f"{_STATE}{name}", array.shape, array.dtype))
-            for name, array in table.optimizer.init_state(*table._shape).items()
+            name: table._device.asarray(
+                found.array(f"{_STATE}{name}", state.shape(*table._shape), np.dtype(np.float32))
+            )
+            for name, state in table.optimizer.states().items()
         }
         return table
 
@@ -465,10 +663,9 @@ class EmbeddingTable:
         held = target.held_as(self.dtype)
         twin._weight = target.empty(self._shape, held)
         twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
-        twin._state = {
-            name: target.asarray(self._device.to_host(array).copy())
-            for name, array in self._state.items()
-        }
+        twin._state = init_states(target, self.optimizer, *self._shape)
+        for name, array in self._state.items():
+            twin._state[name][...] = target.asarray(self._device.to_host(array))
         twin._skipped_rows = int(self._skipped_rows)
         twin._workspace = Workspace(target)
         return twin
@@ -528,7 +725,7 @@ class EmbeddingTable:
             ids = self._device.asarray(indices, "indices")
             return self._features.batch(
                 self._device, ids, offsets, pooling, per_sample_weights, across_features,
-                checked=checked,
+                checked=checked, padding=self.padding_idx is not None,
             )  # fmt: skip
         given = offsets is not None or per_sample_weights is not None
         if given or pooling != "sum" or across_features:
@@ -564,14 +761,13 @@ class EmbeddingTable:
         IndexError, TypeError, ValueError
             As for `lookup`, and if `grad` has the wrong dtype or shape.
         FloatingPointError
-            If a gradient, or a row's sum of them times the learning rate, is not finite and
-            ``on_nonfinite="raise"``.  In every case nothing was changed.
+            If a gradient is not finite, or a row's sum of them is so large that its step might not
+            be, and ``on_nonfinite="raise"``.  In every case nothing was changed.
 
         Notes
         -----
-        One step on each row that the batch holds: its gradients are summed in float32, ``row -
-        learning_rate * sum`` is computed in float32 as one fused multiply-add, rounded once, and
-        stored.
+        One step on each row that the batch holds: its gradients are summed in float32, the
+        optimizer's rule is computed in float32, and the row is rounded once and stored.
 
         Examples
         --------
@@ -593,28 +789,33 @@ class EmbeddingTable:
         The host then waits for nothing.  Nothing is written once training is `halted` (1,).
         """
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
-        learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
+        rule = self.optimizer.rule(self._step)
         with Uninterrupted(), self._workspace.alone("this table is updated"):
-            if batch.rows.size:
-                self._update_rows(batch, flat_grad, learning_rate, halted)
+            if batch.rows.size and self._trainable:
+                self._update_rows(batch, flat_grad, rule, halted)
             self._step += 1
 
     def _update_rows(
         self,
         batch: Batch,
         grad: NDArray[np.float32],
-        learning_rate: np.float32,
+        rule: Any,
         halted: Any,
     ) -> None:
         kernels, memory = self._device.kernels, self._workspace
         runs, gradients = self._group(batch, grad, memory)
         refuse = self.on_nonfinite == "raise"
-        verdict = self._judge(runs, gradients, learning_rate, refuse, halted, memory)
-        key = stream_key(self.seed, STREAM_UPDATE, self._step)
-        self._skipped_rows += self.optimizer.update_rows(
-            kernels, self._words(), self._state, learning_rate, runs, gradients,
-            key, self.rounding == "stochastic", verdict, memory,
+        limit = self._largest_gradient(rule)
+        verdict = self._judge(runs, gradients, limit, refuse, halted, memory)
+        keys = row_keys(self._device, self.seed, STREAM_UPDATE)
+        self._skipped_rows += kernels.update_rows(
+            rule, self._arrays_of_rows(), runs, gradients, keys, np.uint64(self._step),
+            self.rounding == "stochastic", limit, verdict, memory,
         )  # fmt: skip
+
+    def _largest_gradient(self, rule: Any) -> np.float32:
+        """The most that a number of a row's gradient may be for a rule."""
+        return np.float32(self.optimizer.largest_gradient(rule, self.embedding_dim))
 
     def _group(
         self, batch: Batch, grad: NDArray[np.float32], memory: Fresh, kept: Any = None
@@ -635,14 +836,14 @@ class EmbeddingTable:
         return runs, gradients
 
     def _judge(
-        self, runs: Any, gradients: Gradients, learning_rate: np.float32, refuse: bool,
+        self, runs: Any, gradients: Gradients, limit: np.float32, refuse: bool,
         halted: Any, memory: Fresh,
     ) -> Any:  # fmt: skip
         """Whether the steps are finite; raises if they are to be refused at once."""
         kernels = self._device.kernels
-        verdict = kernels.judge(runs, gradients, learning_rate, refuse, halted, memory)
+        verdict = kernels.judge(runs, gradients, limit, refuse, halted, memory)
         if refuse and halted is None and verdict.refused:
-            self._raise_nonfinite(gradients.grad, verdict.bad_rows, learning_rate)
+            self._raise_nonfinite(gradients.grad, verdict.bad_rows)
         return verdict
 
     def diagnose(
@@ -705,28 +906,31 @@ class EmbeddingTable:
         self, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
     ) -> PrecisionReport:
         """`diagnose` of checked arguments; rows without a finite step are counted or refused."""
-        learning_rate = np.float32(self.optimizer.learning_rate_at(self._step))
+        rule = self.optimizer.rule(self._step)
+        limit = self._largest_gradient(rule)
         kept, rows = None, batch.rows
         numbers = min(rows.size, self._features.num_rows) * self.embedding_dim
         if max_numbers is not None and numbers > max_numbers:
             every = -(-numbers // max_numbers)
             kept = self._device.xp.flatnonzero(rows % every == scattered(self._step) % every)
             rows = rows[kept]
-        stepped = no_rows(self.embedding_dim)
+        stepped = no_rows([array.shape[1] for array in self._arrays_of_rows()])
         if rows.size:
             memory = Fresh(self._device)
             runs, gradients = self._group(batch, grad, memory, kept)
             if refuse:
-                self._judge(runs, gradients, learning_rate, refuse, None, memory)
-            stepped = stepped_rows(self._device, self._words(), runs, gradients)
-        key = stream_key(self.seed, STREAM_UPDATE, self._step)
-        return report_on(self.dtype.name, self.rounding, *stepped, learning_rate, key)
+                self._judge(runs, gradients, limit, refuse, None, memory)
+            stepped = stepped_rows(self._device, self._arrays_of_rows(), runs, gradients)
+        keys = row_keys(get_device("cpu"), self.seed, STREAM_UPDATE)
+        return report_on(
+            self.dtype.name, self.rounding, *stepped, rule, limit, keys, np.uint64(self._step)
+        )
 
     def _halve(self, seeds: Iterator[int]) -> None:
         """Halve all weights, which is exact but for subnormal ones; a seed for each piece."""
         kernels, xp = self._device.kernels, self._device.xp
-        for start in range(0, len(self._weight), _ROWS_AT_ONCE):
-            part = self._weight[start : start + _ROWS_AT_ONCE]
+        for piece in in_pieces(len(self._weight)):
+            part = self._weight[piece]
             words = self._device.words(part, self.dtype)
             values = xp.empty(part.shape, np.float32)
             kernels.gather(words, xp.arange(len(part), dtype=np.uint32), values)
@@ -737,9 +941,7 @@ class EmbeddingTable:
             else:
                 kernels.round_stochastic(flat, stream_key(next(seeds), STREAM_ROUND, 0), out)
 
-    def _raise_nonfinite(
-        self, grad: NDArray[np.float32], bad_rows: int, learning_rate: np.float32
-    ) -> None:
+    def _raise_nonfinite(self, grad: NDArray[np.float32], bad_rows: int) -> None:
         grad = self._device.to_host(grad)
         bad = np.argwhere(~np.isfinite(grad))
         if len(bad):
@@ -750,8 +952,8 @@ class EmbeddingTable:
                 f"{grad[bag, column]}; nothing was updated"
             )
         raise FloatingPointError(
-            f"the gradients of {bad_rows} rows overflow float32 when summed and multiplied by the "
-            f"learning rate {learning_rate}; nothing was updated"
+            f"the gradients of {bad_rows} rows overflow float32 when summed, or in a step of "
+            f"{self.optimizer!r}; nothing was updated"
         )
 
     def _apart(self, array: NDArray[Any]) -> NDArray[Any]:

@@ -110,3 +110,8 @@ def simulate_threads_in_turn(in_turn):
 
 
 _side_by_side = {}  # the simulator's own way
+
+
+def host(array):
+    """What an array holds, as one of NumPy, wherever it is."""
+    return np.asarray(array.get() if hasattr(array, "get") else array)

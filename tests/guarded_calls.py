@@ -16,6 +16,7 @@ import lowprec as lp
 from lowprec import device, layers
 from lowprec.kernels.cpu import launch
 from lowprec.losses import logistic_loss
+from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.scalar.formats import FORMATS
 from lowprec.workspace import Fresh
 from tests import guard
@@ -82,8 +83,11 @@ def dense(rng, at_end):
         y = guarded((300, 5))
         layers.linear_forward(cpu, x, weight, bias, relu=True, out=y)
         layers.linear_backward(cpu, guarded(y.shape), y, x, weight, relu=True, out=guarded(x.shape))
-        optimizer, halted = lp.SGD(0.1), np.zeros(1, bool)
-        optimizer.update_dense(cpu, [weight, bias], [guarded((dim, 5)), guarded((5,))], 0, halted)
+        halted = np.zeros(1, bool)
+        for optimizer in (lp.SGD(0.1),):
+            states = init_dense_states(cpu, optimizer, [weight, bias])
+            gradients = [guarded((dim, 5)), guarded((5,))]
+            update_dense(cpu, optimizer, [weight, bias], states, gradients, 0, halted)
     for size in (1, 1023, 1025):
         logistic_loss(cpu, guarded((size,)), guard.guarded(np.ones(size, F32), at_end=at_end))
     values = guard.guarded(rng.integers(0, 2**32 + 1, (33, 3)), at_end=at_end)

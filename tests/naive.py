@@ -164,18 +164,53 @@ def lookup(table, indices, offsets=None, pooling="sum", weights=None):
 def update(table, learning_rate, indices, grad, offsets=None, pooling="sum", weights=None):
     """What `table.weight` becomes with SGD; the table itself is left alone."""
     new = table.weight.copy()
-    grad = grad.reshape(-1, table.embedding_dim)
-    terms = {}
+    for row, gradient in row_gradients(table, indices, grad, offsets, pooling, weights).items():
+        descend(table, new, row, np.float32(learning_rate), gradient)
+    return new
+
+
+def descend(table, new, row, rate, gradient):
+    """Step a row of `new` by -rate * gradient, as SGD does."""
+    key = row_key(table.seed, 0, table.step, row)
+    for c, value in enumerate(gradient):
+        stepped = fma(np.float32(-rate), value, np.float32(new[row, c]))
+        new[row, c] = store(stepped, key, c, table.dtype.name, table.rounding)
+
+
+def row_gradients(table, indices, grad, offsets=None, pooling="sum", weights=None):
+    """{row: [float32 of each column]}: the summed gradients of a batch."""
+    grad, terms = grad.reshape(-1, table.embedding_dim), {}
     for row, bag, position in entries(table, indices, offsets):
         factor = coefficient(position, bag, offsets, pooling, weights)
         terms.setdefault(row, []).append((factor, grad[bag]))
-    for row, row_terms in terms.items():
-        key = row_key(table.seed, 0, table.step, row)
-        for c in range(table.embedding_dim):
-            total = sum_in_pieces([(factor, g[c]) for factor, g in row_terms])
-            stepped = fma(np.float32(-learning_rate), total, np.float32(new[row, c]))
-            new[row, c] = store(stepped, key, c, table.dtype.name, table.rounding)
-    return new
+    return {
+        row: [
+            sum_in_pieces([(factor, g[c]) for factor, g in of_row])
+            for c in range(table.embedding_dim)
+        ]
+        for row, of_row in terms.items()
+    }
+
+
+def mean_square(gradient):
+    """The mean of the squares of a row: 16 sums of every 16th, which are added in pairs."""
+    chains = [np.float32(0.0)] * 16
+    for c, value in enumerate(gradient):
+        chains[c % 16] = fma(value, value, chains[c % 16])
+    while len(chains) > 1:
+        half = len(chains) // 2
+        chains = [np.float32(chains[i] + chains[half + i]) for i in range(half)]
+    return np.float32(chains[0] / np.float32(len(gradient)))
+
+
+def row_wise_adagrad(table, sums, rate, eps, *batch, **how):
+    """(weights, sums) after an update with row-wise Adagrad; `sums` (rows, 1) are those before."""
+    new, new_sums = table.weight.copy(), sums.copy()
+    for row, gradient in row_gradients(table, *batch, **how).items():
+        new_sums[row, 0] = np.float32(sums[row, 0] + mean_square(gradient))
+        root = np.float32(np.sqrt(new_sums[row, 0])) + np.float32(eps)
+        descend(table, new, row, np.float32(np.float32(rate) / root), gradient)
+    return new, new_sums
 
 
 def sum_in_pieces(terms, piece=128):

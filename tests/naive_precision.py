@@ -24,21 +24,6 @@ def nearest(x, name):
     return float(np.float32(naive.round_nearest(x, name))) if name != "float32" else float(x)
 
 
-def sums_of_rows(table, indices, grad, offsets=None, pooling="sum", weights=None):
-    """{row: float32 (columns,)}: the summed gradients of an update."""
-    grad, terms = grad.reshape(-1, table.embedding_dim), {}
-    for row, bag, position in naive.entries(table, indices, offsets):
-        factor = naive.coefficient(position, bag, offsets, pooling, weights)
-        terms.setdefault(row, []).append((factor, grad[bag]))
-    return {
-        row: [
-            naive.sum_in_pieces([(factor, g[c]) for factor, g in of_row])
-            for c in range(table.embedding_dim)
-        ]
-        for row, of_row in terms.items()
-    }
-
-
 def diagnose(table, learning_rate, name, *batch, **more):
     """The counts of one update in the format `name`, by the names of a report."""
     exponent_bits, mantissa_bits, largest = shape(name)
@@ -50,7 +35,7 @@ def diagnose(table, learning_rate, name, *batch, **more):
     found |= dict.fromkeys(
         ["mass", "energy", "lost_mass", "noise", "error", "squared"], Fraction(0)
     )
-    for row, sums in sums_of_rows(table, *batch, **more).items():
+    for row, sums in naive.row_gradients(table, *batch, **more).items():
         if not all(math.isfinite(rate * total) for total in sums):
             found["skipped_rows"] += 1
             continue

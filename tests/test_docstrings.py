@@ -8,6 +8,7 @@ import pytest
 
 import lowprec as lp
 import lowprec.cuda
+from lowprec.optimizers import Optimizer
 
 # What is public beside the names of `lp.__all__`: (module, names).
 MODULES = [
@@ -19,8 +20,13 @@ MODULES = [
 ]
 
 # Between optimizers, tables and models, and not for users: short docstrings are enough.
+OPTIMIZERS = [
+    name
+    for name in lp.__all__
+    if isinstance(getattr(lp, name), type) and issubclass(getattr(lp, name), Optimizer)
+]
 INSIDE = {
-    "SGD": ["describe", "init_state", "update_dense", "update_rows"],
+    **{name: ["describe"] for name in OPTIMIZERS},
     "Checkpoints": ["after_batches"],
 }
 
@@ -31,6 +37,7 @@ RAISES_NOTHING = {
     "why_unavailable",
     "LogisticRegression.get_params",
     "DLRM.get_params",
+    *(f"{kind}.{method}" for kind in OPTIMIZERS for method in ("largest_gradient", "states")),
 }
 
 SECTION = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)

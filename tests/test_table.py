@@ -475,7 +475,7 @@ def test_nonfinite_rows_are_skipped_and_counted():
         ({"seed": 2**64}, ValueError, "seed must be in"),
         ({"seed": 0.5}, TypeError, "seed must be an int"),
         ({"seed": True}, TypeError, "seed must be an int"),
-        ({"optimizer": "sgd"}, TypeError, "optimizer must be a lowprec.SGD"),
+        ({"optimizer": "sgd"}, TypeError, "optimizer must be an optimizer, such as lowprec.SGD"),
         ({"device": "tpu"}, ValueError, "device must be 'cpu' or 'cuda'"),
         pytest.param({"device": "cuda"}, RuntimeError, "device='cuda'", marks=without_gpu),
         ({"init_range": -1.0}, ValueError, "init_range must be finite"),

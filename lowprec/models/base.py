@@ -28,14 +28,14 @@ from lowprec.models.saving import (
     newest,
 )
 from lowprec.models.watch import DivergenceError, Watch
-from lowprec.optim import SGD, optimizer_from_description
+from lowprec.optimizers import Optimizer, defaults, from_description
+from lowprec.optimizers.base import check_optimizer, check_same_states
+from lowprec.optimizers.dense import States, init_dense_states, shape_as_rows, update_dense
 from lowprec.rounding import storage_dtype
 from lowprec.staging import Staging
 from lowprec.table import ROUNDINGS, EmbeddingTable
 from lowprec.workspace import Fresh, Workspace
 
-DEFAULT_OPTIMIZER = SGD(learning_rate=1.0)
-DEFAULT_DENSE_OPTIMIZER = SGD(learning_rate=0.02)
 _PREDICT_BATCH = 16384
 _NO_LABELS = object()  # and not None, which might be a user's mistake
 _MAX_COUNT = 2**63
@@ -74,8 +74,8 @@ class Recommender(ABC):
     num_embeddings: int | Sequence[int]
     dtype: Any
     rounding: str
-    optimizer: SGD | None
-    dense_optimizer: SGD | None
+    optimizer: Optimizer | None
+    dense_optimizer: Optimizer | None
     standardize: bool
     shuffle: bool
     epochs: int
@@ -90,6 +90,8 @@ class Recommender(ABC):
     precision_history_: list[tuple[int, PrecisionReport]]
     _diagnose: Diagnose | None = None
     _position: _Position | None = None
+    _dense_states: States
+    _dense_stepped_by: Optimizer
 
     # --- the model: one subclass each ---
 
@@ -114,6 +116,23 @@ class Recommender(ABC):
     @abstractmethod
     def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
         """The float32 arrays that `dense_optimizer` steps, by their names in a file."""
+
+    def _named_states(self) -> dict[str, NDArray[np.float32]]:
+        """The states of `dense_optimizer`, by their names in a file."""
+        return {
+            _state_name(parameter, name): array
+            for parameter, states in zip(self._named_parameters(), self._dense_states, strict=True)
+            for name, array in states.items()
+        }
+
+    def _state_shapes(self, num_dense: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of `_named_states`, which need not be there yet."""
+        states = self._optimizer_of_dense().states()
+        return {
+            _state_name(parameter, name): state.shape(*shape_as_rows(shape))
+            for parameter, shape in self._parameter_shapes(num_dense).items()
+            for name, state in states.items()
+        }
 
     def _dense_parameters(self) -> list[NDArray[np.float32]]:
         return list(self._named_parameters().values())
@@ -152,7 +171,7 @@ class Recommender(ABC):
         """One optimizer step; returns the batch's loss before it, a number on the device."""
         step = self.table_.step
         dense_optimizer = self._optimizer_of_dense()
-        dense_optimizer.learning_rate_at(step)  # a bad schedule raises before anything is written
+        dense_optimizer.rule(step)  # a bad schedule raises before anything is written
         device = get_device(self.device)
         loaded = self._loaded(batch, self._staging)
         logits, cache = self._forward(loaded, self._memory)
@@ -160,9 +179,10 @@ class Recommender(ABC):
         dembeddings, gradients = self._backward(dlogits, cache, self._memory)
         self._watch.note(step, [logits, *gradients])
         self._update_table(loaded, dembeddings)
-        dense_optimizer.update_dense(
-            device, self._dense_parameters(), gradients, step, self._watch.halted
-        )
+        update_dense(
+            device, dense_optimizer, self._dense_parameters(), self._dense_states, gradients, step,
+            self._watch.halted,
+        )  # fmt: skip
         return loss
 
     # --- training and prediction ---
@@ -298,8 +318,7 @@ class Recommender(ABC):
         self._check_parameters(step=self.table_.step if fitted else 0)
         samples = self._check_samples(X, y, fitted=fitted)
         if fitted:
-            # `set_params` may have given a new one
-            self.table_.optimizer = self._optimizer_of_table()
+            self._take_optimizers()
         else:
             self._start(samples)
         self._diagnose, self._position = diagnose, None
@@ -475,6 +494,7 @@ class Recommender(ABC):
             "dense_mean": self.dense_mean_,
             "dense_scale": self.dense_scale_,
             **self._named_parameters(),
+            **self._named_states(),
         }
         arrays = {name: device.to_host(array) for name, array in dense.items()}
         checkpoint.write(path, type(self).__name__, state, {**self.table_._arrays(), **arrays})
@@ -533,7 +553,7 @@ class Recommender(ABC):
                     parameters[name] = tuple(parameters[name])
             for name in ("optimizer", "dense_optimizer"):
                 if parameters[name] is not None:
-                    parameters[name] = optimizer_from_description(parameters[name])
+                    parameters[name] = from_description(parameters[name])
             model: Any = cls(**parameters, device=device)  # type: ignore[call-arg]
             model._check_parameters(step=0)
             num_dense = check_int("num_dense", state["num_dense"], low=0)
@@ -550,7 +570,7 @@ class Recommender(ABC):
             raise checkpoint.CheckpointError(f"{found.path}: its table is not that of its model")
         # all arrays are found before any is made: the description may lie about their sizes
         shapes = {"dense_mean": (num_dense,), "dense_scale": (num_dense,)}
-        shapes |= model._parameter_shapes(num_dense)
+        shapes |= model._parameter_shapes(num_dense) | model._state_shapes(num_dense)
         arrays = {
             name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
         }
@@ -565,7 +585,10 @@ class Recommender(ABC):
         target = get_device(device)
         for name in ("dense_mean", "dense_scale"):
             setattr(model, f"{name}_", target.asarray(arrays[name]))
-        for name, array in model._named_parameters().items():
+        model._dense_states = init_dense_states(
+            target, model._optimizer_of_dense(), model._dense_parameters()
+        )
+        for name, array in (model._named_parameters() | model._named_states()).items():
             array[...] = target.asarray(arrays[name])
         return model
 
@@ -643,12 +666,12 @@ class Recommender(ABC):
     def _is_fitted(self) -> bool:
         return hasattr(self, "table_")
 
-    def _optimizer_of_table(self) -> SGD:
-        return self.optimizer or DEFAULT_OPTIMIZER
+    def _optimizer_of_table(self) -> Optimizer:
+        return self.optimizer or defaults.MODEL_TABLE
 
-    def _optimizer_of_dense(self) -> SGD:
+    def _optimizer_of_dense(self) -> Optimizer:
         """What steps the dense parameters: an optimizer that was given alone steps all."""
-        return self.dense_optimizer or self.optimizer or DEFAULT_DENSE_OPTIMIZER
+        return self.dense_optimizer or self.optimizer or defaults.MODEL_DENSE
 
     def _feature_sizes(self) -> list[int]:
         """`num_embeddings` as a list, one entry a feature."""
@@ -666,10 +689,8 @@ class Recommender(ABC):
             check_flag(name, getattr(self, name))
         for name in ("optimizer", "dense_optimizer"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, SGD):
-                raise TypeError(f"{name} must be a lowprec.SGD, got {value!r}")
             if value is not None:
-                value.learning_rate_at(step)
+                check_optimizer(name, value).rule(step)
 
     def _check_samples(self, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> Samples:
         """Checked samples: every id, label and number, before anything is trained."""
@@ -687,6 +708,9 @@ class Recommender(ABC):
         self._make_memory(samples.dense.shape[1])
         self.table_ = self._make_table(*self._table_shape())
         self._build_dense(self.num_dense_)
+        self._dense_states = init_dense_states(
+            get_device(self.device), self._optimizer_of_dense(), self._dense_parameters()
+        )
         mean, scale = np.zeros(self.num_dense_), np.ones(self.num_dense_)
         self._standardized = self.standardize  # `set_params` may change it before the next fit
         if self._standardized:
@@ -704,6 +728,7 @@ class Recommender(ABC):
         self.classes_ = np.array([0, 1])
         self.precision_history_ = []
         self.num_dense_ = num_dense
+        self._dense_stepped_by = self._optimizer_of_dense()
         self._made_with = {name: self._described(name) for name in self._shaping}
 
     def _make_table(self, embedding_dim: int, init_range: float | None) -> EmbeddingTable:
@@ -785,8 +810,15 @@ class Recommender(ABC):
             )
         parameters = self.get_params()
         vars(self).update({k: v for k, v in vars(model).items() if k not in parameters})
-        self.table_.optimizer = self._optimizer_of_table()
+        self._take_optimizers()
         return begun
+
+    def _take_optimizers(self) -> None:
+        """Go on with the optimizers that `set_params` may have given; ValueError if they cannot."""
+        dense = self._optimizer_of_dense()
+        check_same_states(self._dense_stepped_by, dense)
+        self.table_.optimizer = self._optimizer_of_table()
+        self._dense_stepped_by = dense
 
     @contextmanager
     def _progress(
@@ -812,6 +844,10 @@ class Recommender(ABC):
 
         with bar:
             yield report
+
+
+def _state_name(parameter: str, name: str) -> str:
+    return f"dense_optimizer.{parameter}.{name}"
 
 
 def _check_diagnose(diagnose: Any) -> None:

@@ -14,7 +14,7 @@ from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
 from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
-from lowprec.optim import SGD
+from lowprec.optimizers import Optimizer, defaults
 from lowprec.workspace import Fresh
 
 INTERACTIONS = ("dot", "cat")
@@ -49,10 +49,10 @@ class DLRM(Recommender):
         Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
     dtype, rounding
         How the tables are stored, as for `EmbeddingTable`.
-    optimizer : SGD, default SGD(learning_rate=10.0)
+    optimizer : Optimizer, default SGD(learning_rate=10.0)
         Steps the tables; the gradient is that of the batch's mean loss, of which an id sees only
         the samples that hold it, so the rate is much larger than that of the dense layers.
-    dense_optimizer : SGD, default SGD(learning_rate=0.1)
+    dense_optimizer : Optimizer, default SGD(learning_rate=0.1)
         Steps the dense layers.
     standardize : bool, default False
         Centre and scale each dense feature by its mean and standard deviation in the first samples
@@ -110,8 +110,8 @@ class DLRM(Recommender):
         interaction: str = "dot",
         dtype: DTypeLike = "float16",
         rounding: str = "stochastic",
-        optimizer: SGD | None = SGD(learning_rate=10.0),  # noqa: B008 - immutable
-        dense_optimizer: SGD | None = SGD(learning_rate=0.1),  # noqa: B008 - immutable
+        optimizer: Optimizer | None = defaults.DLRM_TABLE,
+        dense_optimizer: Optimizer | None = defaults.DLRM_DENSE,
         standardize: bool = False,
         shuffle: bool = True,
         epochs: int = 1,

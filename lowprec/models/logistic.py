@@ -12,7 +12,7 @@ from lowprec.checks import check_int
 from lowprec.device import get_device
 from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
-from lowprec.optim import SGD
+from lowprec.optimizers import Optimizer
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh
 
@@ -29,11 +29,11 @@ class LogisticRegression(Recommender):
         Ids of each feature.
     dtype, rounding
         How the ids' weights are stored, as for `EmbeddingTable`.
-    optimizer : SGD, optional
+    optimizer : Optimizer, optional
         Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
         is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
         dense weights, whose features may be large.
-    dense_optimizer : SGD, optional
+    dense_optimizer : Optimizer, optional
         Steps `coef_` and `intercept_`.
     l2 : float, default 0.0
         Strength of the penalty, on every weight at every step.
@@ -96,8 +96,8 @@ class LogisticRegression(Recommender):
         num_embeddings: int | Sequence[int],
         dtype: DTypeLike = "float16",
         rounding: str = "stochastic",
-        optimizer: SGD | None = None,
-        dense_optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
+        dense_optimizer: Optimizer | None = None,
         l2: float = 0.0,
         standardize: bool = False,
         shuffle: bool = True,
@@ -124,6 +124,11 @@ class LogisticRegression(Recommender):
     def _check_parameters(self, step: int) -> None:
         super()._check_parameters(step)
         check_rate("l2", self.l2)
+        if self.l2 and not self._optimizer_of_table().linear:
+            raise ValueError(
+                f"l2 is supported with an optimizer whose step is a number times the gradient, as "
+                f"lowprec.SGD, got l2={self.l2} and {self._optimizer_of_table()!r}"
+            )
         self._shrinkage(step)
 
     def _watches_always(self) -> bool:

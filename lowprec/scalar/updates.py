@@ -1,9 +1,9 @@
-"""Optimizer arithmetic: the new float32 value of one weight, and whether a step is finite."""
+"""Gradients: how many of a row are summed apart, and whether one is finite."""
 
 import numpy as np
 from numba import njit
 
-from lowprec.scalar.bits import float_as_bits, fma, u32
+from lowprec.scalar.bits import float_as_bits, u32
 
 # Gradients of one row are summed in pieces of this many, each from zero in batch order, and the
 # pieces are then summed in order: a fixed rule that lets many threads share the sum of a hot row.
@@ -26,6 +26,6 @@ def is_finite(x):
 
 
 @njit(forceinline=True)
-def sgd(weight, gradient, learning_rate):
-    """One step of stochastic gradient descent; all float32, rounded once."""
-    return fma(np.float32(-learning_rate), gradient, weight)
+def is_within(x, limit):
+    """Whether the size of a float32 is at most `limit`, which is finite; NaN is not."""
+    return magnitude_bits(x) <= magnitude_bits(limit)

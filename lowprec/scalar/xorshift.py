@@ -16,6 +16,7 @@ VERSION = 1
 STREAM_UPDATE = 0  # rounding of table updates; keyed further by (step, row)
 STREAM_ROUND = 1  # stochastic_round; keyed further by (0, block of elements)
 STREAM_INIT = 2  # initial weights of a table; keyed further by (0, row)
+STREAM_WRITE = 3  # rounding of rows that are written as given; keyed further by (step, row)
 ROUND_BLOCK = 1024  # elements that stochastic_round puts under one key, as the columns of a row
 
 _GOLDEN32 = np.uint32(0x9E3779B9)
@@ -74,9 +75,19 @@ def draw(key_low, key_high, column, bits):
     return u32(word(key_low, key_high, _U32(column)) >> _U32(32 - bits))
 
 
-@njit(cache=True)
+@njit
+def _stream_of(seed, stream):
+    return derive(mix64(seed), stream)
+
+
+@njit
 def _stream_key(seed, stream, step):
     return derive(derive(mix64(seed), stream), step)
+
+
+def stream_of(seed: int, stream: int) -> np.uint64:
+    """What the keys of one stream of one seed are derived from, step by step."""
+    return np.uint64(_stream_of(np.uint64(seed), np.uint64(stream)))
 
 
 def stream_key(seed: int, stream: int, step: int) -> np.uint64:

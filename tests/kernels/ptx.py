@@ -22,11 +22,16 @@ import tempfile
 import numba
 import numpy as np
 
+import lowprec as lp
 import lowprec.cuda
+from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
+from lowprec.keys import row_keys
+from lowprec.optimizers import init_states
 from lowprec.scalar.formats import FORMATS
 
 CANNOT = 77
+OPTIMIZERS = (lp.SGD(0.1),)
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 
 
@@ -67,7 +72,8 @@ def call_table_kernels(kernels, word):
     rows, bags = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
     floats, offsets = np.zeros(n, np.float32), np.arange(n + 1)
     none = bags[:0], floats[:0]
-    kernels.fill_uniform(weight, 0, 12, np.float32(1.0), np.uint64(0))
+    keys = row_keys(get_device("cpu"), 0, 0)
+    kernels.fill_uniform(weight, 0, 12, np.float32(1.0), keys)
     kernels.round_stochastic(x, np.uint64(0), out)
     kernels.round_nearest(x, out)
     kernels.round_up_probability(x, out, np.zeros(n))
@@ -78,9 +84,12 @@ def call_table_kernels(kernels, word):
         kernels.sum_pieces(runs, gradients)
         kernels.sum_runs(runs, gradients, grad)
         verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory)
-        kernels.update_sgd(
-            weight, runs, gradients, np.float32(0.1), np.uint64(0), True, verdict, Memory
-        )
+        for optimizer in OPTIMIZERS:
+            arrays = (weight, *init_states(get_device("cpu"), optimizer, *weight.shape).values())
+            kernels.update_rows(
+                optimizer.rule(0), arrays, runs, gradients, keys, np.uint64(0), True,
+                np.float32(1.0), verdict, Memory,
+            )  # fmt: skip
     for dtype in (np.int32, np.int64):
         ids = np.zeros(n, dtype)
         tables = np.full(features, 4), np.arange(features) * 4
@@ -99,7 +108,9 @@ def call_other_kernels(kernels):
     kernels.add_bias(y, bias, True)
     kernels.bias_backward(y, y.copy(), True)
     kernels.note_nonfinite(flat, halted)
-    kernels.update_dense_sgd(flat, flat, np.float32(0.1), halted)
+    for optimizer in OPTIMIZERS:
+        arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape).values())
+        kernels.update_dense(optimizer.rule(0), arrays, y, halted)
     kernels.logistic_loss(flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)

@@ -10,7 +10,7 @@ import pytest
 from lowprec.scalar.formats import FORMATS
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]
-ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_sgd", "_round"}
+ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}
 # The only products that are rounded by themselves.  None of them is an operand of a sum, which the
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.
@@ -72,7 +72,7 @@ def test_sums_of_products_are_fused_by_us(report):
         if entry["kernel"] not in MULTIPLY and entry["format"] not in DECODE_BY_MULTIPLYING:
             assert entry["bare_mul"] == 0, entry
     fused = {entry["kernel"] for entry in report["kernels"] if entry["fma"]}
-    assert {"_update_sgd", "_pool", "_sum_pieces", "_dot_forward", "_dot_backward"} <= fused
+    assert {"_update_rows", "_pool", "_sum_pieces", "_dot_forward", "_dot_backward"} <= fused
 
 
 def test_rows_move_by_128_bits(report):

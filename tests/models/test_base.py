@@ -461,8 +461,12 @@ BAD_PARAMETERS_OF_TRAINING = [
     ({"seed": -1}, ValueError, r"seed must be in \[0, 18446744073709551616\), got -1"),
     ({"seed": 2**64}, ValueError, "seed must be in"),
     ({"seed": None}, TypeError, "seed must be an integer, got None"),
-    ({"optimizer": 0.1}, TypeError, "optimizer must be a lowprec.SGD, got 0.1"),
-    ({"dense_optimizer": "sgd"}, TypeError, "dense_optimizer must be a lowprec.SGD, got 'sgd'"),
+    ({"optimizer": 0.1}, TypeError, "optimizer must be an optimizer, such as lowprec.SGD, got 0.1"),
+    (
+        {"dense_optimizer": "sgd"},
+        TypeError,
+        "dense_optimizer must be an optimizer, such as lowprec.SGD, got 'sgd'",
+    ),
     (
         {"optimizer": lp.SGD(lambda step: float("nan"))},
         ValueError,

@@ -269,7 +269,9 @@ def test_float16_finds_the_optimum_on_average(clicks, optimum):
 
 
 def test_results_do_not_depend_on_threads(clicks, monkeypatch):
-    monkeypatch.setattr("lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1)  # so small a batch uses them all
+    monkeypatch.setattr(
+        "lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1
+    )  # so small a batch uses them all
     before, results = numba.get_num_threads(), []
     for count in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(count)

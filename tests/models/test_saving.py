@@ -71,7 +71,7 @@ def test_processes_of_one_two_and_one_thread(kind, root, tmp_path):
         from tests import naive_models
         from tests.models.test_base import SIZES, make_dlrm, make_logistic
         kind, folder, stop, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-        lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # or one thread would do for so little work
+        lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # or one would do for so little
         assert lowprec.kernels.cpu.launch.threads_for(1000) == threads
         if kind == "table":
             path = f"{folder}/table.safetensors"

@@ -1,13 +1,13 @@
-"""What dense layers need beside matrix products: bias and ReLU, both ways, and the update."""
+"""What dense layers need beside matrix products: bias and ReLU, both ways."""
 
 import numpy as np
 from numba import njit, prange
 
-from lowprec.kernels.cpu.gradients import are_finite
+from lowprec.kernels.cpu.gradients import are_within
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.scalar.updates import sgd
 
+_LARGEST = np.finfo(np.float32).max
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
 
@@ -65,24 +65,10 @@ def bias_backward(dy, y, relu):
 def _note_nonfinite(values, halted, threads):
     for t in prange(threads):
         first, last = t * values.size // threads, (t + 1) * values.size // threads
-        if not are_finite(values[first:last], np.float32(1.0)):
+        if not are_within(values[first:last], _LARGEST):
             halted[0] = True
 
 
 def note_nonfinite(values, halted):
     """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
     launch(_note_nonfinite, threads_for(values.size), values, halted)
-
-
-@njit(**PARALLEL)
-def _update_dense_sgd(parameter, gradient, learning_rate, threads):
-    for t in prange(threads):
-        for i in range(t * parameter.size // threads, (t + 1) * parameter.size // threads):
-            parameter[i] = sgd(parameter[i], gradient[i], learning_rate)
-
-
-def update_dense_sgd(parameter, gradient, learning_rate, halted):
-    """One SGD step on a 1-D float32 parameter, unless `halted`."""
-    if not halted[0]:
-        threads = threads_for(parameter.size)
-        launch(_update_dense_sgd, threads, parameter, gradient, learning_rate)

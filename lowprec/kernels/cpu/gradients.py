@@ -12,12 +12,11 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.scalar.bits import fma
-from lowprec.scalar.updates import PIECE, is_finite, magnitude_bits
+from lowprec.scalar.updates import PIECE, is_within, magnitude_bits
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
 _INF = np.uint32(0x7F800000)
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -150,40 +149,38 @@ def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
 
 
 @njit(**SERIAL)
-def are_finite(values, factor):
-    """Whether every ``factor * value`` is finite."""
-    finite = True
+def are_within(values, limit):
+    """Whether all sizes are at most the float32 `limit`, and none is NaN."""
+    within = True
     for c in range(values.size):
-        finite &= is_finite(values[c] * factor)
-    return finite
+        within &= is_within(values[c], limit)
+    return within
 
 
 @njit(**SERIAL)
-def _nonfinite_rows_of_range(runs, gradients, learning_rate, values, first, last):
+def _rows_beyond_in_range(runs, gradients, limit, values, first, last):
     count = 0
     for run in range(np.uint64(first), np.uint64(last)):
         sum_run(runs, gradients, run, values)
-        if not are_finite(values, learning_rate):
+        if not are_within(values, limit):
             count += 1
     return count
 
 
 @njit(**PARALLEL)
-def _count_nonfinite_rows(runs, gradients, learning_rate, totals, counts, threads):
+def _count_rows_beyond(runs, gradients, limit, totals, counts, threads):
     rows = runs.starts.size - 1
     for t in prange(threads):
         first, last = t * rows // threads, (t + 1) * rows // threads
-        counts[t] = _nonfinite_rows_of_range(
-            runs, gradients, learning_rate, totals[t], first, last
-        )
+        counts[t] = _rows_beyond_in_range(runs, gradients, limit, totals[t], first, last)
 
 
-def _nonfinite_rows(runs, gradients, learning_rate, memory):
-    """How many rows of the batch have a step that is not finite."""
+def _rows_beyond(runs, gradients, limit, memory):
+    """How many rows of the batch have a gradient beyond `limit`."""
     threads = threads_for(gradients.grad.size)
     totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
     counts = np.zeros(threads, np.int64)
-    launch(_count_nonfinite_rows, threads, runs, gradients, learning_rate, totals, counts)
+    launch(_count_rows_beyond, threads, runs, gradients, limit, totals, counts)
     return int(counts.sum())
 
 
@@ -208,37 +205,38 @@ def _largest_magnitudes(x, largest, threads):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the steps of a batch are finite."""
+    """Whether the gradients of a batch are within a limit, so that their steps are finite."""
 
     guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
     refused: bool  # nothing may be written
-    bad_rows: int  # how many rows have a step that is not finite; counted where that is refused
+    bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 
 
-def judge(runs, gradients, learning_rate, refuse, halted, memory):
-    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
+def judge(runs, gradients, limit, refuse, halted, memory):
+    """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
+    unless they are.
 
     What must not be written may have been `halted` (1,) before, and is halted there from now on;
     None begins anew.
     """
-    verdict = _judge(runs, gradients, learning_rate, refuse, memory)
+    verdict = _judge(runs, gradients, limit, refuse, memory)
     if halted is not None:
         halted[0] |= verdict.refused
         verdict = replace(verdict, refused=bool(halted[0]))
     return verdict
 
 
-def _judge(runs, gradients, learning_rate, refuse, memory):
+def _judge(runs, gradients, limit, refuse, memory):
     threads = threads_for(gradients.grad.size)
     largest = np.zeros(threads, np.uint32)
     launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
     bits = largest.max()
     if bits < _INF:
         factor = float(np.abs(gradients.coefficients).max(initial=1.0))
-        bound = float(bits.view(np.float32)) * factor * runs.order.size * max(learning_rate, 1.0)
-        if bound < _FLOAT32_MAX:
+        bound = float(bits.view(np.float32)) * factor * runs.order.size
+        if bound < float(limit):
             return Verdict(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return Verdict(guard=True, refused=False, bad_rows=0)
-    bad_rows = _nonfinite_rows(runs, gradients, learning_rate, memory)
+    bad_rows = _rows_beyond(runs, gradients, limit, memory)
     return Verdict(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

@@ -6,29 +6,30 @@ from numba import njit, prange
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import store_row
-from lowprec.scalar.xorshift import derive, halves_of, word
+from lowprec.kernels.keys import row_key
+from lowprec.scalar.xorshift import word
 
 
 @njit(**SERIAL)
-def _fill_range(weight, scale, key, values, first, last):
+def _fill_range(weight, scale, keys, values, first, last):
     for row in range(first, last):
-        low, high = halves_of(derive(key, row))
+        low, high = row_key(keys, np.uint64(0), row)
         for c in range(values.size):
             values[c] = np.float32(np.int32(word(low, high, np.uint32(c)))) * scale
-        store_row(values, key, False, weight[row])
+        store_row(values, low, high, False, weight[row])
 
 
 @njit(**PARALLEL)
-def _fill_uniform(weight, first_row, last_row, scale, key, values, threads):
+def _fill_uniform(weight, first_row, last_row, scale, keys, values, threads):
     rows = last_row - first_row
     for t in prange(threads):
         first, last = first_row + t * rows // threads, first_row + (t + 1) * rows // threads
-        _fill_range(weight, scale, key, values[t], first, last)
+        _fill_range(weight, scale, keys, values[t], first, last)
 
 
-def fill_uniform(weight, first_row, last_row, bound, key):
-    """Fill these rows with numbers uniform in [-bound, bound], rounded to nearest."""
+def fill_uniform(weight, first_row, last_row, bound, keys):
+    """Fill these rows with numbers uniform in [-bound, bound], by `RowKeys`, rounded to nearest."""
     scale = np.float32(bound) * np.float32(2.0**-31)
     threads = threads_for((last_row - first_row) * weight.shape[1])
     values = np.empty((threads, weight.shape[1]), np.float32)
-    launch(_fill_uniform, threads, weight, first_row, last_row, scale, key, values)
+    launch(_fill_uniform, threads, weight, first_row, last_row, scale, keys, values)

@@ -6,7 +6,7 @@ A row is handled in blocks of WIDTH columns, and the columns that are left one b
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
@@ -93,3 +93,35 @@ def prefetch_row(matrix, row):
     for column in range(line, columns - 1, line):
         prefetch_number(matrix, first + column)
     prefetch_number(matrix, first + columns - 1)  # a row need not begin with a cache line
+
+
+def prefetch_rows(matrices, row):
+    """Ask for every cache line of a row of each of a tuple of matrices."""
+
+
+@overload(prefetch_rows, jit_options={"forceinline": True})
+def _overload_prefetch_rows(matrices, row):
+    if len(matrices) == 0:
+        return lambda matrices, row: None
+
+    def prefetch(matrices, row):
+        prefetch_row(matrices[0], row)
+        prefetch_rows(matrices[1:], row)
+
+    return prefetch
+
+
+def prefetch_numbers(arrays, index):
+    """Ask for the cache line of one number of each of a tuple of arrays."""
+
+
+@overload(prefetch_numbers, jit_options={"forceinline": True})
+def _overload_prefetch_numbers(arrays, index):
+    if len(arrays) == 0:
+        return lambda arrays, index: None
+
+    def prefetch(arrays, index):
+        prefetch_number(arrays[0], index)
+        prefetch_numbers(arrays[1:], index)
+
+    return prefetch

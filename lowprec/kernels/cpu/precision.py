@@ -4,13 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
+from lowprec.kernels.blocks import load
+from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
-from lowprec.kernels.rows import round_columns
+from lowprec.kernels.cpu.squares import mean_square
+from lowprec.kernels.keys import row_key
 from lowprec.scalar.formats import decode, round_nearest
 from lowprec.scalar.precision import rounding_variance, spacing
-from lowprec.scalar.updates import is_finite, sgd
-from lowprec.scalar.xorshift import derive, halves_of
+from lowprec.scalar.updates import is_finite
 
 
 class Survey(NamedTuple):
@@ -30,33 +33,64 @@ class Survey(NamedTuple):
     squared_error: float
 
 
+def _read(arrays, place, dtype):
+    """The float32 numbers of each array at a place, as `dtype`."""
+
+
+@overload(_read, jit_options={"forceinline": True})
+def _overload_read(arrays, place, dtype):
+    if len(arrays) == 0:
+        return lambda arrays, place, dtype: ()
+    return lambda arrays, place, dtype: (
+        (dtype(load(arrays[0], place, 1)),) + _read(arrays[1:], place, dtype)  # noqa: RUF005
+    )
+
+
+@njit(forceinline=True, error_model="numpy")
+def _change(rule, gradient, weight, states):
+    """What the rule adds to a weight, in float64; without a loss where it is the same from 0."""
+    there = step(rule, gradient, (weight,) + states)[0]  # noqa: RUF005
+    from_zero = step(rule, gradient, (0.0,) + states)[0]  # noqa: RUF005
+    is_same = abs(weight + from_zero - there) <= 2.0**-51 * abs(there)
+    return from_zero if is_same else there - weight
+
+
 @njit(**SERIAL_KERNEL)
-def survey(before, gradients, learning_rate, rows, key, stochastic, like, limits):
+def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, limits, chains):
     """Step float32 rows, stored in the format of the words `like`, as a table steps them.
 
-    `before` and `gradients` are float32 (rows, columns), `rows` their numbers in the table, for the
-    draws.  What `before` holds is rounded to nearest first, which leaves a table's own format as
-    it is.
+    `before` are the rows of ``(weight, *states)``, `gradients` theirs, and `rows` (n,) their
+    numbers in the table, for the draws.  Weights are rounded to nearest first, which leaves a
+    table's own format as it is.  The step itself is that of the rule in float64; `chains`
+    is scratch, as for `mean_square`.
     """
     nonfinite = weights = steps = lost = subnormal = saturated = 0
     mass = energy = lost_mass = noise = error = squared_error = 0.0
-    for r in range(before.shape[0]):
-        low, high = halves_of(derive(key, np.int64(rows[r])))
-        for c in range(before.shape[1]):
-            weight = decode(round_nearest(before[r, c], like))
-            exact = sgd(weight, gradients[r, c], learning_rate)
+    columns = gradients.shape[1]
+    stepped = by_column(rule, before)
+    for r in range(gradients.shape[0]):
+        low, high = row_key(keys, step_number, np.int64(rows[r]))
+        first = r * columns
+        square = mean_square(rule, gradients, first, columns, chains)
+        own = row_step(rule, square, _read(by_row(rule, before), r, np.float32))[0]
+        for c in range(columns):
+            gradient, place = gradients[r, c], first + c
+            weight = decode(round_nearest(before[0][r, c], like))
+            states = _read(stepped[1:], place, np.float32)
+            exact = step(own, gradient, (weight,) + states)[0]  # noqa: RUF005
             if not is_finite(exact):
                 nonfinite += 1
                 continue
             weights += 1
-            step = -np.float64(learning_rate) * np.float64(gradients[r, c])
-            mass += abs(step)
-            energy += step * step
+            states64 = _read(stepped[1:], place, np.float64)
+            change = _change(own, np.float64(gradient), np.float64(weight), states64)
+            mass += abs(change)
+            energy += change * change
             # without branches, as which steps are lost is hard to predict
-            stays = (step != 0.0) & (decode(round_nearest(exact, like)) == weight)
-            steps += step != 0.0
+            stays = (change != 0.0) & (decode(round_nearest(exact, like)) == weight)
+            steps += change != 0.0
             lost += stays
-            lost_mass += np.float64(stays) * abs(step)
+            lost_mass += np.float64(stays) * abs(change)
             subnormal += (exact != 0.0) & (abs(exact) < limits.min_normal)
             if abs(exact) > limits.max_finite:
                 saturated += 1
@@ -65,7 +99,7 @@ def survey(before, gradients, learning_rate, rows, key, stochastic, like, limits
             noise += rounding_variance(exact, gap)
             stored = decode(round_columns(exact, low, high, c, stochastic, like))
             moved = (np.float64(stored) - np.float64(exact)) / gap
-            error += moved if step > 0.0 else -moved
+            error += moved if change > 0.0 else -moved
             squared_error += moved * moved
     return Survey(
         nonfinite, weights, steps, mass, energy, lost, lost_mass, subnormal, saturated,

@@ -7,7 +7,7 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar import formats
-from lowprec.scalar.xorshift import ROUND_BLOCK, derive
+from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
 @njit(**PARALLEL)
@@ -16,7 +16,8 @@ def _round(x, key, stochastic, out, threads):
     for t in prange(threads):
         for block in range(t * blocks // threads, (t + 1) * blocks // threads):
             first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
-            store_row(x[first:last], derive(key, block), stochastic, out[first:last])
+            low, high = halves_of(derive(key, block))
+            store_row(x[first:last], low, high, stochastic, out[first:last])
 
 
 def round_stochastic(x, key, out):

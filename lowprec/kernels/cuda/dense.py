@@ -1,4 +1,4 @@
-"""What dense layers need beside matrix products: bias and ReLU, both ways, and the update."""
+"""What dense layers need beside matrix products: bias and ReLU, both ways."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
-from lowprec.scalar.updates import is_finite, sgd
+from lowprec.scalar.updates import is_finite
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
 
@@ -100,31 +100,3 @@ _run_note_nonfinite = kernel(_note_nonfinite)
 def note_nonfinite(values, halted):
     """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
     launch(_run_note_nonfinite, values.size, _Note(values, halted), NoNumbers())
-
-
-class _Step(NamedTuple):
-    parameter: np.ndarray
-    gradient: np.ndarray
-    halted: np.ndarray
-
-
-class _StepNumbers(NamedTuple):
-    learning_rate: np.float32
-
-
-@njit(**THREAD)
-def _update_dense_sgd(thread, threads, arrays, numbers):
-    if arrays.halted[0]:
-        return
-    parameter, gradient = arrays.parameter, arrays.gradient
-    for i in range(thread, parameter.size, threads):
-        parameter[i] = sgd(parameter[i], gradient[i], numbers.learning_rate)
-
-
-_run_update_dense_sgd = kernel(_update_dense_sgd)
-
-
-def update_dense_sgd(parameter, gradient, learning_rate, halted):
-    """One SGD step on a 1-D float32 parameter, unless `halted`."""
-    arrays = _Step(parameter, gradient, halted)
-    launch(_run_update_dense_sgd, parameter.size, arrays, _StepNumbers(np.float32(learning_rate)))

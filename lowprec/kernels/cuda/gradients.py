@@ -17,10 +17,9 @@ from lowprec.kernels.cuda.runs import (
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.kernels.gradients import LABEL
 from lowprec.scalar.bits import bits_as_float, fma
-from lowprec.scalar.updates import PIECE, is_finite, magnitude_bits
+from lowprec.scalar.updates import PIECE, is_within, magnitude_bits
 
 _INF = np.uint32(0x7F800000)
-_FLOAT32_MAX = np.finfo(np.float32).max
 _MAXIMA = 1 << 16  # threads that look for the largest gradient
 
 
@@ -204,16 +203,19 @@ class _Judge(NamedTuple):
 
 class _JudgeNumbers(NamedTuple):
     how: SumNumbers
-    learning_rate: np.float32
+    limit: np.float32
     refuse: np.bool_
 
 
 class Verdict(NamedTuple):
-    """Whether the steps of a batch are finite: the device knows, the host if it waits."""
+    """Whether the gradients of a batch are within a limit, so that their steps are finite.
+
+    The device knows, the host if it waits.
+    """
 
     guard: np.ndarray  # (1,) bool: some might not be, and `bad` says which
     halted: np.ndarray  # (1,) bool: nothing may be written
-    bad: np.ndarray  # (n,) bool: of a place that begins a run, whether its step is not finite
+    bad: np.ndarray  # (n,) bool: of a place that begins a run, whether its gradient is beyond
 
     @property
     def refused(self):
@@ -222,19 +224,17 @@ class Verdict(NamedTuple):
 
     @property
     def bad_rows(self):
-        """How many rows have a step that is not finite."""
+        """How many rows have a gradient beyond."""
         return int(self.bad.sum())
 
 
 @njit(**THREAD)
 def _judge(thread, threads, arrays, numbers):
-    sums, how, rate = arrays.sums, numbers.how, numbers.learning_rate
+    sums, how, limit = arrays.sums, numbers.how, numbers.limit
     bound = bits_as_float(arrays.largest[0]) * np.float32(sums.order.size)
-    if rate > np.float32(1.0):
-        bound *= rate
     if how.weighted and arrays.factor[0] > np.float32(1.0):
         bound *= arrays.factor[0]
-    if bound < _FLOAT32_MAX:  # and is not NaN
+    if bound < limit:  # and is not NaN
         return
     arrays.guard[0] = True  # all threads that write here write the same
     if numbers.refuse and arrays.largest[0] >= _INF:
@@ -244,7 +244,7 @@ def _judge(thread, threads, arrays, numbers):
             continue
         for column in range(sums.grad.shape[1]):
             total = sum_run(sums, how, place, column, zeros(sums.grad, 1))
-            if not is_finite(total * rate):
+            if not is_within(total, limit):
                 arrays.bad[place] = True
                 if numbers.refuse:
                     arrays.halted[0] = True
@@ -253,8 +253,9 @@ def _judge(thread, threads, arrays, numbers):
 _run_judge = kernel(_judge)
 
 
-def judge(runs, gradients, learning_rate, refuse, halted, memory):
-    """Whether all steps are finite; with `refuse`, nothing is to be written unless they are.
+def judge(runs, gradients, limit, refuse, halted, memory):
+    """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
+    unless they are.
 
     What must not be written may have been `halted` (1,) before, and is halted there from now on;
     None begins anew.
@@ -271,6 +272,6 @@ def judge(runs, gradients, learning_rate, refuse, halted, memory):
     bad.fill(False)
     verdict = Verdict(flags[:1], flags[1:] if halted is None else halted, bad)
     arrays = _Judge(sum_of(runs, gradients), largest, factor, verdict.guard, verdict.halted, bad)
-    numbers = _JudgeNumbers(how, np.float32(learning_rate), np.bool_(refuse))
+    numbers = _JudgeNumbers(how, np.float32(limit), np.bool_(refuse))
     launch(_run_judge, runs.order.size, arrays, numbers)
     return verdict

@@ -7,19 +7,20 @@ from numba import njit
 
 from lowprec.kernels.blocks import store
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
+from lowprec.kernels.keys import RowKeys, row_key
 from lowprec.scalar.formats import round_nearest
-from lowprec.scalar.xorshift import derive, halves_of, word
+from lowprec.scalar.xorshift import word
 
 
 class _Fill(NamedTuple):
     weight: np.ndarray
+    keys: RowKeys
 
 
 class _FillNumbers(NamedTuple):
     first_row: np.int64
     last_row: np.int64
     scale: np.float32
-    key: np.uint64
 
 
 @njit(**THREAD)
@@ -30,7 +31,7 @@ def _fill_uniform(thread, threads, arrays, numbers):
     for place in range(first + thread, last, threads):
         row = place // columns
         column = place - row * columns
-        low, high = halves_of(derive(numbers.key, row))
+        low, high = row_key(arrays.keys, np.uint64(0), row)
         value = np.float32(np.int32(word(low, high, np.uint32(column)))) * numbers.scale
         store(round_nearest(value, weight), weight, place)
 
@@ -38,9 +39,9 @@ def _fill_uniform(thread, threads, arrays, numbers):
 _run_fill_uniform = kernel(_fill_uniform)
 
 
-def fill_uniform(weight, first_row, last_row, bound, key):
-    """Fill these rows with numbers uniform in [-bound, bound], rounded to nearest."""
+def fill_uniform(weight, first_row, last_row, bound, keys):
+    """Fill these rows with numbers uniform in [-bound, bound], by `RowKeys`, rounded to nearest."""
     scale = np.float32(bound) * np.float32(2.0**-31)
-    numbers = _FillNumbers(np.int64(first_row), np.int64(last_row), scale, np.uint64(key))
+    numbers = _FillNumbers(np.int64(first_row), np.int64(last_row), scale)
     size = int(last_row - first_row) * weight.shape[1]
-    launch(_run_fill_uniform, size, _Fill(weight), numbers)
+    launch(_run_fill_uniform, size, _Fill(weight, keys), numbers)

@@ -80,9 +80,10 @@ def launch(run, threads, arrays, numbers):
 
 
 def _as_numba_has_them(arrays):
-    """The same arrays, without a copy, as Numba's; of a NamedTuple, which may hold others."""
+    """The same arrays, without a copy, as Numba's; of a tuple, which may hold others."""
     if isinstance(arrays, tuple):
-        return type(arrays)(*map(_as_numba_has_them, arrays))
+        mapped = map(_as_numba_has_them, arrays)
+        return type(arrays)(*mapped) if hasattr(arrays, "_fields") else tuple(mapped)
     # both sides are on one stream, so there is nothing to wait for
     as_it_is = cuda.as_cuda_array(arrays, sync=False)
     return as_it_is.view(arrays.dtype) if isinstance(arrays, Words) else as_it_is

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store
+from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
-from lowprec.kernels.rows import round_columns
 from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.blocks import zeros
+from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.gradients import (
     Sum,
     SumNumbers,
@@ -16,66 +17,75 @@ from lowprec.kernels.cuda.gradients import (
 )
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
 from lowprec.kernels.cuda.runs import begins_run, row_at
+from lowprec.kernels.cuda.squares import chain_squares, mean_square
 from lowprec.kernels.cuda.wide import CHUNK
-from lowprec.kernels.rows import round_columns
-from lowprec.scalar.formats import decode
-from lowprec.scalar.updates import sgd
-from lowprec.scalar.xorshift import derive, halves_of
+from lowprec.kernels.keys import RowKeys, row_key
 
 
 class _Update(NamedTuple):
-    weight: np.ndarray
+    table: tuple  # (weight, *states)
     sums: Sum
+    chains: np.ndarray
+    keys: RowKeys
     verdict: Verdict
 
 
 class _UpdateNumbers(NamedTuple):
+    rule: tuple
     how: SumNumbers
-    learning_rate: np.float32
-    key: np.uint64
+    step: np.uint64
     stochastic: np.bool_
 
 
 @njit(**INLINE)
-def _sgd_columns(arrays, numbers, first, row, low, high, column, zero):
+def _step(rule, arrays, numbers, first, row, low, high, column, zero):
     """Step the columns of a row from `column` on, as many as `zero` has."""
-    weight = arrays.weight
-    place = row * weight.shape[1] + column
+    stepped = by_column(numbers.rule, arrays.table)
+    place = row * stepped[0].shape[1] + column
     gradient = sum_run(arrays.sums, numbers.how, first, column, zero)
-    values = sgd(decode(load(weight, place, zero)), gradient, numbers.learning_rate)
-    words = round_columns(values, low, high, column, numbers.stochastic, weight)
-    store(words, weight, place)
+    step_columns(rule, stepped, place, column, gradient, low, high, numbers.stochastic)
 
 
 @njit(**THREAD)
-def _update_sgd(thread, threads, arrays, numbers):
+def _update_rows(thread, threads, arrays, numbers):
     verdict, order, how = arrays.verdict, arrays.sums.order, numbers.how
     if verdict.halted[0]:
         return
-    columns, lane = arrays.weight.shape[1], thread % how.lanes
+    columns, lane = arrays.table[0].shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
         if not begins_run(order, place) or (verdict.guard[0] and verdict.bad[place]):
             continue
         row = row_at(order, place)
-        low, high = halves_of(derive(numbers.key, row))
+        low, high = row_key(arrays.keys, numbers.step, row)
+        square = mean_square(numbers.rule, arrays.chains, place, columns)
+        own = step_row(numbers.rule, arrays.table, row, square)
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
             zero = zeros(arrays.sums.grad, CHUNK)
-            _sgd_columns(arrays, numbers, place, row, low, high, column, zero)
+            _step(own, arrays, numbers, place, row, low, high, column, zero)
         for column in range(how.wide + lane, columns, how.lanes):
             nought = zeros(arrays.sums.grad, 1)
-            _sgd_columns(arrays, numbers, place, row, low, high, column, nought)
+            _step(own, arrays, numbers, place, row, low, high, column, nought)
 
 
-_run_update_sgd = kernel(_update_sgd)
+_run_update_rows = kernel(_update_rows)
 
 
-def update_sgd(weight, runs, gradients, learning_rate, key, stochastic, verdict, memory):
-    """One SGD step on every row of the batch whose step is finite; returns how many others are.
+def update_rows(rule, arrays, runs, gradients, keys, step, stochastic, limit, verdict, memory):
+    """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    Nothing is written if the `verdict` is that nothing may be.
+    `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
+    written if the `verdict` is that nothing may be.
     """
-    how = sum_numbers(runs, gradients, weight)
-    numbers = _UpdateNumbers(how, np.float32(learning_rate), np.uint64(key), np.bool_(stochastic))
-    arrays = _Update(weight, sum_of(runs, gradients), verdict)
-    launch(_run_update_sgd, runs.order.size * int(how.lanes), arrays, numbers)
+    by_rows = has_row(type(rule))
+    columns = arrays[0].shape[1]
+    # where a row has states, one thread reads and writes them, and so steps all of the row
+    how = sum_numbers(runs, gradients, *(a for a in arrays if a.shape[1] == columns))
+    how = how._replace(lanes=np.int64(1)) if by_rows else how
+    sums = sum_of(runs, gradients)
+    chains = chain_squares(runs, sums, how, memory) if by_rows else sums.grad
+    launch(
+        _run_update_rows, runs.order.size * int(how.lanes),
+        _Update(arrays, sums, chains, keys, verdict),
+        _UpdateNumbers(rule, how, np.uint64(step), np.bool_(stochastic)),
+    )  # fmt: skip
     return verdict.bad.sum()

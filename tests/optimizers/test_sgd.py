@@ -7,9 +7,16 @@ import pytest
 
 import lowprec as lp
 from lowprec.device import get_device
+from lowprec.optimizers.dense import init_dense_states, update_dense
 
 CPU = get_device("cpu")
 HALTED = np.zeros(1, np.bool_)
+
+
+def step_dense(optimizer, parameters, gradients, step, halted=HALTED):
+    """One step of dense parameters without states before."""
+    states = init_dense_states(CPU, optimizer, parameters)
+    update_dense(CPU, optimizer, parameters, states, gradients, step, halted)
 
 
 def test_sgd_steps_dense_parameters_in_place():
@@ -18,7 +25,7 @@ def test_sgd_steps_dense_parameters_in_place():
     gradients = [rng.normal(size=p.shape).astype(np.float32) for p in parameters]
     expected = [p.astype(np.float64) - 0.3 * g for p, g in zip(parameters, gradients, strict=True)]
     untouched = [g.copy() for g in gradients]
-    lp.SGD(0.3).update_dense(CPU, parameters, gradients, 0, HALTED)
+    step_dense(lp.SGD(0.3), parameters, gradients, 0)
     for got, wanted in zip(parameters, expected, strict=True):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)
@@ -28,7 +35,7 @@ def test_sgd_steps_dense_parameters_in_place():
 
 def test_dense_parameters_stay_when_training_is_halted():
     parameter = np.ones(3, np.float32)
-    lp.SGD(0.3).update_dense(CPU, [parameter], [parameter.copy()], 0, np.ones(1, np.bool_))
+    step_dense(lp.SGD(0.3), [parameter], [parameter.copy()], 0, np.ones(1, np.bool_))
     np.testing.assert_array_equal(parameter, 1.0)
 
 
@@ -36,7 +43,7 @@ def test_a_schedule_gives_the_rate_of_each_step():
     optimizer = lp.SGD(lp.schedules.InverseTime(1.0, decay=1.0))
     assert [optimizer.learning_rate_at(step) for step in (0, 1, 3)] == [1.0, 0.5, 0.25]
     parameter = np.zeros(2, np.float32)
-    optimizer.update_dense(CPU, [parameter], [np.ones(2, np.float32)], 3, HALTED)
+    step_dense(optimizer, [parameter], [np.ones(2, np.float32)], 3)
     np.testing.assert_array_equal(parameter, [-0.25, -0.25])
 
 
@@ -103,7 +110,7 @@ def test_a_bad_schedule_raises_and_changes_nothing(rate, error, message):
     for call in (
         lambda: optimizer.learning_rate_at(2),
         lambda: table.update([1], grad),
-        lambda: optimizer.update_dense(CPU, [parameter], [parameter], 2, HALTED),
+        lambda: step_dense(optimizer, [parameter], [parameter], 2),
     ):
         with pytest.raises(error, match=message):
             call()

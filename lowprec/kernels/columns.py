@@ -1,0 +1,188 @@
+"""The columns of rows: the one place where numbers are stepped, rounded and stored.
+
+A table is a flat tuple of arrays, ``(weight, *states)``, each in a format of its own; states with
+one number a row come last.  A rule is a NamedTuple: `lowprec.optimizers.base` says what its class
+has.  All functions take a block of columns as `Lanes`, or a single number, on every device.
+"""
+
+import inspect
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from lowprec.kernels.blocks import load, store
+from lowprec.scalar.bits import u32
+from lowprec.scalar.formats import decode, random_bits, round_nearest, round_stochastic
+from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
+from lowprec.scalar.xorshift import draw, word
+
+CHAINS = 16  # sums that the squares of a row are added up in: column c in number c % CHAINS
+_INLINE = {"forceinline": True, "error_model": "numpy"}
+
+
+# --- random bits and rounding ---
+
+
+def _draws(low, high, column, like, values): ...
+
+
+@overload(_draws, jit_options=_INLINE)
+def _overload_draws(low, high, column, like, values):
+    if not isinstance(values, Lanes) or isinstance(low, Lanes):
+        return lambda low, high, column, like, values: draw(low, high, column, random_bits(like))
+    count = values.count
+    half_count = count // 2
+
+    def draws_of_block(low, high, column, like, values):
+        bits = random_bits(like)
+        if bits <= 16:
+            words = word(low, high, u32(np.uint32(column >> 1) + lane_numbers(half_count)))
+            return u32(u32(halves_of_lanes(words)) >> np.uint32(16 - bits))
+        words = word(low, high, u32(np.uint32(column) + lane_numbers(count)))
+        return u32(words >> np.uint32(32 - bits))
+
+    return draws_of_block
+
+
+@njit(**_INLINE)
+def round_columns(values, low, high, column, stochastic, like):
+    """Float32 `values` from `column` on as words of the format of `like`, an array.
+
+    `low` and `high` are the halves of the key of the row; or lanes of them, where `values` are one
+    column of as many rows.  `column` is even where it is a block: two columns share a random word.
+    """
+    if stochastic:
+        return round_stochastic(values, _draws(low, high, column, like, values), like)
+    return round_nearest(values, like)
+
+
+# --- all arrays of a table ---
+
+
+def _read_all(arrays, place, like): ...
+def _write_states(values, arrays, place): ...
+def copy_numbers(arrays, place, to, at):
+    """Copy the number at a place of each array to another place of as many arrays `to`."""
+
+
+@overload(_read_all, jit_options=_INLINE)
+def _overload_read_all(arrays, place, like):
+    """As many numbers as `like` has from each array, as float32."""
+    if len(arrays) == 0:
+        return lambda arrays, place, like: ()
+    return lambda arrays, place, like: (
+        (decode(load(arrays[0], place, like)),) + _read_all(arrays[1:], place, like)  # noqa: RUF005
+    )
+
+
+@overload(_write_states, jit_options=_INLINE)
+def _overload_write_states(values, arrays, place):
+    if len(arrays) == 0:
+        return lambda values, arrays, place: None
+
+    def write_states(values, arrays, place):
+        store(round_nearest(values[0], arrays[0]), arrays[0], place)
+        _write_states(values[1:], arrays[1:], place)
+
+    return write_states
+
+
+@overload(copy_numbers, jit_options=_INLINE)
+def _overload_copy_numbers(arrays, place, to, at):
+    if len(arrays) == 0:
+        return lambda arrays, place, to, at: None
+
+    def copy(arrays, place, to, at):
+        store(load(arrays[0], place, 1), to[0], at)
+        copy_numbers(arrays[1:], place, to[1:], at)
+
+    return copy
+
+
+# --- rules ---
+
+
+def has_row(rule_class):
+    """Whether a rule looks at whole rows."""
+    return hasattr(rule_class, "row")
+
+
+def _num_row_states(rule):
+    """How many states with one number a row the rule of a Numba type has."""
+    row = getattr(rule.instance_class, "row", None)
+    return 0 if row is None else len(inspect.signature(row).parameters) - 2
+
+
+def step(rule, gradient, values):
+    """The new numbers from the old ones, ``(weight, *states)``, by the rule of a row."""
+
+
+@overload(step, jit_options=_INLINE)
+def _overload_step(rule, gradient, values):
+    of_rule = njit(**_INLINE)(rule.instance_class.step)
+    return lambda rule, gradient, values: of_rule(rule, gradient, *values)
+
+
+def row_step(rule, mean_square, states):
+    """The rule of a row and its new states, from the states with one number a row."""
+
+
+@overload(row_step, jit_options=_INLINE)
+def _overload_row_step(rule, mean_square, states):
+    if not has_row(rule.instance_class):
+        return lambda rule, mean_square, states: (rule,)
+    of_rule = njit(**_INLINE)(rule.instance_class.row)
+    return lambda rule, mean_square, states: of_rule(rule, mean_square, *states)
+
+
+def by_column(rule, arrays):
+    """The arrays of a table that have the shape of the weights."""
+
+
+@overload(by_column, jit_options=_INLINE)
+def _overload_by_column(rule, arrays):
+    count = len(arrays) - _num_row_states(rule)
+    return lambda rule, arrays: arrays[:count]
+
+
+def by_row(rule, arrays):
+    """The arrays of a table that have one number a row."""
+
+
+@overload(by_row, jit_options=_INLINE)
+def _overload_by_row(rule, arrays):
+    count = len(arrays) - _num_row_states(rule)
+    return lambda rule, arrays: arrays[count:]
+
+
+@njit(**_INLINE)
+def step_row(rule, arrays, row, mean_square):
+    """Step the states with one number a row; returns the rule of the row."""
+    states = by_row(rule, arrays)
+    found = row_step(rule, mean_square, _read_all(states, row, mean_square))
+    _write_states(found[1:], states, row)
+    return found[0]
+
+
+@njit(**_INLINE)
+def step_columns(rule, arrays, place, column, gradient, low, high, stochastic):
+    """Step the numbers from `place` on by `gradient`, a block or a number, and store them.
+
+    `rule` is that of the row, and `arrays` are those `by_column`.
+    """
+    values = step(rule, gradient, _read_all(arrays, place, gradient))
+    words = round_columns(values[0], low, high, column, stochastic, arrays[0])
+    store(words, arrays[0], place)
+    _write_states(values[1:], arrays[1:], place)
+
+
+@njit(**_INLINE)
+def sum_of_chains(chains, first):
+    """The sum of CHAINS numbers from `first` on, in pairs: overwrites them."""
+    half = CHAINS >> 1
+    while half > 0:
+        for i in range(half):
+            chains[first + i] += chains[first + half + i]
+        half >>= 1
+    return chains[first]

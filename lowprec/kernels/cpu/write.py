@@ -1,0 +1,30 @@
+"""Storing rows as they are given."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.rows import store_row
+from lowprec.kernels.keys import row_key
+
+
+@njit(**SERIAL)
+def _write_range(weight, rows, values, keys, step, stochastic, first, last):
+    for i in range(first, last):
+        row = np.int64(rows[i])
+        low, high = row_key(keys, step, row)
+        store_row(values[i], low, high, stochastic, weight[row])
+
+
+@njit(**PARALLEL)
+def _write_rows(weight, rows, values, keys, step, stochastic, threads):
+    for t in prange(threads):
+        first, last = t * rows.size // threads, (t + 1) * rows.size // threads
+        _write_range(weight, rows, values, keys, step, stochastic, first, last)
+
+
+def write_rows(weight, rows, values, keys, step, stochastic):
+    """``weight[rows[i]] = values[i]``, rounded by the keys of the rows; `rows` differ."""
+    threads = threads_for(rows.size * (weight.shape[1] + NUMBERS_TO_FIND_A_ROW))
+    launch(_write_rows, threads, weight, rows, values, keys, step, stochastic)

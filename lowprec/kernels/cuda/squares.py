@@ -1,0 +1,59 @@
+"""The mean of the squares of a row's gradient, for rules that look at whole rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from lowprec.kernels.blocks import zeros
+from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
+from lowprec.kernels.cuda.gradients import Sum, sum_run
+from lowprec.kernels.cuda.launch import THREAD, kernel, launch
+from lowprec.kernels.cuda.runs import begins_run
+from lowprec.scalar.bits import fma
+
+
+class _Squares(NamedTuple):
+    sums: Sum
+    chains: np.ndarray
+
+
+@njit(**THREAD)
+def _chain_squares(thread, threads, arrays, how):
+    order, columns = arrays.sums.order, arrays.sums.grad.shape[1]
+    for index in range(thread, order.size * CHAINS, threads):
+        place = index // CHAINS
+        if not begins_run(order, place):
+            continue
+        total = np.float32(0.0)
+        for column in range(index - place * CHAINS, columns, CHAINS):
+            value = sum_run(arrays.sums, how, place, column, zeros(arrays.sums.grad, 1))
+            total = fma(value, value, total)
+        arrays.chains[place, index - place * CHAINS] = total
+
+
+_run_chain_squares = kernel(_chain_squares)
+
+
+def chain_squares(runs, sums, how, memory):
+    """The squares of the gradient of each row, in CHAINS sums, at the place that begins its run.
+
+    Column c is in sum c % CHAINS.  The array is one of `memory`.
+    """
+    chains = memory.empty("chains", (runs.order.size, CHAINS), np.float32)
+    launch(_run_chain_squares, chains.size, _Squares(sums, chains), how)
+    return chains
+
+
+def mean_square(rule, chains, place, columns):
+    """The mean from the `chains` of a place; 0 if the rule does not look at rows."""
+
+
+@overload(mean_square, jit_options={"forceinline": True, "error_model": "numpy"})
+def _overload_mean_square(rule, chains, place, columns):
+    if not has_row(rule.instance_class):
+        return lambda rule, chains, place, columns: np.float32(0.0)
+    return lambda rule, chains, place, columns: (
+        sum_of_chains(chains[place], 0) / np.float32(columns)
+    )

@@ -1,0 +1,31 @@
+"""The keys of rows: what the random bits of the rows of a launch are derived from."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lowprec.scalar.xorshift import derive, halves_of
+
+
+class RowKeys(NamedTuple):
+    """A stream of random bits for each of the tables that are stacked in a launch.
+
+    Row r of the stack, in table t, is row ``firsts[t] + (r - starts[t]) * strides[t]`` of a whole
+    table, of which table t may be a part.
+    """
+
+    streams: np.ndarray  # (tables,) uint64: the stream of each table's seed
+    starts: np.ndarray  # (tables,) int64: its first row in the stack
+    firsts: np.ndarray  # (tables,) int64: the number of that row in the whole
+    strides: np.ndarray  # (tables,) int64: how far apart the numbers of its rows are
+
+
+@njit(forceinline=True)
+def row_key(keys, step, row):
+    """The two halves of the key of a row of the stack at a step: see `halves_of`."""
+    table = 0
+    while table + 1 < keys.starts.size and row >= keys.starts[table + 1]:
+        table += 1
+    number = keys.firsts[table] + (row - keys.starts[table]) * keys.strides[table]
+    return halves_of(derive(derive(keys.streams[table], step), number))

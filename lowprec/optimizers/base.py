@@ -1,0 +1,259 @@
+"""What an optimizer is, and how one is described in a file.
+
+An optimizer is a frozen dataclass for people.  For each step it makes a *rule*: a NamedTuple of
+float32 numbers, whose class has the arithmetic as static methods, in plain Python.  Kernels compile
+these methods, on every device, for numbers and for `Lanes` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.device import Device
+from lowprec.schedules import Schedule, check_rate, describe
+from lowprec.schedules import from_description as rate_from_description
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+class State(NamedTuple):
+    """One array of float32 numbers that an optimizer keeps beside the weights."""
+
+    initial: float = 0.0
+    by_row: bool = False  # (rows, 1), one number a row, instead of the shape of the weights
+
+    def shape(self, rows: int, columns: int) -> tuple[int, int]:
+        """The shape of the array beside weights of (rows, columns)."""
+        return (rows, 1 if self.by_row else columns)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """The base of all optimizers; a subclass is a frozen dataclass that defines `rule`.
+
+    A rule is a NamedTuple of float32 numbers.  Its class has a static method
+
+    ``step(rule, gradient, weight, *states) -> (weight, *states)``
+
+    for single numbers, or lanes of them.  A product that is added is a
+    ``lowprec.scalar.bits.fma``, so that all devices round alike; ``sqrt`` and ``select`` are there,
+    too.  A rule that looks at whole rows also has
+
+    ``row(rule, mean_square, *row_states) -> (rule_of_row, *row_states)``
+
+    which is called once a row with the mean of the squares of its gradient.  It gives the rule of
+    that row, which has a `step` for the states that have the shape of the weights.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule, default 0.1
+        A number, not negative, or a function from the step (int, from 0) to one: see
+        `lowprec.schedules`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the learning rate is not a finite number, or is negative.
+
+    Notes
+    -----
+    Immutable.  A file names an optimizer by its class; `load` finds a class of your own if the
+    module that defines it has been imported.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from typing import NamedTuple
+    >>> import numpy as np, lowprec as lp
+    >>> from lowprec.optimizers import Optimizer
+    >>> class Towards(NamedTuple):
+    ...     learning_rate: np.float32
+    ...
+    ...     @staticmethod
+    ...     def step(rule, gradient, weight):
+    ...         return (weight - rule.learning_rate * (weight - gradient),)
+    >>> @dataclass(frozen=True)
+    ... class MovingAverage(Optimizer):
+    ...     def rule(self, step):
+    ...         return Towards(np.float32(self.learning_rate_at(step)))
+    >>> table = lp.EmbeddingTable(4, 2, "float32", optimizer=MovingAverage(0.25), init_range=0.0)
+    >>> table.update(np.array([3]), np.ones((1, 2), np.float32))
+    >>> table.weight[3]
+    array([0.25, 0.25], dtype=float32)
+    """
+
+    learning_rate: float | Schedule = 0.1
+
+    # whether a step is a number times the gradient, whatever came before: what l2 of
+    # LogisticRegression asks for
+    linear: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.learning_rate):
+            check_rate("learning_rate", self.learning_rate)
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of one step.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 0.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a schedule gives anything but a finite number that is not negative.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.SGD(lambda step: 0.5**step).learning_rate_at(2)
+        0.25
+        """
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        rate = self.learning_rate(step)
+        check_rate(f"learning_rate({step})", rate)
+        return rate
+
+    def rule(self, step: int) -> Any:
+        """The rule of one step, as kernels take it.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 0.
+
+        Returns
+        -------
+        NamedTuple of float32
+
+        Raises
+        ------
+        NotImplementedError
+            If a subclass does not define it.
+        TypeError, ValueError
+            As for `learning_rate_at`.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> float(lp.SGD(0.5).rule(step=0).learning_rate)
+        0.5
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no rule")
+
+    def states(self) -> dict[str, State]:
+        """The arrays kept beside the weights, by name.
+
+        Those of the shape of the weights come first, in the order in which `step` takes them, and
+        then those with one number a row.
+
+        Returns
+        -------
+        dict of str to State
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.SGD(0.5).states()
+        {}
+        """
+        return {}
+
+    def largest_gradient(self, rule: Any, columns: int) -> float:
+        """A row whose gradient has a number beyond this, in size, is not stepped.
+
+        The most for which a step is sure to be finite, where the weight is.
+
+        Parameters
+        ----------
+        rule : NamedTuple
+            The rule of the step.
+        columns : int
+            Numbers of a row.
+
+        Returns
+        -------
+        float
+            At most the largest finite float32, the default.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> slow, fast = lp.SGD(0.5), lp.SGD(1e3)
+        >>> slow.largest_gradient(slow.rule(0), 16) > fast.largest_gradient(fast.rule(0), 16)
+        True
+        """
+        return LARGEST
+
+    def describe(self) -> dict[str, Any]:
+        """This optimizer as JSON has it; ValueError if its schedule cannot be written."""
+        numbers = {f.name: getattr(self, f.name) for f in fields(self)}
+        numbers = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in numbers.items()
+        }
+        numbers["learning_rate"] = describe(self.learning_rate)
+        return {"optimizer": type(self).__name__, **numbers}
+
+
+def _subclasses(kind: Any) -> Iterator[Any]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def from_description(description: Any) -> Optimizer:
+    """What `Optimizer.describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    numbers = dict(description)
+    name = numbers.pop("optimizer")
+    # the last of equal names: a class that was defined anew in a notebook
+    kinds = {kind.__name__: kind for kind in _subclasses(Optimizer)}
+    if name not in kinds:
+        raise ValueError(
+            f"has an unknown optimizer, {name!r}; if it is your own, import the module that "
+            "defines it first"
+        )
+    numbers["learning_rate"] = rate_from_description(numbers["learning_rate"])
+    optimizer: Optimizer = kinds[name](**numbers)
+    return optimizer
+
+
+def check_optimizer(name: str, value: Any) -> Optimizer:
+    """`value` if it is an optimizer; TypeError otherwise."""
+    if not isinstance(value, Optimizer):
+        raise TypeError(f"{name} must be an optimizer, such as lowprec.SGD, got {value!r}")
+    return value
+
+
+def init_states(
+    device: Device, optimizer: Optimizer, rows: int, columns: int
+) -> dict[str, NDArray[np.float32]]:
+    """New states for weights of (rows, columns), by name, allocated as weights are."""
+    states = {}
+    for name, state in optimizer.states().items():
+        array = device.empty(state.shape(rows, columns), np.dtype(np.float32))
+        array.fill(np.float32(state.initial))
+        states[name] = array
+    return states
+
+
+def check_same_states(old: Optimizer, new: Optimizer) -> None:
+    """ValueError unless two optimizers keep the same states, by name and shape."""
+    kept, wanted = ({name: s.by_row for name, s in each.states().items()} for each in (old, new))
+    if kept != wanted:
+        raise ValueError(
+            f"{new!r} keeps the states {list(wanted)}, and {old!r}, which has been in use, "
+            f"{list(kept)}: an optimizer with other states needs a new fit or table"
+        )

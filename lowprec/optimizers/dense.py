@@ -1,0 +1,45 @@
+"""Stepping dense float32 parameters by the rules that step tables.
+
+The rows of a matrix are those of its first axis; a vector, such as a bias, is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lowprec.device import Device
+from lowprec.optimizers.base import Optimizer, init_states
+
+States = list[dict[str, Any]]  # of each parameter, by name
+
+
+def shape_as_rows(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The rows and columns of a parameter of this shape."""
+    rows, columns = shape if len(shape) == 2 else (1, *shape)
+    return rows, columns
+
+
+def as_rows(array: Any) -> Any:
+    """A parameter as a matrix of rows, without a copy."""
+    return array.reshape(shape_as_rows(array.shape))
+
+
+def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable[Any]) -> States:
+    """New states of dense parameters."""
+    return [init_states(device, optimizer, *as_rows(each).shape) for each in parameters]
+
+
+def update_dense(
+    device: Device, optimizer: Optimizer, parameters: Iterable[Any], states: States,
+    gradients: Iterable[Any], step: int, halted: Any,
+) -> None:  # fmt: skip
+    """Step dense float32 parameters in place, and their states, unless training is `halted` (1,).
+
+    TypeError or ValueError of a schedule is raised before anything is written.
+    """
+    rule = optimizer.rule(step)
+    for parameter, state, gradient in zip(parameters, states, gradients, strict=True):
+        if parameter.size:
+            arrays = (as_rows(parameter), *state.values())
+            device.kernels.update_dense(rule, arrays, as_rows(gradient), halted)
