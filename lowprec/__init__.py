@@ -10,6 +10,7 @@ from lowprec._version import __version__
 from lowprec.checkpoint import CheckpointError
 from lowprec.diagnose import Diagnose, PrecisionReport, Recommendation
 from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
+from lowprec.optimizers.rowwise_adagrad import RowWiseAdagrad
 from lowprec.optimizers.sgd import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
 from lowprec.table import EmbeddingTable
@@ -24,6 +25,7 @@ __all__ = [
     "LogisticRegression",
     "PrecisionReport",
     "Recommendation",
+    "RowWiseAdagrad",
     "__version__",
     "datasets",
     "load",

@@ -84,7 +84,7 @@ def dense(rng, at_end):
         layers.linear_forward(cpu, x, weight, bias, relu=True, out=y)
         layers.linear_backward(cpu, guarded(y.shape), y, x, weight, relu=True, out=guarded(x.shape))
         halted = np.zeros(1, bool)
-        for optimizer in (lp.SGD(0.1),):
+        for optimizer in (lp.SGD(0.1), lp.RowWiseAdagrad(0.1)):
             states = init_dense_states(cpu, optimizer, [weight, bias])
             gradients = [guarded((dim, 5)), guarded((5,))]
             update_dense(cpu, optimizer, [weight, bias], states, gradients, 0, halted)

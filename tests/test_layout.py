@@ -190,6 +190,7 @@ def test_exported_names():
         "LogisticRegression",
         "PrecisionReport",
         "Recommendation",
+        "RowWiseAdagrad",
         "SGD",
         "__version__",
         "datasets",

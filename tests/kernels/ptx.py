@@ -31,7 +31,7 @@ from lowprec.optimizers import init_states
 from lowprec.scalar.formats import FORMATS
 
 CANNOT = 77
-OPTIMIZERS = (lp.SGD(0.1),)
+OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 
 
