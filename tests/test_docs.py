@@ -19,7 +19,7 @@ from tests.test_docstrings import MODULES, methods
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 # Excerpts of what a reader would write, which has been tried in a copy; and what needs a GPU.
-NOT_RUN = ["adding-a-format.md", "adding-a-kernel.md", "adding-an-optimizer.md", "gpu.md"]
+NOT_RUN = ["adding-a-format.md", "adding-a-kernel.md", "gpu.md"]
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix()

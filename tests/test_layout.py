@@ -147,6 +147,18 @@ def _parameters(source, name):
     raise AssertionError(f"{name} is not defined where it is imported from")
 
 
+def test_only_optimizers_know_sgd():
+    """And the package itself, which exports it."""
+    for name, source in SOURCES.items():
+        if inside(name, "lowprec.optimizers") or name == "lowprec":
+            continue
+        nodes = list(ast.walk(ast.parse(source)))
+        found = {
+            getattr(node, key, None) for node in nodes for key in ("id", "attr", "name", "arg")
+        }
+        assert not [each for each in found if isinstance(each, str) and "sgd" in each.lower()], name
+
+
 def test_no_fast_math():
     for name, source in SOURCES.items():
         words = {
