@@ -64,7 +64,7 @@ class Device:
 
     def words(self, array: Any, storage: np.dtype) -> Any:
         """The memory of an array that holds a storage format, as kernels take it."""
-        return array.view(word_dtype(storage.name))
+        return array.view(word_dtype(storage))
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the device can copy from by itself."""
@@ -141,7 +141,7 @@ class CudaDevice(Device):
 
     def words(self, array: Any, storage: np.dtype) -> Any:
         """The memory of an array that holds a storage format, as kernels take it."""
-        dtype = word_dtype(storage.name)
+        dtype = word_dtype(storage)
         return array.view(dtype) if self.streams is None else self._words(array, dtype)
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:

@@ -450,7 +450,7 @@ def report_on(
     found = {
         name: survey(
             rule, held, gradients, keys, step, rows, rounding == "stochastic",
-            np.empty(1, word_dtype(name)), limits, chains,
+            np.empty(1, word_dtype(storage_dtype(name))), limits, chains,
         )
         for name, limits in _LIMITS.items()
     }  # fmt: skip

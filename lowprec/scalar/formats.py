@@ -90,10 +90,12 @@ FORMATS = (
 )
 
 
-def word_dtype(name: str) -> np.dtype:
-    """The dtype under which kernels see the storage format called `name`."""
-    found = (fmt.word for fmt in FORMATS if fmt.name == name)
-    return next(found, np.dtype(np.float32))
+_WORDS = {fmt.storage: fmt.word for fmt in FORMATS}
+
+
+def word_dtype(storage: np.dtype) -> np.dtype:
+    """The dtype under which kernels see a storage dtype; float32 is its own."""
+    return _WORDS.get(storage, storage)
 
 
 class _Constants(NamedTuple):

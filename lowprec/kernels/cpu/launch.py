@@ -13,6 +13,12 @@ NUMBERS_TO_FIND_A_ROW = 32  # finding a row takes as long as reading so many num
 NUMBERS_TO_SORT_AN_ID = 4
 
 
+class Threads(int):
+    """How many threads a kernel is run by; `allowed` are those that there are."""
+
+    allowed: int
+
+
 def threads_for(numbers):
     """How many threads a kernel over so many numbers is worth.
 
@@ -20,16 +26,19 @@ def threads_for(numbers):
     thread takes longer than doing its share.
     """
     before_kernels()
-    return max(1, min(numba.get_num_threads(), numbers // NUMBERS_PER_THREAD))
+    allowed = numba.get_num_threads()  # not asked for again by `launch`: it takes a microsecond
+    threads = Threads(max(1, min(allowed, numbers // NUMBERS_PER_THREAD)))
+    threads.allowed = allowed
+    return threads
 
 
 def launch(kernel, threads, *arguments):
-    """Run a parallel kernel by so many threads, which it is told last."""
-    allowed = numba.get_num_threads()
-    if threads == allowed:
-        return kernel(*arguments, threads)
-    numba.set_num_threads(threads)  # of this Python thread alone
+    """Run a parallel kernel by as many threads as `threads_for` said, which it is told last."""
+    count = int(threads)
+    if count == threads.allowed:
+        return kernel(*arguments, count)
+    numba.set_num_threads(count)  # of this Python thread alone
     try:
-        return kernel(*arguments, threads)
+        return kernel(*arguments, count)
     finally:
-        numba.set_num_threads(allowed)
+        numba.set_num_threads(threads.allowed)

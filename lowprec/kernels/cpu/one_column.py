@@ -1,7 +1,10 @@
 """Tables of one column: rows are single numbers, so WIDTH rows fill the lanes instead."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, copy_numbers, step_columns, step_row
@@ -14,34 +17,54 @@ from lowprec.kernels.keys import row_key
 _ROWS_AHEAD = np.uint64(24)
 
 
-def scratch_of_rows(arrays, threads):
-    """For each thread WIDTH numbers of each array, and their rows, gradients and keys.
+class RowsInLanes(NamedTuple):
+    """WIDTH rows: scratch, with zeros or older numbers in lanes without a row."""
 
-    Lanes without a row hold zeros, or what they held before: any number may be stepped.
-    """
-    shape = (threads, WIDTH)
-    numbers = tuple(np.zeros(shape, array.dtype) for array in arrays)
-    dtypes = (np.int64, np.float32, np.uint32, np.uint32)
-    return numbers, *(np.zeros(shape, dtype) for dtype in dtypes)
+    rows: np.ndarray  # int64
+    sums: np.ndarray  # float32: their gradients
+    low: np.ndarray  # uint32: the halves of their keys
+    high: np.ndarray
+
+
+@njit(forceinline=True, nogil=True)
+def rows_in_lanes():
+    """New scratch."""
+    return RowsInLanes(
+        np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.float32),
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32),
+    )  # fmt: skip
+
+
+def numbers_in_lanes(arrays):
+    """A new array of WIDTH numbers for each of a tuple of arrays."""
+
+
+@overload(numbers_in_lanes, jit_options={"forceinline": True, "nogil": True})
+def _overload_numbers_in_lanes(arrays):
+    if len(arrays) == 0:
+        return lambda arrays: ()
+    return lambda arrays: (
+        (np.zeros(WIDTH, arrays[0].dtype),) + numbers_in_lanes(arrays[1:])  # noqa: RUF005
+    )
 
 
 @njit(**SERIAL)
 def step_range_of_one_column(
-    rule, arrays, runs, gradients, keys, step, stochastic, numbers, rows, sums, lows, highs, at,
-    first, last,
-):  # fmt: skip
-    """Step the runs from `first` to `last`; `numbers` from `at` on are this thread's."""
+    rule, arrays, runs, gradients, keys, step, stochastic, numbers, lanes, first, last
+):
+    """Step the runs from `first` to `last`; `numbers` and `lanes` are scratch."""
+    rows = lanes.rows
     for start in range(first, last, np.uint64(WIDTH)):
         count = min(np.uint64(WIDTH), last - start)
-        sum_runs_of_one_column(runs, gradients, start, count, rows, sums)
+        sum_runs_of_one_column(runs, gradients, start, count, rows, lanes.sums)
         for lane in range(count):
             ahead = min(start + lane + _ROWS_AHEAD, last - np.uint64(1))
             prefetch_numbers(arrays, row_of_run(runs, ahead))
-            lows[lane], highs[lane] = row_key(keys, step, rows[lane])
-            copy_numbers(arrays, rows[lane], numbers, at + lane)
-        gradient = load(sums, 0, WIDTH)
-        low, high = load(lows, 0, WIDTH), load(highs, 0, WIDTH)
-        own = step_row(rule, numbers, at, gradient * gradient)
-        step_columns(own, by_column(rule, numbers), at, 0, gradient, low, high, stochastic)
+            lanes.low[lane], lanes.high[lane] = row_key(keys, step, rows[lane])
+            copy_numbers(arrays, rows[lane], numbers, lane)
+        gradient = load(lanes.sums, 0, WIDTH)
+        low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
+        own = step_row(rule, numbers, 0, gradient * gradient)
+        step_columns(own, by_column(rule, numbers), 0, 0, gradient, low, high, stochastic)
         for lane in range(count):
-            copy_numbers(numbers, at + lane, arrays, rows[lane])
+            copy_numbers(numbers, lane, arrays, rows[lane])

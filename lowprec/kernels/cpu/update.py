@@ -14,7 +14,11 @@ from lowprec.kernels.cpu.gradients import (
 )
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
-from lowprec.kernels.cpu.one_column import scratch_of_rows, step_range_of_one_column
+from lowprec.kernels.cpu.one_column import (
+    numbers_in_lanes,
+    rows_in_lanes,
+    step_range_of_one_column,
+)
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
@@ -85,15 +89,13 @@ def _update_rows(
 
 
 @njit(**PARALLEL)
-def _update_rows_of_one_column(
-    rule, arrays, runs, gradients, keys, step, stochastic, numbers, rows, sums, lows, highs, threads
-):
+def _update_rows_of_one_column(rule, arrays, runs, gradients, keys, step, stochastic, threads):
     for t in prange(threads):
         first = _first_run(runs.starts, t, threads)
         last = _first_run(runs.starts, t + 1, threads)
         step_range_of_one_column(
-            rule, arrays, runs, gradients, keys, step, stochastic, numbers,
-            rows[t], sums[t], lows[t], highs[t], t * WIDTH, first, last,
+            rule, arrays, runs, gradients, keys, step, stochastic,
+            numbers_in_lanes(arrays), rows_in_lanes(), first, last,
         )  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def update_rows(rule, arrays, runs, gradients, keys, step, stochastic, limit, ve
     threads = threads_for(runs.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
     common = rule, arrays, runs, gradients, keys, step, stochastic
     if columns == 1 and not verdict.guard:  # as a linear model's weights
-        launch(_update_rows_of_one_column, threads, *common, *scratch_of_rows(arrays, threads))
+        launch(_update_rows_of_one_column, threads, *common)
         return 0
     totals = memory.empty("totals", (threads, columns), np.float32)
     chains = memory.empty("chains", (threads, WIDTH), np.float32)
