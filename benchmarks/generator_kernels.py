@@ -15,6 +15,7 @@ from numba import njit, prange
 import lowprec as lp
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
 from lowprec.kernels.cpu.launch import launch
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
@@ -100,6 +101,7 @@ def _part(runs, part, parts):
     return np.uint64((runs.starts.size - 1) * part // parts)
 
 
+@cached
 @njit(**PARALLEL)
 def _update_from_array(weight, runs, gradients, learning_rate, draws, totals, threads):
     for t in prange(threads):
@@ -107,6 +109,7 @@ def _update_from_array(weight, runs, gradients, learning_rate, draws, totals, th
         _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, totals[t : t + 1])
 
 
+@cached
 @njit(**PARALLEL)
 def _update_xorshift(weight, runs, gradients, learning_rate, states, totals, threads):
     for t in prange(threads):
@@ -116,6 +119,7 @@ def _update_xorshift(weight, runs, gradients, learning_rate, states, totals, thr
         )
 
 
+@cached
 @njit(**PARALLEL)
 def _update_twister(weight, runs, gradients, learning_rate, totals, threads):
     for t in prange(threads):

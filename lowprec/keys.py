@@ -7,8 +7,7 @@ import functools
 import numpy as np
 
 from lowprec.device import Device
-from lowprec.kernels.keys import RowKeys
-from lowprec.scalar.xorshift import stream_of
+from lowprec.kernels.keys import RowKeys, stream_of
 
 
 @functools.lru_cache(maxsize=1024)

@@ -21,16 +21,16 @@ from lowprec.device import get_device
 from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, stepped_rows
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.gradients import Gradients
+from lowprec.kernels.keys import stream_key
 from lowprec.keys import row_keys
 from lowprec.optimizers import Optimizer, defaults, from_description, init_states
-from lowprec.optimizers.base import check_optimizer, check_same_states
+from lowprec.optimizers.base import check_optimizer, check_same_states, rule_of
 from lowprec.rounding import storage_dtype
 from lowprec.scalar.xorshift import (
     STREAM_INIT,
     STREAM_ROUND,
     STREAM_UPDATE,
     STREAM_WRITE,
-    stream_key,
 )
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh, Workspace
@@ -789,7 +789,7 @@ class EmbeddingTable:
         The host then waits for nothing.  Nothing is written once training is `halted` (1,).
         """
         flat_grad = self._check_grad(grad, (*batch.shape, self.embedding_dim))
-        rule = self.optimizer.rule(self._step)
+        rule = rule_of(self.optimizer, self._step)
         with Uninterrupted(), self._workspace.alone("this table is updated"):
             if batch.rows.size and self._trainable:
                 self._update_rows(batch, flat_grad, rule, halted)
@@ -906,7 +906,7 @@ class EmbeddingTable:
         self, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
     ) -> PrecisionReport:
         """`diagnose` of checked arguments; rows without a finite step are counted or refused."""
-        rule = self.optimizer.rule(self._step)
+        rule = rule_of(self.optimizer, self._step)
         limit = self._largest_gradient(rule)
         kept, rows = None, batch.rows
         numbers = min(rows.size, self._features.num_rows) * self.embedding_dim

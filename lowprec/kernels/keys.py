@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.scalar.xorshift import derive, halves_of
+from lowprec.kernels.cache import cached
+from lowprec.scalar.xorshift import derive, halves_of, mix64
 
 
 class RowKeys(NamedTuple):
@@ -29,3 +30,25 @@ def row_key(keys, step, row):
         table += 1
     number = keys.firsts[table] + (row - keys.starts[table]) * keys.strides[table]
     return halves_of(derive(derive(keys.streams[table], step), number))
+
+
+@cached
+@njit
+def _stream_of(seed, stream):
+    return derive(mix64(seed), stream)
+
+
+@cached
+@njit
+def _stream_key(seed, stream, step):
+    return derive(derive(mix64(seed), stream), step)
+
+
+def stream_of(seed: int, stream: int) -> np.uint64:
+    """What the keys of one stream of one seed are derived from, step by step."""
+    return np.uint64(_stream_of(np.uint64(seed), np.uint64(stream)))
+
+
+def stream_key(seed: int, stream: int, step: int) -> np.uint64:
+    """The key of one stream of one seed at one step, from which row keys are derived."""
+    return np.uint64(_stream_key(np.uint64(seed), np.uint64(stream), np.uint64(step)))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.device import Device
+from lowprec.kernels.names import tell_apart
 from lowprec.schedules import Schedule, check_rate, describe
 from lowprec.schedules import from_description as rate_from_description
 
@@ -228,6 +229,13 @@ def from_description(description: Any) -> Optimizer:
     numbers["learning_rate"] = rate_from_description(numbers["learning_rate"])
     optimizer: Optimizer = kinds[name](**numbers)
     return optimizer
+
+
+def rule_of(optimizer: Optimizer, step: int) -> Any:
+    """The rule of a step, for kernels: Numba tells its class from others of its name and fields."""
+    rule = optimizer.rule(step)
+    tell_apart(type(rule))
+    return rule
 
 
 def check_optimizer(name: str, value: Any) -> Optimizer:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lowprec.device import Device
-from lowprec.optimizers.base import Optimizer, init_states
+from lowprec.optimizers.base import Optimizer, init_states, rule_of
 
 States = list[dict[str, Any]]  # of each parameter, by name
 
@@ -38,7 +38,7 @@ def update_dense(
 
     TypeError or ValueError of a schedule is raised before anything is written.
     """
-    rule = optimizer.rule(step)
+    rule = rule_of(optimizer, step)
     for parameter, state, gradient in zip(parameters, states, gradients, strict=True):
         if parameter.size:
             arrays = (as_rows(parameter), *state.values())

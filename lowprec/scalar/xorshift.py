@@ -73,23 +73,3 @@ def draw(key_low, key_high, column, bits):
         half = u32(u32(pair >> _U32((column & 1) << 4)) & _U32(0xFFFF))
         return u32(half >> _U32(16 - bits))
     return u32(word(key_low, key_high, _U32(column)) >> _U32(32 - bits))
-
-
-@njit
-def _stream_of(seed, stream):
-    return derive(mix64(seed), stream)
-
-
-@njit
-def _stream_key(seed, stream, step):
-    return derive(derive(mix64(seed), stream), step)
-
-
-def stream_of(seed: int, stream: int) -> np.uint64:
-    """What the keys of one stream of one seed are derived from, step by step."""
-    return np.uint64(_stream_of(np.uint64(seed), np.uint64(stream)))
-
-
-def stream_key(seed: int, stream: int, step: int) -> np.uint64:
-    """The key of one stream of one seed at one step, from which row keys are derived."""
-    return np.uint64(_stream_key(np.uint64(seed), np.uint64(stream), np.uint64(step)))

@@ -7,9 +7,9 @@ from numba import njit
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
-from lowprec.kernels.keys import RowKeys, row_key
+from lowprec.kernels.keys import RowKeys, row_key, stream_of
 from lowprec.keys import row_keys
-from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE, stream_of
+from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
 from lowprec.workspace import Fresh
 from tests import naive
 from tests.test_table import bits, gradient

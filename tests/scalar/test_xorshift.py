@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
+from lowprec.kernels.keys import stream_key
 from lowprec.scalar import xorshift
 from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
@@ -45,7 +46,7 @@ def derived(key, value):
 
 
 def row_key(seed, stream, step, row):
-    return int(derived(xorshift.stream_key(seed, stream, step), u64(row)))
+    return int(derived(stream_key(seed, stream, step), u64(row)))
 
 
 # --- known answers ---

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
@@ -23,6 +24,7 @@ def _rows_of_features(indices, num_embeddings, row_offsets, rows, bags, first, l
     return outside == 0
 
 
+@cached
 @njit(**PARALLEL)
 def _run_rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range, threads):
     samples = indices.size // num_embeddings.size
@@ -61,6 +63,7 @@ def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, mer
     return outside == 0
 
 
+@cached
 @njit(**PARALLEL)
 def _run_rows_of_bags(
     indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range, threads

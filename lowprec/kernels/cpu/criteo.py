@@ -10,11 +10,13 @@ and take longer.
 
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.scalar.criteo import parse_category, parse_dense, parse_label
 from lowprec.scalar.hashing import category_id
 
 
+@cached
 @njit(**SERIAL_KERNEL)
 def label_column(offsets, data, y):
     """y[i] (int8) = the label in field i."""
@@ -26,6 +28,7 @@ def label_column(offsets, data, y):
     return -1
 
 
+@cached
 @njit(**SERIAL_KERNEL)
 def dense_column(offsets, data, feature, dense):
     """dense[i, feature] (float32) = the transformed integer in field i."""
@@ -37,6 +40,7 @@ def dense_column(offsets, data, feature, dense):
     return -1
 
 
+@cached
 @njit(**SERIAL_KERNEL)
 def category_column(offsets, data, feature, num_embeddings, indices):
     """indices[i, feature] (int32) = the hashed id, below num_embeddings, of field i."""

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.gradients import are_within
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
@@ -22,6 +23,7 @@ def _add_bias_range(y, bias, relu, first, last):
             values[c] = floor if total < floor else total
 
 
+@cached
 @njit(**PARALLEL)
 def _add_bias(y, bias, relu, threads):
     for t in prange(threads):
@@ -46,6 +48,7 @@ def _bias_backward_range(dy, y, relu, sums, first, last):
             sums[c] += gradient
 
 
+@cached
 @njit(**PARALLEL)
 def _bias_backward(dy, y, relu, sums, threads):
     for t in prange(threads):
@@ -61,6 +64,7 @@ def bias_backward(dy, y, relu):
     return sums.sum(axis=0)
 
 
+@cached
 @njit(**PARALLEL)
 def _note_nonfinite(values, halted, threads):
     for t in prange(threads):

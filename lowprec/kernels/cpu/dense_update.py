@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
@@ -24,6 +25,7 @@ def _step_numbers(rule, arrays, gradient, first, last):
         step_columns(rule, arrays, place, 0, number, _NONE, _NONE, False)
 
 
+@cached
 @njit(**PARALLEL)
 def _update_numbers(rule, arrays, gradient, threads):
     size = gradient.size
@@ -41,6 +43,7 @@ def _step_rows(rule, arrays, gradient, chains, first, last):
         _step_numbers(own, stepped, gradient, start, start + columns)
 
 
+@cached
 @njit(**PARALLEL)
 def _update_rows(rule, arrays, gradient, chains, threads):
     rows = gradient.shape[0]

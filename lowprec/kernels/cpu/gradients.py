@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
@@ -77,6 +78,7 @@ def _sum_piece(runs, gradients, piece):
     _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
 
 
+@cached
 @njit(**PARALLEL)
 def _sum_pieces(runs, gradients, threads):
     pieces = runs.pieces.shape[0]
@@ -104,6 +106,7 @@ def sum_run(runs, gradients, run, total):
             total[c] += runs.pieces[piece, c]
 
 
+@cached
 @njit(**PARALLEL)
 def _sum_runs(runs, gradients, sums, threads):
     count = runs.starts.size - 1
@@ -167,6 +170,7 @@ def _rows_beyond_in_range(runs, gradients, limit, values, first, last):
     return count
 
 
+@cached
 @njit(**PARALLEL)
 def _count_rows_beyond(runs, gradients, limit, totals, counts, threads):
     rows = runs.starts.size - 1
@@ -193,6 +197,7 @@ def _largest_magnitude(x):
     return most
 
 
+@cached
 @njit(**PARALLEL)
 def _largest_magnitudes(x, largest, threads):
     """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.

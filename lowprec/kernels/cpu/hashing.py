@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
@@ -21,6 +22,7 @@ def _hash_categories_range(values, num_embeddings, ids, first, last):
     return outside == 0
 
 
+@cached
 @njit(**PARALLEL)
 def _hash_categories(values, num_embeddings, ids, in_range, threads):
     for t in prange(threads):

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import store_row
@@ -19,6 +20,7 @@ def _fill_range(weight, scale, keys, values, first, last):
         store_row(values, low, high, False, weight[row])
 
 
+@cached
 @njit(**PARALLEL)
 def _fill_uniform(weight, first_row, last_row, scale, keys, values, threads):
     rows = last_row - first_row

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
@@ -37,6 +38,7 @@ def _dot_forward_range(dense, embeddings, joined, transposed, products, first, l
             joined[b, c] = products[c - columns]
 
 
+@cached
 @njit(**PARALLEL)
 def _dot_forward(dense, embeddings, joined, transposed, products, threads):
     samples = len(dense)
@@ -96,6 +98,7 @@ def _dot_backward_range(
                 store(number, dembeddings[b, f], column)
 
 
+@cached
 @njit(**PARALLEL)
 def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors, threads):
     samples = len(dense)

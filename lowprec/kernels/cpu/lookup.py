@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import (
     STREAM_BYTES,
@@ -48,6 +49,7 @@ def _gather_range_streamed(weight, rows, out, start, stop):
     end_of_stream()
 
 
+@cached
 @njit(**PARALLEL)
 def _gather(weight, rows, out, streamed, threads):
     for t in prange(threads):
@@ -105,6 +107,7 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
             store(number, out, bag * columns + column)
 
 
+@cached
 @njit(**PARALLEL)
 def _pool(weight, rows, offsets, sample_weights, mean, out, threads):
     for t in prange(threads):

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.scalar.logistic import log_loss, sigmoid
@@ -20,6 +21,7 @@ def _logistic_loss_range(logits, y, dlogits, first, last):
     return total
 
 
+@cached
 @njit(**PARALLEL)
 def _logistic_loss(logits, y, dlogits, sums, threads):
     for t in prange(threads):

@@ -7,6 +7,7 @@ from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import load
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.kernels.cpu.squares import mean_square
@@ -55,6 +56,7 @@ def _change(rule, gradient, weight, states):
     return from_zero if is_same else there - weight
 
 
+@cached
 @njit(**SERIAL_KERNEL)
 def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, limits, chains):
     """Step float32 rows, stored in the format of the words `like`, as a table steps them.

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL
 from lowprec.kernels.cpu.rows import store_row
@@ -10,6 +11,7 @@ from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
+@cached
 @njit(**PARALLEL)
 def _round(x, key, stochastic, out, threads):
     blocks = (x.size + ROUND_BLOCK - 1) // ROUND_BLOCK
@@ -30,6 +32,7 @@ def round_nearest(x, out):
     launch(_round, threads_for(x.size), x, np.uint64(0), False, out)
 
 
+@cached
 @njit(**PARALLEL)
 def _round_up_probability(x, like, out, threads):
     for t in prange(threads):

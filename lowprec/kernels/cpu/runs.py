@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.options import SERIAL, SERIAL_KERNEL
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import ROW_SHIFT
@@ -26,6 +27,7 @@ def row_of_run(runs, run):
     return np.int64(runs.order[runs.starts[run]] >> ROW_SHIFT)
 
 
+@cached
 @njit(**SERIAL_KERNEL)
 def _find_runs(order, starts, first_pieces):
     """Runs of equal rows in sorted `order`; returns how many, and how many pieces need a sum.

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.gradients import ROW_SHIFT
@@ -47,6 +48,7 @@ def _scatter(packed, shift, mask, places, out, start, stop):
         places[digit] = place + np.uint32(1)
 
 
+@cached
 @njit(**PARALLEL)
 def _sort_by_row(rows, labels, row_bits, packed, spare, threads):
     size = rows.size

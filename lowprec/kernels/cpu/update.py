@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.blocks import load
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, step_columns, step_row
 from lowprec.kernels.cpu.gradients import (
     are_within,
@@ -74,6 +75,7 @@ def _step_range(
     return skipped
 
 
+@cached
 @njit(**PARALLEL)
 def _update_rows(
     rule, arrays, runs, gradients, keys, step, stochastic, limit, guard, totals, chains, skipped,
@@ -88,6 +90,7 @@ def _update_rows(
         )  # fmt: skip
 
 
+@cached
 @njit(**PARALLEL)
 def _update_rows_of_one_column(rule, arrays, runs, gradients, keys, step, stochastic, threads):
     for t in prange(threads):

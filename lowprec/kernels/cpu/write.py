@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import store_row
@@ -17,6 +18,7 @@ def _write_range(weight, rows, values, keys, step, stochastic, first, last):
         store_row(values[i], low, high, stochastic, weight[row])
 
 
+@cached
 @njit(**PARALLEL)
 def _write_rows(weight, rows, values, keys, step, stochastic, threads):
     for t in prange(threads):

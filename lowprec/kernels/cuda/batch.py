@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 
 
@@ -21,6 +22,7 @@ class _FeatureNumbers(NamedTuple):
     with_bags: np.bool_
 
 
+@cached
 @njit(**THREAD)
 def _rows_of_features(thread, threads, arrays, numbers):
     features = arrays.num_embeddings.size
@@ -66,6 +68,7 @@ class _BagNumbers(NamedTuple):
     merged: np.int64
 
 
+@cached
 @njit(**THREAD)
 def _rows_of_bags(thread, threads, arrays, numbers):
     features = arrays.num_embeddings.size

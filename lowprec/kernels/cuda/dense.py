@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
 from lowprec.scalar.updates import is_finite
 
@@ -20,6 +21,7 @@ class _BiasNumbers(NamedTuple):
     floor: np.float32
 
 
+@cached
 @njit(**THREAD)
 def _add_bias(thread, threads, arrays, numbers):
     columns = arrays.bias.size
@@ -50,6 +52,7 @@ class _BackwardNumbers(NamedTuple):
     relu: np.bool_
 
 
+@cached
 @njit(**THREAD)
 def _bias_backward(thread, threads, arrays, numbers):
     dy, y, sums = arrays.dy, arrays.y, arrays.sums
@@ -87,6 +90,7 @@ class _Note(NamedTuple):
     halted: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _note_nonfinite(thread, threads, arrays, numbers):
     for i in range(thread, arrays.values.size, threads):

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import CHAINS, by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.kernels.cuda.squares import mean_square
@@ -25,6 +26,7 @@ class _DenseNumbers(NamedTuple):
     rule: tuple
 
 
+@cached
 @njit(**THREAD)
 def _update_dense(thread, threads, arrays, numbers):
     if arrays.halted[0]:
@@ -37,6 +39,7 @@ def _update_dense(thread, threads, arrays, numbers):
 _run_update_dense = kernel(_update_dense)
 
 
+@cached
 @njit(**THREAD)
 def _update_dense_rows(thread, threads, arrays, numbers):
     if arrays.halted[0]:

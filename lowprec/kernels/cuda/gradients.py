@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, lanes_for, launch
 from lowprec.kernels.cuda.runs import (
     begins_run,
@@ -116,6 +117,7 @@ def _piece_slot(order, place):
     return slot_of_piece(place, False) if (place - first) % PIECE == 0 else np.int64(-1)
 
 
+@cached
 @njit(**THREAD)
 def _sum_pieces(thread, threads, sums, how):
     columns, lane = sums.pieces.shape[1], thread % how.lanes
@@ -146,6 +148,7 @@ class _Sums(NamedTuple):
     sums: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _sum_runs(thread, threads, arrays, how):
     order, columns, lane = arrays.of.order, arrays.sums.shape[1], thread % how.lanes
@@ -178,6 +181,7 @@ class _Largest(NamedTuple):
     largest: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _largest_magnitudes(thread, threads, arrays, numbers):
     count = arrays.largest.size
@@ -228,6 +232,7 @@ class Verdict(NamedTuple):
         return int(self.bad.sum())
 
 
+@cached
 @njit(**THREAD)
 def _judge(thread, threads, arrays, numbers):
     sums, how, limit = arrays.sums, numbers.how, numbers.limit

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
 
@@ -18,6 +19,7 @@ class _Hash(NamedTuple):
     in_range: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _hash_categories(thread, threads, arrays, numbers):
     features = arrays.num_embeddings.size

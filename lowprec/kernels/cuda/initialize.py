@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import store
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.kernels.keys import RowKeys, row_key
 from lowprec.scalar.formats import round_nearest
@@ -23,6 +24,7 @@ class _FillNumbers(NamedTuple):
     scale: np.float32
 
 
+@cached
 @njit(**THREAD)
 def _fill_uniform(thread, threads, arrays, numbers):
     weight = arrays.weight

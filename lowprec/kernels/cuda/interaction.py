@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.scalar.bits import fma
 
@@ -24,6 +25,7 @@ def _vector(dense, embeddings, sample, i, column):
     return embeddings[sample, i - 1, column] if i > 0 else dense[sample, column]
 
 
+@cached
 @njit(**THREAD)
 def _dot_forward(thread, threads, arrays, numbers):
     dense, embeddings, joined = arrays.dense, arrays.embeddings, arrays.joined
@@ -62,6 +64,7 @@ class _Backward(NamedTuple):
     dembeddings: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _dot_backward(thread, threads, arrays, numbers):
     djoined, dense, embeddings = arrays.djoined, arrays.dense, arrays.embeddings

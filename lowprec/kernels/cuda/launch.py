@@ -17,7 +17,7 @@ from lowprec.cuda import SIMULATED, cuda, current_stream
 
 # What kernels are made of, and the functions of threads, which the simulator calls from Python.
 INLINE = {"forceinline": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-THREAD = {"nogil": True, "error_model": "numpy", "_nrt": False, "cache": True}
+THREAD = {"nogil": True, "error_model": "numpy", "_nrt": False}
 BLOCK = 256  # threads of a block
 _MOST_BLOCKS = 1 << 16
 # Each thread of the simulator is a thread of Python.

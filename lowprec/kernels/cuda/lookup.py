@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, lanes_for, launch
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.scalar.bits import fma
@@ -23,6 +24,7 @@ class _GatherNumbers(NamedTuple):
     lanes: np.int64
 
 
+@cached
 @njit(**THREAD)
 def _gather(thread, threads, arrays, numbers):
     weight, rows, out = arrays.weight, arrays.rows, arrays.out
@@ -77,6 +79,7 @@ def _pool_columns(arrays, numbers, first, last, column, total):
     return total
 
 
+@cached
 @njit(**THREAD)
 def _pool(thread, threads, arrays, numbers):
     columns, lane = arrays.weight.shape[1], thread % numbers.lanes

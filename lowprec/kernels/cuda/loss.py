@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.scalar.logistic import log_loss, sigmoid
 
@@ -20,6 +21,7 @@ class _LossNumbers(NamedTuple):
     size: np.float32
 
 
+@cached
 @njit(**THREAD)
 def _logistic_loss(thread, threads, arrays, numbers):
     for i in range(thread, arrays.logits.size, threads):

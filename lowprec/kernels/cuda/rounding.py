@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
@@ -35,6 +36,7 @@ def _round_elements(arrays, numbers, i, like):
     store(words, arrays.out, i)
 
 
+@cached
 @njit(**THREAD)
 def _round(thread, threads, arrays, numbers):
     for i in range(thread * CHUNK, numbers.wide, threads * CHUNK):
@@ -69,6 +71,7 @@ class _Chance(NamedTuple):
     out: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):

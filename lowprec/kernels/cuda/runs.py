@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.scalar.updates import PIECE
@@ -72,6 +73,7 @@ class _PackNumbers(NamedTuple):
     labelled: np.bool_
 
 
+@cached
 @njit(**THREAD)
 def _pack(thread, threads, arrays, numbers):
     for i in range(thread, arrays.rows.size, threads):

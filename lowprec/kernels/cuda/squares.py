@@ -7,6 +7,7 @@ from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
 from lowprec.kernels.cuda.gradients import Sum, sum_run
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
@@ -19,6 +20,7 @@ class _Squares(NamedTuple):
     chains: np.ndarray
 
 
+@cached
 @njit(**THREAD)
 def _chain_squares(thread, threads, arrays, how):
     order, columns = arrays.sums.order, arrays.sums.grad.shape[1]

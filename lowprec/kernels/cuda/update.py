@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import zeros
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.gradients import (
     Sum,
@@ -46,6 +47,7 @@ def _step(rule, arrays, numbers, first, row, low, high, column, zero):
     step_columns(rule, stepped, place, column, gradient, low, high, numbers.stochastic)
 
 
+@cached
 @njit(**THREAD)
 def _update_rows(thread, threads, arrays, numbers):
     verdict, order, how = arrays.verdict, arrays.sums.order, numbers.how

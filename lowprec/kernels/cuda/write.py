@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store
+from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.kernels.keys import RowKeys, row_key
@@ -23,6 +24,7 @@ class _WriteNumbers(NamedTuple):
     stochastic: np.bool_
 
 
+@cached
 @njit(**THREAD)
 def _write_rows(thread, threads, arrays, numbers):
     columns = arrays.values.shape[1]

@@ -1,0 +1,99 @@
+"""A rule that was changed is never answered by a kernel compiled before."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+import lowprec as lp
+from lowprec.kernels.cpu import update
+from lowprec.optimizers import Optimizer
+
+MODULE = """
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lowprec.optimizers import Optimizer
+
+FACTOR = np.float32({factor})
+
+
+class Rule(NamedTuple):
+    learning_rate: np.float32
+
+    @staticmethod
+    def step(rule, gradient, weight):
+        return (weight {sign} rule.learning_rate * {term},)
+
+
+@dataclass(frozen=True)
+class Mine(Optimizer):
+    def rule(self, step):
+        return Rule(np.float32(self.learning_rate_at(step)))
+"""
+SCRIPT = """
+import numpy as np, lowprec as lp
+from lowprec.kernels.cpu import update
+from my_rule import Mine
+
+table = lp.EmbeddingTable(2, 17, "float32", optimizer=Mine(0.5), init_range=0.0)
+table.update(np.array([1]), np.ones((1, 17), np.float32))
+assert len(set(table.weight[1].tolist())) == 1
+print(float(table.weight[1, 0]), sum(update._update_rows.stats.cache_hits.values()))
+"""
+
+
+def test_a_changed_rule_in_a_module(tmp_path):
+    def run(**change):
+        text = {"factor": 1.0, "sign": "-", "term": "gradient", **change}
+        (tmp_path / "my_rule.py").write_text(MODULE.format(**text))
+        path = os.pathsep.join([str(tmp_path), *sys.path])
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        weight, hits = done.stdout.split()
+        return float(weight), int(hits)
+
+    assert run()[0] == -0.5
+    assert run() == (-0.5, 1)
+    assert run(sign="+") == (0.5, 0)
+    assert run(term="FACTOR * gradient", factor=4.0) == (-2.0, 0)
+    assert run(term="FACTOR * gradient", factor=3.0) == (-1.5, 0)
+    assert run() == (-0.5, 1)
+
+
+def make(sign):
+    """A rule of the same names as another one, as when a notebook's cell is run again."""
+
+    class Rule(NamedTuple):
+        learning_rate: np.float32
+
+        @staticmethod
+        def step(rule, gradient, weight):
+            return (weight + np.float32(sign) * rule.learning_rate * gradient,)
+
+    @dataclass(frozen=True)
+    class Mine(Optimizer):
+        def rule(self, step):
+            return Rule(np.float32(self.learning_rate_at(step)))
+
+    return Mine(0.5)
+
+
+def test_a_rule_that_is_defined_anew():
+    for sign in (-1.0, 1.0, 2.0):
+        table = lp.EmbeddingTable(2, 3, "float32", optimizer=make(sign), init_range=0.0)
+        table.update(np.array([1]), np.ones((1, 3), np.float32))
+        assert table.weight[1, 0] == 0.5 * sign
+
+
+def test_kernels_are_cached():
+    """What the first test counts on."""
+    assert update._update_rows.stats.cache_path
