@@ -57,7 +57,8 @@ def stochastic_round(
     x : array_like of float32
         The numbers, of any shape.
     dtype : str or dtype
-        ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``, ``"float8_e5m2"`` or ``"float32"``.
+        ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``, ``"float8_e5m2"``, ``"float8_e3m4"`` or
+        ``"float32"``.
     seed : int, default 0
         In [0, 2**64).  The random bits are a function of (seed, flat index) alone.
     device : {"cpu", "cuda"}, default "cpu"
@@ -81,7 +82,7 @@ def stochastic_round(
     -----
     Finite numbers beyond the largest finite one saturate there; inf stays inf (``float8_e4m3fn``
     has none and gives NaN), NaN stays NaN, and -0.0 keeps its sign.  Chances are multiples of
-    2**-13 for float16, 2**-16 for bfloat16, 2**-20 and 2**-21 for the two 8-bit formats: exact for
+    2**-13 for float16, 2**-16 for bfloat16, 2**-19 to 2**-21 for the 8-bit formats: exact for
     normal numbers, the nearest multiple for subnormal ones; `round_up_probability` states them.
 
     Rounding at random so that the mean is right goes back to Forsythe ("Round-off errors in

@@ -56,8 +56,8 @@ class EmbeddingTable:
     embedding_dim : int
         Columns.
     dtype : str or dtype, default "float16"
-        How weights are stored: ``"float32"``, ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``
-        or ``"float8_e5m2"``.
+        How weights are stored: ``"float32"``, ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``,
+        ``"float8_e5m2"`` or ``"float8_e3m4"``.
     rounding : {"stochastic", "nearest"}, default "stochastic"
         How an updated weight is stored; float32 has nothing to round and takes either.
     optimizer : Optimizer, default SGD(learning_rate=0.1)
