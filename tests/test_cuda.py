@@ -9,19 +9,13 @@ import pytest
 
 import lowprec as lp
 import lowprec.cuda
-from lowprec.device import get_device
 from lowprec.scalar.formats import FORMATS
-from tests.devices import with_gpu, without_gpu
+from tests.devices import host, with_gpu, without_gpu
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 SIZES = [5, 40, 4]
 
 pytestmark = pytest.mark.side_by_side
-
-
-def host(array):
-    """An array of the GPU as one of NumPy."""
-    return array if isinstance(array, np.ndarray) else get_device("cuda").to_host(array)
 
 
 def pair(dim, **kwargs):

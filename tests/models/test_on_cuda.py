@@ -7,12 +7,7 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.models.watch import DivergenceError
-from tests.devices import with_gpu
-
-
-def host(array):
-    """An array of the GPU as one of NumPy."""
-    return get_device("cuda").to_host(array)
+from tests.devices import host, with_gpu
 
 
 @with_gpu

@@ -7,7 +7,7 @@ import lowprec as lp
 from lowprec.device import get_device
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from tests import naive
-from tests.devices import host
+from tests.devices import DEVICE, host
 from tests.test_table import DTYPES, bits, jagged, make_table
 
 SIZES = (5, 3, 4)
@@ -78,10 +78,11 @@ def test_a_zero_gradient_of_a_fresh_row_changes_nothing():
 
 @pytest.mark.parametrize("shape", [(7, 5), (3, 40), (33,), (1,), (0, 4)])
 def test_dense_parameters(shape):
-    device, rng = get_device("cpu"), np.random.default_rng(1)
-    parameter = rng.normal(size=shape).astype(np.float32)
+    device, rng = get_device(DEVICE), np.random.default_rng(1)
+    start = rng.normal(size=shape).astype(np.float32)
+    parameter = device.asarray(start.copy())
     states = init_dense_states(device, OPTIMIZER, [parameter])
-    rows = parameter.reshape(-1, shape[-1]) if parameter.ndim == 2 else parameter.reshape(1, -1)
+    rows = start if start.ndim == 2 else start.reshape(1, -1)
     expected, sums = rows.copy(), np.full((len(rows), 1), 0.5, np.float32)
     for step in range(2):
         gradient = rng.normal(size=shape).astype(np.float32)
@@ -90,9 +91,10 @@ def test_dense_parameters(shape):
             rate = np.float32(0.3) / np.float32(np.sqrt(sums[row, 0]) + np.float32(1e-4))
             for c, value in enumerate(of_row):
                 expected[row, c] = naive.fma(-rate, value, expected[row, c])
-        update_dense(device, OPTIMIZER, [parameter], states, [gradient], step, np.zeros(1, bool))
-    assert bits(parameter) == bits(expected)
-    assert bits(states[0]["sum"]) == bits(sums)
+        halted, gradients = device.xp.zeros(1, np.bool_), [device.asarray(gradient)]
+        update_dense(device, OPTIMIZER, [parameter], states, gradients, step, halted)
+    assert bits(host(parameter)) == bits(expected)
+    assert bits(host(states[0]["sum"])) == bits(sums)
 
 
 def test_diagnose_is_what_the_update_does():
