@@ -18,7 +18,8 @@ from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import draw, word
 
 CHAINS = 16  # sums that the squares of a row are added up in: column c in number c % CHAINS
-_INLINE = {"forceinline": True, "error_model": "numpy"}
+# without reference counts, as all that kernels are made of: each costs an atomic operation
+_INLINE = {"forceinline": True, "error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 # --- random bits and rounding ---

@@ -23,13 +23,26 @@ class RowKeys(NamedTuple):
 
 
 @njit(forceinline=True)
-def row_key(keys, step, row):
-    """The two halves of the key of a row of the stack at a step: see `halves_of`."""
-    table = 0
-    while table + 1 < keys.starts.size and row >= keys.starts[table + 1]:
-        table += 1
-    number = keys.firsts[table] + (row - keys.starts[table]) * keys.strides[table]
-    return halves_of(derive(derive(keys.streams[table], step), number))
+def first_table(keys, step):
+    """What `row_key` takes of the first table at a step: read and mixed once, before a loop."""
+    key = derive(keys.streams[0], step)
+    return key, keys.starts[0], keys.firsts[0], keys.strides[0]
+
+
+@njit(forceinline=True)
+def row_key(keys, step, of_first, row):
+    """The two halves of the key of a row of the stack at a step: see `halves_of`.
+
+    `of_first` is what `first_table` gave.
+    """
+    key, start, first, stride = of_first
+    if keys.starts.size > 1 and row >= keys.starts[1]:
+        table = 1
+        while table + 1 < keys.starts.size and row >= keys.starts[table + 1]:
+            table += 1
+        key = derive(keys.streams[table], step)
+        start, first, stride = keys.starts[table], keys.firsts[table], keys.strides[table]
+    return halves_of(derive(key, first + (row - start) * stride))
 
 
 @cached

@@ -7,7 +7,7 @@ from numba import njit
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
-from lowprec.kernels.keys import RowKeys, row_key, stream_of
+from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
 from lowprec.keys import row_keys
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
 from lowprec.workspace import Fresh
@@ -17,7 +17,7 @@ from tests.test_table import bits, gradient
 
 @njit
 def key_of(keys, step, row):
-    low, high = row_key(keys, step, row)
+    low, high = row_key(keys, step, first_table(keys, step), row)
     return np.uint64(low) | (np.uint64(high) << np.uint64(32))
 
 

@@ -7,14 +7,16 @@ from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import store_row
-from lowprec.kernels.keys import row_key
+from lowprec.kernels.keys import first_table, row_key
 from lowprec.scalar.xorshift import word
 
 
 @njit(**SERIAL)
 def _fill_range(weight, scale, keys, values, first, last):
+    step = np.uint64(0)
+    of_first = first_table(keys, step)
     for row in range(first, last):
-        low, high = row_key(keys, np.uint64(0), row)
+        low, high = row_key(keys, step, of_first, row)
         for c in range(values.size):
             values[c] = np.float32(np.int32(word(low, high, np.uint32(c)))) * scale
         store_row(values, low, high, False, weight[row])

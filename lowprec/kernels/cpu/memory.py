@@ -99,7 +99,7 @@ def prefetch_rows(matrices, row):
     """Ask for every cache line of a row of each of a tuple of matrices."""
 
 
-@overload(prefetch_rows, jit_options={"forceinline": True})
+@overload(prefetch_rows, jit_options={"forceinline": True, **SERIAL})
 def _overload_prefetch_rows(matrices, row):
     if len(matrices) == 0:
         return lambda matrices, row: None
@@ -115,7 +115,7 @@ def prefetch_numbers(arrays, index):
     """Ask for the cache line of one number of each of a tuple of arrays."""
 
 
-@overload(prefetch_numbers, jit_options={"forceinline": True})
+@overload(prefetch_numbers, jit_options={"forceinline": True, **SERIAL})
 def _overload_prefetch_numbers(arrays, index):
     if len(arrays) == 0:
         return lambda arrays, index: None

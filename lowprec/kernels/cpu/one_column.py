@@ -12,7 +12,7 @@ from lowprec.kernels.cpu.gradients import sum_runs_of_one_column
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
-from lowprec.kernels.keys import row_key
+from lowprec.kernels.keys import first_table, row_key
 
 _ROWS_AHEAD = np.uint64(24)
 
@@ -53,14 +53,14 @@ def step_range_of_one_column(
     rule, arrays, runs, gradients, keys, step, stochastic, numbers, lanes, first, last
 ):
     """Step the runs from `first` to `last`; `numbers` and `lanes` are scratch."""
-    rows = lanes.rows
+    rows, of_first = lanes.rows, first_table(keys, step)
     for start in range(first, last, np.uint64(WIDTH)):
         count = min(np.uint64(WIDTH), last - start)
         sum_runs_of_one_column(runs, gradients, start, count, rows, lanes.sums)
         for lane in range(count):
             ahead = min(start + lane + _ROWS_AHEAD, last - np.uint64(1))
             prefetch_numbers(arrays, row_of_run(runs, ahead))
-            lanes.low[lane], lanes.high[lane] = row_key(keys, step, rows[lane])
+            lanes.low[lane], lanes.high[lane] = row_key(keys, step, of_first, rows[lane])
             copy_numbers(arrays, rows[lane], numbers, lane)
         gradient = load(lanes.sums, 0, WIDTH)
         low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)

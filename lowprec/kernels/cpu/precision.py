@@ -11,7 +11,7 @@ from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.kernels.cpu.squares import mean_square
-from lowprec.kernels.keys import row_key
+from lowprec.kernels.keys import first_table, row_key
 from lowprec.scalar.formats import decode, round_nearest
 from lowprec.scalar.precision import rounding_variance, spacing
 from lowprec.scalar.updates import is_finite
@@ -70,8 +70,9 @@ def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, l
     mass = energy = lost_mass = noise = error = squared_error = 0.0
     columns = gradients.shape[1]
     stepped = by_column(rule, before)
+    of_first = first_table(keys, step_number)
     for r in range(gradients.shape[0]):
-        low, high = row_key(keys, step_number, np.int64(rows[r]))
+        low, high = row_key(keys, step_number, of_first, np.int64(rows[r]))
         first = r * columns
         square = mean_square(rule, gradients, first, columns, chains)
         own = row_step(rule, square, _read(by_row(rule, before), r, np.float32))[0]

@@ -35,7 +35,7 @@ def mean_square(rule, gradient, start, columns, chains):
     """
 
 
-@overload(mean_square, jit_options={"forceinline": True})
+@overload(mean_square, jit_options={"forceinline": True, **SERIAL})
 def _overload_mean_square(rule, gradient, start, columns, chains):
     if not has_row(rule.instance_class):
         return lambda rule, gradient, start, columns, chains: np.float32(0.0)

@@ -24,7 +24,7 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.squares import mean_square
-from lowprec.kernels.keys import row_key
+from lowprec.kernels.keys import first_table, row_key
 
 _ROWS_AHEAD = np.uint64(24)
 _NEGATIVE_ZERO = np.float32(-0.0)
@@ -45,7 +45,7 @@ def _step_range(
     columns = total.shape[1]
     whole = in_blocks(columns)
     stepped = by_column(rule, arrays)
-    skipped = 0
+    skipped, of_first = 0, first_table(keys, step)
     for run in range(first, last):
         ahead = min(run + _ROWS_AHEAD, last - np.uint64(1))
         prefetch_rows(arrays, row_of_run(runs, ahead))
@@ -61,7 +61,7 @@ def _step_range(
                 skipped += 1
                 continue
         index = row_of_run(runs, run)
-        low, high = row_key(keys, step, index)
+        low, high = row_key(keys, step, of_first, index)
         own = step_row(rule, arrays, index, mean_square(rule, gradient, start, columns, chains))
         row = index * columns
         # A sum begins with 0.0, even that of one gradient, which makes a -0.0 a 0.0; adding -0.0

@@ -7,14 +7,15 @@ from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.rows import store_row
-from lowprec.kernels.keys import row_key
+from lowprec.kernels.keys import first_table, row_key
 
 
 @njit(**SERIAL)
 def _write_range(weight, rows, values, keys, step, stochastic, first, last):
+    of_first = first_table(keys, step)
     for i in range(first, last):
         row = np.int64(rows[i])
-        low, high = row_key(keys, step, row)
+        low, high = row_key(keys, step, of_first, row)
         store_row(values[i], low, high, stochastic, weight[row])
 
 

@@ -8,7 +8,7 @@ from numba import njit
 from lowprec.kernels.blocks import store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
-from lowprec.kernels.keys import RowKeys, row_key
+from lowprec.kernels.keys import RowKeys, first_table, row_key
 from lowprec.scalar.formats import round_nearest
 from lowprec.scalar.xorshift import word
 
@@ -30,10 +30,12 @@ def _fill_uniform(thread, threads, arrays, numbers):
     weight = arrays.weight
     columns = weight.shape[1]
     first, last = numbers.first_row * columns, numbers.last_row * columns
+    step = np.uint64(0)
+    of_first = first_table(arrays.keys, step)
     for place in range(first + thread, last, threads):
         row = place // columns
         column = place - row * columns
-        low, high = row_key(arrays.keys, np.uint64(0), row)
+        low, high = row_key(arrays.keys, step, of_first, row)
         value = np.float32(np.int32(word(low, high, np.uint32(column)))) * numbers.scale
         store(round_nearest(value, weight), weight, place)
 

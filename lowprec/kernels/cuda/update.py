@@ -20,7 +20,7 @@ from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
 from lowprec.kernels.cuda.runs import begins_run, row_at
 from lowprec.kernels.cuda.squares import chain_squares, mean_square
 from lowprec.kernels.cuda.wide import CHUNK
-from lowprec.kernels.keys import RowKeys, row_key
+from lowprec.kernels.keys import RowKeys, first_table, row_key
 
 
 class _Update(NamedTuple):
@@ -54,11 +54,12 @@ def _update_rows(thread, threads, arrays, numbers):
     if verdict.halted[0]:
         return
     columns, lane = arrays.table[0].shape[1], thread % how.lanes
+    of_first = first_table(arrays.keys, numbers.step)
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
         if not begins_run(order, place) or (verdict.guard[0] and verdict.bad[place]):
             continue
         row = row_at(order, place)
-        low, high = row_key(arrays.keys, numbers.step, row)
+        low, high = row_key(arrays.keys, numbers.step, of_first, row)
         square = mean_square(numbers.rule, arrays.chains, place, columns)
         own = step_row(numbers.rule, arrays.table, row, square)
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):

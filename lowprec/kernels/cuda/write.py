@@ -9,7 +9,7 @@ from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
-from lowprec.kernels.keys import RowKeys, row_key
+from lowprec.kernels.keys import RowKeys, first_table, row_key
 
 
 class _Write(NamedTuple):
@@ -28,11 +28,12 @@ class _WriteNumbers(NamedTuple):
 @njit(**THREAD)
 def _write_rows(thread, threads, arrays, numbers):
     columns = arrays.values.shape[1]
+    of_first = first_table(arrays.keys, numbers.step)
     for place in range(thread, arrays.values.size, threads):
         i = place // columns
         column = place - i * columns
         row = np.int64(arrays.rows[i])
-        low, high = row_key(arrays.keys, numbers.step, row)
+        low, high = row_key(arrays.keys, numbers.step, of_first, row)
         value = load(arrays.values, place, 1)
         word = round_columns(value, low, high, column, numbers.stochastic, arrays.weight)
         store(word, arrays.weight, row * columns + column)
