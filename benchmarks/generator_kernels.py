@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numba
 import numpy as np
 from numba import njit, prange
 
@@ -17,7 +16,7 @@ from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
-from lowprec.kernels.cpu.launch import launch
+from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
@@ -27,6 +26,7 @@ from lowprec.scalar.formats import decode, round_stochastic
 
 _AHEAD = np.uint64(24)
 _DRAW_BITS = 13  # float16
+_ALL = 1 << 40  # so much work that all threads take part
 
 
 @njit(forceinline=True, **SERIAL)
@@ -149,7 +149,7 @@ def _update_rows_otherwise(rule, arrays, runs, gradients, *rest):
     """The library's own update, but for the rules above."""
     if not isinstance(rule, _OtherDescent):
         return _update_rows(rule, arrays, runs, gradients, *rest)
-    weight, memory, threads = arrays[0], rest[-1], numba.get_num_threads()
+    weight, memory, threads = arrays[0], rest[-1], int(threads_for(_ALL))
     totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
     rule.optimizer._update(weight, runs, gradients, rule.learning_rate, totals)
     return 0
@@ -164,7 +164,7 @@ class NoGenerator(_OtherSGD):
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
         launch(
             _update_from_array,
-            len(totals),
+            threads_for(_ALL),
             weight,
             runs,
             gradients,
@@ -182,7 +182,7 @@ class Xorshift(_OtherSGD):
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
         launch(
             _update_xorshift,
-            len(totals),
+            threads_for(_ALL),
             weight,
             runs,
             gradients,
@@ -196,7 +196,7 @@ class NumbaTwister(_OtherSGD):
     """The generator that Numba has in compiled code, a state a thread."""
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        launch(_update_twister, len(totals), weight, runs, gradients, rate, totals)
+        launch(_update_twister, threads_for(_ALL), weight, runs, gradients, rate, totals)
 
 
 class NumpyTwister(_OtherSGD):
@@ -211,7 +211,7 @@ class NumpyTwister(_OtherSGD):
         draws >>= 16 - _DRAW_BITS
         launch(
             _update_from_array,
-            len(totals),
+            threads_for(_ALL),
             weight,
             runs,
             gradients,
@@ -234,7 +234,7 @@ class FewerBits(_OtherSGD):
         draws = self._rng.integers(0, 1 << _DRAW_BITS, shape, dtype=np.uint16)
         launch(
             _update_from_array,
-            len(totals),
+            threads_for(_ALL),
             weight,
             runs,
             gradients,
