@@ -78,6 +78,7 @@ def call_table_kernels(kernels, word):
     kernels.round_nearest(x, out)
     kernels.round_up_probability(x, out, np.zeros(n))
     kernels.gather(weight, rows, grad)
+    kernels.write_rows(weight, rows, grad, keys, np.uint64(0), True)
     kernels.pool(weight, rows, offsets, floats, True, grad)
     runs = kernels.group_by_row(rows, bags, 12, columns, Memory)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):

@@ -54,11 +54,12 @@ def _update_rows(thread, threads, arrays, numbers):
     if verdict.halted[0]:
         return
     columns, lane = arrays.table[0].shape[1], thread % how.lanes
-    of_first = first_table(arrays.keys, numbers.step)
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
         if not begins_run(order, place) or (verdict.guard[0] and verdict.bad[place]):
             continue
         row = row_at(order, place)
+        # mixed for each row: kept over the loop, it would take registers
+        of_first = first_table(arrays.keys, numbers.step)
         low, high = row_key(arrays.keys, numbers.step, of_first, row)
         square = mean_square(numbers.rule, arrays.chains, place, columns)
         own = step_row(numbers.rule, arrays.table, row, square)
