@@ -142,6 +142,11 @@ class _OtherSGD(lp.SGD):
         return rule
 
 
+def _run(kernel, *arguments):
+    """Launch a kernel by all threads."""
+    launch(kernel, threads_for(_ALL), *arguments)
+
+
 _update_rows = kernels.update_rows
 
 
@@ -162,16 +167,7 @@ class NoGenerator(_OtherSGD):
     """Rounds with draws of zero."""
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        launch(
-            _update_from_array,
-            threads_for(_ALL),
-            weight,
-            runs,
-            gradients,
-            rate,
-            np.empty((0, 0), np.uint16),
-            totals,
-        )
+        _run(_update_from_array, weight, runs, gradients, rate, np.empty((0, 0), np.uint16), totals)
 
 
 class Xorshift(_OtherSGD):
@@ -180,23 +176,14 @@ class Xorshift(_OtherSGD):
     _states = np.arange(1, 129, dtype=np.uint32).reshape(-1, 1) * np.uint32(2654435761)
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        launch(
-            _update_xorshift,
-            threads_for(_ALL),
-            weight,
-            runs,
-            gradients,
-            rate,
-            self._states[: len(totals)],
-            totals,
-        )
+        _run(_update_xorshift, weight, runs, gradients, rate, self._states[: len(totals)], totals)
 
 
 class NumbaTwister(_OtherSGD):
     """The generator that Numba has in compiled code, a state a thread."""
 
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        launch(_update_twister, threads_for(_ALL), weight, runs, gradients, rate, totals)
+        _run(_update_twister, weight, runs, gradients, rate, totals)
 
 
 class NumpyTwister(_OtherSGD):
@@ -209,15 +196,8 @@ class NumpyTwister(_OtherSGD):
         words = self._generator.random_raw(rows * columns // 2).astype(np.uint32)
         draws = words.view(np.uint16)
         draws >>= 16 - _DRAW_BITS
-        launch(
-            _update_from_array,
-            threads_for(_ALL),
-            weight,
-            runs,
-            gradients,
-            rate,
-            draws.reshape(rows, columns),
-            totals,
+        _run(
+            _update_from_array, weight, runs, gradients, rate, draws.reshape(rows, columns), totals
         )
 
 
@@ -232,16 +212,7 @@ class FewerBits(_OtherSGD):
     def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
         shape = len(runs.starts) - 1, weight.shape[1]
         draws = self._rng.integers(0, 1 << _DRAW_BITS, shape, dtype=np.uint16)
-        launch(
-            _update_from_array,
-            threads_for(_ALL),
-            weight,
-            runs,
-            gradients,
-            rate,
-            draws & self._mask,
-            totals,
-        )
+        _run(_update_from_array, weight, runs, gradients, rate, draws & self._mask, totals)
 
 
 OPTIMIZERS = (NoGenerator, Xorshift, NumbaTwister, NumpyTwister)

@@ -13,7 +13,7 @@ from lowprec.kernels.keys import RowKeys
 from lowprec.rounding import STORAGES, largest_finite
 
 _ROWS_AT_ONCE = 1 << 16
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+_LARGEST_FLOAT32 = largest_finite(np.dtype(np.float32))
 
 
 def in_pieces(rows: int) -> Iterator[slice]:
