@@ -16,11 +16,14 @@ lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # small batches use all threa
 
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
-for dtype, rounding in (("float32", "nearest"), ("float16", "nearest"), ("float16", "stochastic"),
-                        ("float8_e4m3fn", "stochastic")):
+sgd, adagrad = lp.SGD(0.3), lp.RowWiseAdagrad(0.3)
+for dtype, rounding, optimizer in (
+    ("float32", "nearest", sgd), ("float16", "nearest", sgd), ("float16", "stochastic", sgd),
+    ("float8_e4m3fn", "stochastic", sgd), ("float16", "stochastic", adagrad),
+):
     for dim in (1, 3, 10, 16, 17, 64, 128, 300):
         sizes = [40, 1000, 7]
-        table = lp.EmbeddingTable(sizes, dim, dtype, rounding, lp.SGD(0.3), seed=dim)
+        table = lp.EmbeddingTable(sizes, dim, dtype, rounding, optimizer, seed=dim)
         for _ in range(2):
             indices = rng.integers(0, sizes, (500, 3))
             out = table.lookup(indices)
@@ -34,6 +37,8 @@ for dtype, rounding in (("float32", "nearest"), ("float16", "nearest"), ("float1
             table.update(ids, grad, offsets, "mean", weights)
             digest.update(out.tobytes())
         digest.update(table.weight.tobytes())
+        for state in table.optimizer_state.values():
+            digest.update(state.tobytes())
         digest.update(table.lookup(indices, across_features=True).tobytes())
 x = (rng.normal(size=5000) * 2.0 ** rng.integers(-40, 40, 5000)).astype(np.float32)
 for dtype in ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"):

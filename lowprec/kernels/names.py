@@ -10,6 +10,7 @@ import uuid
 from numba.core.bytecode import FunctionIdentity
 
 _classes: dict[tuple[str, tuple], type] = {}  # kept alive, as Numba keeps what it compiled
+_told_apart: set[type] = set()
 _lock = threading.Lock()
 
 
@@ -34,10 +35,13 @@ def tell_apart(cls: type) -> type:
     Numba knows a class by its `__name__` and the names of its fields alone, and would run a kernel
     that it compiled for another rule, or for this one before it was edited in a notebook.
     """
+    if cls in _told_apart:  # without the lock: this runs once a step
+        return cls
     name, fields = cls.__name__, getattr(cls, "_fields", ())
     with _lock:
         for number in itertools.count(2):
             if _classes.setdefault((cls.__name__, fields), cls) is cls:
+                _told_apart.add(cls)
                 return cls
             cls.__name__ = f"{name}_{number}"
     raise AssertionError
