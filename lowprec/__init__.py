@@ -7,13 +7,13 @@ quiet_idle_threads()
 
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
-from lowprec.checkpoint import CheckpointError
-from lowprec.diagnose import Diagnose, PrecisionReport, Recommendation
+from lowprec.files.checkpoint import CheckpointError
 from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
 from lowprec.optimizers.rowwise_adagrad import RowWiseAdagrad
 from lowprec.optimizers.sgd import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
-from lowprec.table import EmbeddingTable
+from lowprec.roundoff.report import Diagnose, PrecisionReport, Recommendation
+from lowprec.tables.embedding import EmbeddingTable
 
 __all__ = [
     "DLRM",

@@ -1,4 +1,4 @@
-"""Slow, obvious counting of what an update does, in exact fractions; see `lowprec.diagnose`.
+"""Slow, obvious counting of what an update does, in exact fractions; see `lowprec.roundoff.report`.
 
 Built on `tests.naive` alone: nothing here is imported from the library.
 """

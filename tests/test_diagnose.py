@@ -273,7 +273,7 @@ def test_parts_of_a_batch_add_up(with_offsets, weighted, monkeypatch):
     whole = table.diagnose(indices, grad, **batch)
     parts = []
     for part in range(4):
-        monkeypatch.setattr("lowprec.table.scattered", lambda step, part=part: part)
+        monkeypatch.setattr("lowprec.tables.embedding.scattered", lambda step, part=part: part)
         parts.append(table.diagnose(indices, grad, **batch, max_numbers=240 // 4))  # 120 rows
     total = parts[0] + parts[1] + parts[2] + parts[3]
     for name in ("rows", "weights", "steps"):

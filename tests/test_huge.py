@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from lowprec.batch import MAX_ROWS
+from lowprec.batches.features import MAX_ROWS
 from tests import naive, naive_arrays
 
 RATE = 0.5

@@ -21,9 +21,13 @@ FLOORS = {
     "lowprec.scalar": 1,
     "lowprec.kernels": 2,
     "lowprec.device": 3,
-    "lowprec.": 4,  # the public layer: every other module
-    "lowprec.models": 5,
-    "lowprec": 6,  # the package itself, which only collects
+    "lowprec.": 4,  # every other module
+    "lowprec.batches": 5,
+    "lowprec.roundoff": 5,
+    "lowprec.files": 5,
+    "lowprec.tables": 6,
+    "lowprec.models": 7,
+    "lowprec": 8,  # the package itself, which only collects
 }
 
 
@@ -68,9 +72,17 @@ def test_imports_go_down(name):
 
 def test_floors():
     assert floor("lowprec.scalar.bits") < floor("lowprec.kernels.cpu.update")
-    assert floor("lowprec.kernels.cpu.update") < floor("lowprec.device") < floor("lowprec.table")
-    assert floor("lowprec.table") == floor("lowprec.layers") < floor("lowprec.models.base")
-    assert floor("lowprec.models.base") < floor("lowprec")
+    assert (
+        floor("lowprec.kernels.cpu.update")
+        < floor("lowprec.device")
+        < floor("lowprec.tables.embedding")
+    )
+    assert (
+        floor("lowprec.layers")
+        < floor("lowprec.tables.embedding")
+        < floor("lowprec.models.recommender")
+    )
+    assert floor("lowprec.models.recommender") < floor("lowprec")
 
 
 def test_no_import_cycles():
@@ -171,9 +183,11 @@ def test_no_fast_math():
 
 def test_a_wrong_import_is_seen(monkeypatch):
     monkeypatch.setitem(
-        SOURCES, "lowprec.scalar.bits", "def f():\n    from lowprec import table, device"
+        SOURCES,
+        "lowprec.scalar.bits",
+        "def f():\n    from lowprec.tables import embedding\n    from lowprec import device",
     )
-    assert imports("lowprec.scalar.bits") == {"lowprec.table", "lowprec.device"}
+    assert imports("lowprec.scalar.bits") == {"lowprec.tables.embedding", "lowprec.device"}
     with pytest.raises(AssertionError, match="from above"):
         test_imports_go_down("lowprec.scalar.bits")
     with pytest.raises(ValueError, match="cycle"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.batch import Batch
+from lowprec.batches.features import Batch
 from lowprec.device import Device, get_device
 
 
@@ -85,7 +85,7 @@ def check_samples(
 
     They stay in the memory of the host, from where they go to the `device` batch by batch, unless
     some are on the device.  `y` may be None, for prediction.  Ids are left to
-    `lowprec.batch.Features`.
+    `lowprec.batches.features.Features`.
 
     Raises
     ------

@@ -12,8 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from lowprec import layers
 from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
-from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
+from lowprec.models.recommender import Recommender
 from lowprec.optimizers import Optimizer, defaults
 from lowprec.workspace import Fresh
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lowprec import checkpoint
 from lowprec.device import get_device
+from lowprec.files import checkpoint
 from lowprec.models.dlrm import DLRM
 from lowprec.models.logistic import LogisticRegression
-from lowprec.table import EmbeddingTable
+from lowprec.tables.embedding import EmbeddingTable
 
 _KINDS: dict[str, Any] = {"DLRM": DLRM, "LogisticRegression": LogisticRegression}
 

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lowprec.checks import check_int
 from lowprec.device import get_device
-from lowprec.models.base import Recommender
 from lowprec.models.data import Minibatch
+from lowprec.models.recommender import Recommender
 from lowprec.optimizers import Optimizer
 from lowprec.schedules import check_rate
 from lowprec.workspace import Fresh

@@ -26,9 +26,9 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
-from lowprec.keys import row_keys
 from lowprec.optimizers import init_states
 from lowprec.scalar.formats import FORMATS
+from lowprec.tables.keys import row_keys
 
 CANNOT = 77
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))

@@ -8,8 +8,8 @@ import lowprec as lp
 from lowprec.device import get_device
 from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
-from lowprec.keys import row_keys
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
+from lowprec.tables.keys import row_keys
 from lowprec.workspace import Fresh
 from tests import naive
 from tests.test_table import bits, gradient

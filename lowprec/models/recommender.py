@@ -14,26 +14,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lowprec import checkpoint
-from lowprec.batch import Features
+from lowprec.batches.features import Features
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
 from lowprec.device import get_device
-from lowprec.diagnose import Diagnose, PrecisionReport
+from lowprec.files import checkpoint
 from lowprec.losses import logistic_loss
-from lowprec.models.data import Minibatch, Samples, check_samples
-from lowprec.models.saving import (
+from lowprec.models.checkpoints import (
     Checkpoints,
     InterruptedBetweenBatches,
     interrupted_between_batches,
     newest,
 )
-from lowprec.models.watch import DivergenceError, Watch
+from lowprec.models.data import Minibatch, Samples, check_samples
+from lowprec.models.divergence import DivergenceError, Watch
 from lowprec.optimizers import Optimizer, defaults, from_description
 from lowprec.optimizers.base import check_optimizer, check_same_states
 from lowprec.optimizers.dense import States, init_dense_states, shape_as_rows, update_dense
 from lowprec.rounding import storage_dtype
+from lowprec.roundoff.report import Diagnose, PrecisionReport
 from lowprec.staging import Staging
-from lowprec.table import ROUNDINGS, EmbeddingTable
+from lowprec.tables.embedding import ROUNDINGS, EmbeddingTable
 from lowprec.workspace import Fresh, Workspace
 
 _PREDICT_BATCH = 16384
