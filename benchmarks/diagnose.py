@@ -5,7 +5,7 @@
 
 The first compares steps with a look and without, in turns.  A step with one takes a few times as
 long, which can be told apart on a noisy machine; one look in `every_batches` steps, as
-`lp.Diagnose` has it, costs that much less.
+`lp.Diagnostics` has it, costs that much less.
 
 The second trains on planted clicks in every format: the share of steps that float32 and stochastic
 runs say that nearest would lose, beside what the nearest run lost; and the noise of stochastic
@@ -37,7 +37,7 @@ def compare(name: str, batch_size: int, rounds: int) -> str:
     """A line of the table."""
     off, on = (MODELS[name](batch_size) for _ in range(2))
     X, y, _ = lp.datasets.make_clicks(STEPS * batch_size, _SIZES, seed=0)
-    diagnose = lp.Diagnose(every_batches=1)
+    diagnose = lp.Diagnostics(every_batches=1)
     for model in (off, on):
         model.partial_fit(X, y, diagnose=diagnose)  # compiles
     seconds = interleaved(
@@ -50,7 +50,7 @@ def compare(name: str, batch_size: int, rounds: int) -> str:
     step = 1e3 * spread(seconds["off"]).median / STEPS
     pairs = zip(seconds["on"], seconds["off"], strict=True)
     look = spread([with_it / without - 1 for with_it, without in pairs])
-    cost = 100 * look.median / lp.Diagnose().every_batches
+    cost = 100 * look.median / lp.Diagnostics().every_batches
     return (
         f"{name:<18}{batch_size:>6}{step:>10.2f}"
         f"{look.median:>12.2f} [{look.low:.2f}, {look.high:.2f}]{cost:>12.1f} %"
@@ -75,7 +75,7 @@ SAMPLES = 60_000  # of which four fifths are trained on
 
 def train(
     name: str, rate: float, dense_rate: float, epochs: int, dtype: str, rounding: str
-) -> tuple[lp.PrecisionReport, float]:
+) -> tuple[lp.RoundoffReport, float]:
     """The report on a training, and the log loss after it; learning rates fall to zero."""
     (dense, indices), y, _ = lp.datasets.make_clicks(SAMPLES, _SIZES, seed=0)
     cut = SAMPLES * 4 // 5
@@ -89,10 +89,10 @@ def train(
         standardize=True,
         epochs=epochs,
     )
-    model.fit((dense[:cut], indices[:cut]), y[:cut], diagnose=lp.Diagnose(every_batches=20))
+    model.fit((dense[:cut], indices[:cut]), y[:cut], diagnose=lp.Diagnostics(every_batches=20))
     clicks = model.predict_proba((dense[cut:], indices[cut:]))[:, 1]
-    assert model.precision_ is not None
-    return model.precision_, lp.metrics.log_loss(y[cut:], clicks)
+    assert model.roundoff_ is not None
+    return model.roundoff_, lp.metrics.log_loss(y[cut:], clicks)
 
 
 def predict() -> None:

@@ -159,7 +159,7 @@ def run(options: argparse.Namespace, dtype: str, rounding: str) -> dict[str, Any
     model = make_model(options, data, dtype, rounding)
     curve = Curve(X_test, y_test, model.epochs * len(y))
     steps = model.epochs * math.ceil(len(y) / model.batch_size)
-    diagnose = lp.Diagnose(every_batches=max(1, steps // DIAGNOSED_STEPS))
+    diagnose = lp.Diagnostics(every_batches=max(1, steps // DIAGNOSED_STEPS))
     model.fit(X, y, callback=curve, diagnose=diagnose)
     p = probability(model, X_test)
     return {
@@ -171,7 +171,7 @@ def run(options: argparse.Namespace, dtype: str, rounding: str) -> dict[str, Any
         "table_bytes": model.table_.nbytes,
         "peak_rss_bytes": peak_memory(),
         "samples_per_second": model.epochs * len(y) / curve.seconds,
-        "precision": model.precision_,
+        "precision": model.roundoff_,
         "curve": curve.points,
     }
 
@@ -220,7 +220,7 @@ def format_precision(runs: list[dict[str, Any]]) -> str:
     return "\n".join([str(stochastic), recommended, "float16, rounded to nearest:", *lines])
 
 
-def precision_as_json(told: lp.PrecisionReport) -> dict[str, Any]:
+def precision_as_json(told: lp.RoundoffReport) -> dict[str, Any]:
     """Counts, and what follows from them."""
     return {
         **asdict(told),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import report
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 import lowprec as lp
 from benchmarks.data import FEATURES, draw_clicks
 from benchmarks.timing import interleaved, ratio, spread
+from lowprec.tables import verbs
 
 WARM_UP, CHUNKS = 2, 3  # turns, and what they rotate through
 
@@ -56,6 +59,7 @@ class Trainee:
     total: list[float] = field(default_factory=list)
     lookup: list[float] = field(default_factory=list)
     update: list[float] = field(default_factory=list)
+    watched: bool = False  # whether lookups and updates are timed
 
     @property
     def embedding(self) -> list[float]:
@@ -66,19 +70,20 @@ class Trainee:
         """One turn."""
         self.lookup.append(0.0)
         self.update.append(0.0)
-        started = time.perf_counter()
-        self.model.partial_fit(*samples)
-        self.total.append(time.perf_counter() - started)
+        with self._watched_table() if self.watched else contextlib.nullcontext():
+            started = time.perf_counter()
+            self.model.partial_fit(*samples)
+            self.total.append(time.perf_counter() - started)
 
-    def watch_table(self) -> None:
-        """Time the table's lookups and updates from now on."""
+    @contextlib.contextmanager
+    def _watched_table(self) -> Iterator[None]:
+        """Times the table's lookups and updates, as the model asks for them."""
         table = self.model.table_
-        table.lookup = self._timed(table.lookup, self.lookup)
-        table._update = self._timed(table._update, self.update)
-
-    def leave_table(self) -> None:
-        """Time it no more; else it would hold itself, and stay in memory."""
-        del self.model.table_.lookup, self.model.table_._update
+        with (
+            mock.patch.object(table, "lookup", self._timed(table.lookup, self.lookup)),
+            mock.patch.object(verbs, "update", self._timed(verbs.update, self.update)),
+        ):
+            yield
 
     def _timed(self, method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -112,12 +117,12 @@ def train_in_turns(
     turns = {name: turn(trainee) for name, trainee in trainees.items()}
     interleaved(turns, WARM_UP, seed)  # compiles
     for trainee in trainees.values():
-        trainee.watch_table()
+        trainee.watched = True
         for seconds in (trainee.total, trainee.lookup, trainee.update):
             seconds.clear()
     interleaved(turns, rounds, seed)
     for trainee in trainees.values():
-        trainee.leave_table()
+        trainee.watched = False
     return trainees
 
 

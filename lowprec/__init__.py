@@ -8,11 +8,13 @@ quiet_idle_threads()
 from lowprec import datasets, metrics, schedules
 from lowprec._version import __version__
 from lowprec.files.checkpoint import CheckpointError
-from lowprec.models import DLRM, Checkpoints, LogisticRegression, load
+from lowprec.files.saved import load
+from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
 from lowprec.optimizers.rowwise_adagrad import RowWiseAdagrad
 from lowprec.optimizers.sgd import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
-from lowprec.roundoff.report import Diagnose, PrecisionReport, Recommendation
+from lowprec.roundoff.recommend import Recommendation
+from lowprec.roundoff.report import RoundoffReport
 from lowprec.tables.embedding import EmbeddingTable
 
 __all__ = [
@@ -20,11 +22,11 @@ __all__ = [
     "SGD",
     "CheckpointError",
     "Checkpoints",
-    "Diagnose",
+    "Diagnostics",
     "EmbeddingTable",
     "LogisticRegression",
-    "PrecisionReport",
     "Recommendation",
+    "RoundoffReport",
     "RowWiseAdagrad",
     "__version__",
     "datasets",
@@ -35,3 +37,17 @@ __all__ = [
     "schedules",
     "stochastic_round",
 ]
+
+_FORMER_NAMES = {"Diagnose": "Diagnostics", "PrecisionReport": "RoundoffReport"}
+
+
+def __getattr__(name: str) -> object:
+    """Former names, for one version more."""
+    if name in _FORMER_NAMES:
+        import warnings
+
+        new = _FORMER_NAMES[name]
+        message = f"lowprec.{name} is now called lowprec.{new}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return globals()[new]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

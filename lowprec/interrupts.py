@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 # What `signal` wraps: making its enums takes longer than the update of a small batch.
 from _signal import getsignal, signal  # type: ignore[import-not-found]
+from collections.abc import Callable, Iterator
 from signal import SIGINT, default_int_handler
 from typing import Any
 
@@ -32,3 +34,32 @@ class Uninterrupted:
 
     def _note(self, number: int, frame: Any) -> None:
         self._noted = True
+
+
+class InterruptedBetweenBatches(KeyboardInterrupt):
+    """Ctrl-C, after the batch in which it came was finished: the model is whole."""
+
+
+@contextlib.contextmanager
+def interrupted_between_batches() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is noted instead of raised, for a batch to be finished; gives what tells if it was.
+
+    A second Ctrl-C is raised at once.  In threads other than the main one nothing changes.
+    """
+    noted = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal noted
+        if noted:
+            raise KeyboardInterrupt
+        noted = True
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or getsignal(SIGINT) is not default_int_handler:
+        yield lambda: False
+        return
+    signal(SIGINT, note)
+    try:
+        yield lambda: noted
+    finally:
+        signal(SIGINT, default_int_handler)

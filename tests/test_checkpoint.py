@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 import lowprec as lp
 from lowprec.scalar.formats import FORMATS
+from lowprec.tables import verbs
 from tests import naive_models
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
@@ -36,7 +37,7 @@ def step(table, seed):
 
 
 def state(table):
-    return table.weight.tobytes(), table._description()
+    return table.weight.tobytes(), verbs.description_of(table)
 
 
 @pytest.fixture

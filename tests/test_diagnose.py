@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lowprec as lp
+from lowprec.tables import verbs
 from tests import naive_precision
 from tests.test_table import DTYPES, bits, gradient, jagged, make_table
 
@@ -50,9 +51,9 @@ def test_half_a_neighbour_goes_to_even(weight, lost):
 def test_mass_is_of_sizes():
     report = one_row(1.0, [2.0**-14, -(2.0**-14), 2.0**-9, 0.0])
     assert (report.weights, report.steps, report.lost) == (4, 3, 2)
-    assert report.mass == 2.0**-9 + 2.0**-13
-    assert report.lost_mass_share == 2.0**-13 / report.mass
-    assert report.energy == 2.0**-18 + 2.0**-27
+    assert report.sum_of_sizes == 2.0**-9 + 2.0**-13
+    assert report.lost_mass_share == 2.0**-13 / report.sum_of_sizes
+    assert report.sum_of_squares == 2.0**-18 + 2.0**-27
 
 
 def test_subnormal_weights():
@@ -142,8 +143,8 @@ def check(table, rate, *batch, **more):
         if name == table.dtype.name:
             same = ("rows", "skipped_rows", "weights", "steps")
             assert [expected[key] for key in same] == [getattr(report, key) for key in same]
-            assert report.mass == pytest.approx(float(expected["mass"]), rel=1e-12)
-            assert report.energy == pytest.approx(float(expected["energy"]), rel=1e-12)
+            assert report.sum_of_sizes == pytest.approx(float(expected["mass"]), rel=1e-12)
+            assert report.sum_of_squares == pytest.approx(float(expected["energy"]), rel=1e-12)
     return report
 
 
@@ -273,7 +274,7 @@ def test_parts_of_a_batch_add_up(with_offsets, weighted, monkeypatch):
     whole = table.diagnose(indices, grad, **batch)
     parts = []
     for part in range(4):
-        monkeypatch.setattr("lowprec.tables.embedding.scattered", lambda step, part=part: part)
+        monkeypatch.setattr("lowprec.tables.diagnosis.scattered", lambda step, part=part: part)
         parts.append(table.diagnose(indices, grad, **batch, max_numbers=240 // 4))  # 120 rows
     total = parts[0] + parts[1] + parts[2] + parts[3]
     for name in ("rows", "weights", "steps"):
@@ -356,13 +357,13 @@ def test_no_bit_of_training_changes(kind):
     more = {"l2": 0.05, "optimizer": lp.SGD(1.0)} if kind == "l2" else {}
     kind = "logistic" if kind == "l2" else kind
     plain = make_model(kind, **more).fit(X, y)
-    looked_at = make_model(kind, **more).fit(X, y, diagnose=lp.Diagnose(3, max_numbers=50))
+    looked_at = make_model(kind, **more).fit(X, y, diagnose=lp.Diagnostics(3, max_numbers=50))
     assert bits(plain.table_.weight) == bits(looked_at.table_.weight)
     assert bits(plain.decision_function(X)) == bits(looked_at.decision_function(X))
-    assert plain.precision_ is None
-    assert [step for step, _ in looked_at.precision_history_] == list(range(0, 40, 3))
-    assert looked_at.precision_.updates == 14
-    assert looked_at.precision_.steps == sum(r.steps for _, r in looked_at.precision_history_)
+    assert plain.roundoff_ is None
+    assert [step for step, _ in looked_at.roundoff_history_] == list(range(0, 40, 3))
+    assert looked_at.roundoff_.updates == 14
+    assert looked_at.roundoff_.steps == sum(r.steps for _, r in looked_at.roundoff_history_)
 
 
 def test_reports_are_of_what_is_stored():
@@ -371,26 +372,26 @@ def test_reports_are_of_what_is_stored():
     model = make_model("logistic", l2=0.05, optimizer=lp.SGD(1.0), epochs=1, shuffle=False)
     expected = {}
 
-    def tables_own(table, batch, grad, *rest, was=lp.EmbeddingTable._update):
+    def tables_own(table, batch, grad, *rest, was=verbs.update):
         expected[table.step] = table.diagnose(batch, grad)
         was(table, batch, grad, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lp.EmbeddingTable, "_update", tables_own)
-        model.fit(X, y, diagnose=lp.Diagnose(1, max_numbers=None))
-    assert dict(model.precision_history_) == expected
+        patch.setattr(verbs, "update", tables_own)
+        model.fit(X, y, diagnose=lp.Diagnostics(1, max_numbers=None))
+    assert dict(model.roundoff_history_) == expected
 
 
 def test_fit_begins_anew_and_partial_fit_goes_on():
     X, y = clicks(500)
-    model = make_model("logistic", epochs=1).fit(X, y, diagnose=lp.Diagnose(2))
-    assert model.precision_.updates == 3
-    model.partial_fit(X, y, diagnose=lp.Diagnose(2))
-    assert [step for step, _ in model.precision_history_] == [0, 2, 4, 6, 8]
+    model = make_model("logistic", epochs=1).fit(X, y, diagnose=lp.Diagnostics(2))
+    assert model.roundoff_.updates == 3
+    model.partial_fit(X, y, diagnose=lp.Diagnostics(2))
+    assert [step for step, _ in model.roundoff_history_] == [0, 2, 4, 6, 8]
     model.partial_fit(X, y)
-    assert model.precision_.updates == 5
-    assert model.fit(X, y).precision_ is None
-    assert make_model("logistic").precision_ is None
+    assert model.roundoff_.updates == 5
+    assert model.fit(X, y).roundoff_ is None
+    assert make_model("logistic").roundoff_ is None
 
 
 def test_steps_that_were_never_taken_are_not_reported():
@@ -398,15 +399,15 @@ def test_steps_that_were_never_taken_are_not_reported():
     X[0][3] = 3e38
     model = make_model("logistic", shuffle=False, batch_size=1, optimizer=lp.SGD(2.0))
     with pytest.raises(FloatingPointError, match="diverged at step 3"):
-        model.fit(X, y, diagnose=lp.Diagnose(1))
-    assert [step for step, _ in model.precision_history_] == [0, 1, 2]
+        model.fit(X, y, diagnose=lp.Diagnostics(1))
+    assert [step for step, _ in model.roundoff_history_] == [0, 1, 2]
 
 
 def test_bad_options():
     with pytest.raises(ValueError, match="every_batches"):
-        lp.Diagnose(every_batches=0)
+        lp.Diagnostics(every_batches=0)
     with pytest.raises(TypeError, match="max_numbers"):
-        lp.Diagnose(max_numbers=1.5)
+        lp.Diagnostics(max_numbers=1.5)
     X, y = clicks(100)
     for train in (make_model("logistic").fit, make_model("logistic").partial_fit):
         with pytest.raises(TypeError, match=r"must be a lowprec\.Diagnose"):
@@ -432,7 +433,7 @@ def planted(kind, dtype, rounding, rate):
         model = lp.LogisticRegression(sizes, dtype, rounding, **common)
     else:
         model = lp.DLRM(sizes, 4, (8,), (8,), dtype=dtype, rounding=rounding, **common)
-    return model.fit(X, y, diagnose=lp.Diagnose(1, max_numbers=None)).precision_
+    return model.fit(X, y, diagnose=lp.Diagnostics(1, max_numbers=None)).roundoff_
 
 
 @pytest.mark.parametrize(

@@ -106,12 +106,12 @@ def lookups(table):
 
 
 def numbers(report):
-    """The numbers of a `PrecisionReport`."""
+    """The numbers of a `RoundoffReport`."""
     found = {
         name: getattr(report, name)
         for name in ("updates", "rows", "skipped_rows", "weights", "nonfinite", "steps")
     }
-    found |= {"mass": float(report.mass), "energy": float(report.energy)}
+    found |= {"mass": float(report.sum_of_sizes), "energy": float(report.sum_of_squares)}
     for dtype in DTYPES:
         told = report.of(dtype)
         found[dtype] = [told.lost, told.subnormal, told.saturated] + [

@@ -1,8 +1,8 @@
 """Recommenders: scikit-learn shaped, trained by hand-written forward and backward passes."""
 
 from lowprec.models.checkpoints import Checkpoints
+from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.dlrm import DLRM
-from lowprec.models.files import load
 from lowprec.models.logistic import LogisticRegression
 
-__all__ = ["DLRM", "Checkpoints", "LogisticRegression", "load"]
+__all__ = ["DLRM", "Checkpoints", "Diagnostics", "LogisticRegression"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,32 +124,3 @@ def newest(path: str | os.PathLike[str]) -> Path:
     if files := _files(Path(path)):
         return files[-1]
     raise FileNotFoundError(f"{os.fspath(path)} has no step-*.safetensors to go on from")
-
-
-class InterruptedBetweenBatches(KeyboardInterrupt):
-    """Ctrl-C, after the batch in which it came was finished: the model is whole."""
-
-
-@contextlib.contextmanager
-def interrupted_between_batches() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is noted instead of raised, for a batch to be finished; gives what tells if it was.
-
-    A second Ctrl-C is raised at once.  In threads other than the main one nothing changes.
-    """
-    noted = False
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal noted
-        if noted:
-            raise KeyboardInterrupt
-        noted = True
-
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: noted
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.batches.features import Batch
+from lowprec.batches.batch import Batch
 from lowprec.device import Device, get_device
 
 
@@ -27,10 +27,10 @@ class Minibatch:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Dense features, ids and labels of n samples; in the memory of `home`."""
+class CheckedSamples:
+    """Dense features, ids and labels of n samples; in the memory of `device`."""
 
-    home: Device
+    device: Device
     dense: NDArray[np.float32]  # (n, num_dense)
     indices: NDArray[Any]  # (n, num_features), or (total,) with offsets
     offsets: NDArray[np.int64] | None  # (n * num_features + 1,)
@@ -40,12 +40,14 @@ class Samples:
     def __len__(self) -> int:
         return len(self.dense)
 
-    def take(self, order: NDArray[np.int64]) -> Samples:
+    def take(self, order: NDArray[np.int64]) -> CheckedSamples:
         """The samples numbered `order`, in that order."""
-        xp, order = self.home.xp, self.home.asarray(order)
+        xp, order = self.device.xp, self.device.asarray(order)
         dense, y = self.dense[order], self.y[order]
         if self.offsets is None:
-            return Samples(self.home, dense, self.indices[order], None, y, self.num_features)
+            return CheckedSamples(
+                self.device, dense, self.indices[order], None, y, self.num_features
+            )
         # the ids of a sample are one stretch: from its first bag to the first of the next sample
         bag_sizes = xp.diff(self.offsets).reshape(-1, self.num_features)[order]
         starts = self.offsets[:-1].reshape(-1, self.num_features)[order, 0]
@@ -55,20 +57,26 @@ class Samples:
         # the sample that each place belongs to, past those without ids
         positions = place + (starts - (ends - lengths))[xp.searchsorted(ends, place, side="right")]
         offsets = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(bag_sizes)])
-        return Samples(self.home, dense, self.indices[positions], offsets, y, self.num_features)
+        return CheckedSamples(
+            self.device, dense, self.indices[positions], offsets, y, self.num_features
+        )
 
-    def _slice(self, start: int, stop: int) -> Samples:
+    def _slice(self, start: int, stop: int) -> CheckedSamples:
         """The samples from `start` to `stop`, without a copy."""
         dense, y = self.dense[start:stop], self.y[start:stop]
         if self.offsets is None:
-            return Samples(self.home, dense, self.indices[start:stop], None, y, self.num_features)
+            return CheckedSamples(
+                self.device, dense, self.indices[start:stop], None, y, self.num_features
+            )
         offsets = self.offsets[start * self.num_features : stop * self.num_features + 1]
         indices = self.indices[offsets[0] : offsets[-1]]
-        return Samples(self.home, dense, indices, offsets - offsets[0], y, self.num_features)
+        return CheckedSamples(
+            self.device, dense, indices, offsets - offsets[0], y, self.num_features
+        )
 
     def batches(
         self, batch_size: int, order: NDArray[np.int64] | None = None, first: int = 0
-    ) -> Iterator[Samples]:
+    ) -> Iterator[CheckedSamples]:
         """Batches of `batch_size` samples from number `first` on, in `order` or as they stand.
 
         The last one is smaller.
@@ -80,7 +88,7 @@ class Samples:
 
 def check_samples(
     device: Device, X: Any, y: Any, num_features: int, num_dense: int | None
-) -> Samples:
+) -> CheckedSamples:
     """Samples from ``X = (dense, indices)`` or ``(dense, indices, offsets)`` and labels.
 
     They stay in the memory of the host, from where they go to the `device` batch by batch, unless
@@ -109,7 +117,7 @@ def check_samples(
             f"offsets must have {n} * {num_features} + 1 entries, got shape {offsets.shape}"
         )
     labels = home.xp.zeros(n, np.float32) if y is None else _check_labels(home, y, n)
-    return Samples(home, dense, indices, offsets, labels, num_features)
+    return CheckedSamples(home, dense, indices, offsets, labels, num_features)
 
 
 def _check_dense(home: Device, values: Any, num_dense: int | None) -> NDArray[np.float32]:

@@ -12,43 +12,43 @@ from lowprec.device import Device
 _STEPS_BETWEEN_LOOKS = 64
 
 
-class Watch:
+class DivergenceCheck:
     """Halts training at the first step with a number that is not finite.
 
-    The device notes it in `halted`, and nothing is written from then on, so the model stays as it
+    The device notes it in `diverged`, and nothing is written from then on, so the model stays as it
     was before that step.  The host looks after each step where that costs nothing, and elsewhere
     once in a while, so that a step waits for nothing.
 
     Parameters
     ----------
     device : Device
-    looks_always : bool
+    always : bool
         Whether to look after each step in any case.
     """
 
-    def __init__(self, device: Device, looks_always: bool) -> None:
+    def __init__(self, device: Device, always: bool) -> None:
         self._device = device
-        self.looks_always = looks_always or not device.asynchronous
-        self.halted = device.xp.zeros(1, np.bool_)
+        self.always = always or not device.asynchronous
+        self.diverged = device.xp.zeros(1, np.bool_)
         self._last_step = device.xp.zeros(1, np.int64)
         self._unseen = 0
 
-    def note(self, step: int, arrays: Iterable[Any]) -> None:
+    def record(self, step: int, arrays: Iterable[Any]) -> None:
         """Have the arrays of a step looked through, before anything is written."""
-        # the last step that began before training was halted
+        # the last step that began before training was diverged
         where = self._device.xp.where
-        self._last_step = where(self.halted, self._last_step, np.int64(step))
+        self._last_step = where(self.diverged, self._last_step, np.int64(step))
         for array in arrays:
-            self._device.kernels.note_nonfinite(array.reshape(-1), self.halted)
+            self._device.kernels.note_nonfinite(array.reshape(-1), self.diverged)
         self._unseen += 1
-        if self.looks_always:
-            self.look()
+        if self.always:
+            self.raise_if_diverged()
 
-    def look(self, *, now: bool = False) -> None:
-        """Raise `DivergenceError` if training has been halted, if it is time to look or `now`."""
-        if self.looks_always or self._unseen >= (1 if now else _STEPS_BETWEEN_LOOKS):
+    def raise_if_diverged(self, *, now: bool = False) -> None:
+        """Raise `DivergenceError` if training has diverged, if it is time to look or `now`."""
+        if self.always or self._unseen >= (1 if now else _STEPS_BETWEEN_LOOKS):
             self._unseen = 0
-            if self.halted[0]:
+            if self.diverged[0]:
                 raise DivergenceError(int(self._last_step[0]))
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec import layers
 from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
+from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
-from lowprec.models.recommender import Recommender
+from lowprec.models.parameters import feature_sizes
 from lowprec.optimizers import Optimizer, defaults
 from lowprec.workspace import Fresh
 
@@ -29,7 +31,8 @@ class _Cache(NamedTuple):
     top: list[layers.Float]
 
 
-class DLRM(Recommender):
+@dataclass(eq=False, repr=False)
+class DLRM(Classifier):
     """The deep learning recommendation model, two MLPs around an interaction of embeddings.
 
     Dense features go through the bottom MLP to a vector as long as an embedding; the interaction
@@ -47,29 +50,12 @@ class DLRM(Recommender):
         ReLU, and the top MLP with one of a single output.
     interaction : {"dot", "cat"}, default "dot"
         Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
-    dtype, rounding
-        How the tables are stored, as for `EmbeddingTable`.
     optimizer : Optimizer, default SGD(learning_rate=10.0)
         Steps the tables; the gradient is that of the batch's mean loss, of which an id sees only
         the samples that hold it, so the rate is much larger than that of the dense layers.
     dense_optimizer : Optimizer, default SGD(learning_rate=0.1)
         Steps the dense layers.
-    standardize : bool, default False
-        Centre and scale each dense feature by its mean and standard deviation in the first samples
-        seen by `fit` or `partial_fit`.
-    shuffle : bool, default True
-        Whether `fit` takes the samples of each epoch in a new random order.
-    epochs : int, default 1
-        Passes of `fit` over the samples.
-    batch_size : int, default 2048
-        Samples a step.
-    seed : int, default 0
-        In [0, 2**64): the source of all randomness.
-    device : {"cpu", "cuda"}, default "cpu"
-        Where the model lives and is trained.  Samples may be arrays of the host, which go there
-        batch by batch, or of the GPU.
-    verbose : bool, default False
-        Show a progress bar with the running log loss and samples/s.
+    {training_parameters}
 
     Attributes
     ----------
@@ -101,41 +87,14 @@ class DLRM(Recommender):
     (2000, 2)
     """
 
-    def __init__(
-        self,
-        num_embeddings: int | Sequence[int],
-        embedding_dim: int = 16,
-        bottom_mlp: Sequence[int] = (512, 256),
-        top_mlp: Sequence[int] = (512, 256),
-        interaction: str = "dot",
-        dtype: DTypeLike = "float16",
-        rounding: str = "stochastic",
-        optimizer: Optimizer | None = defaults.DLRM_TABLE,
-        dense_optimizer: Optimizer | None = defaults.DLRM_DENSE,
-        standardize: bool = False,
-        shuffle: bool = True,
-        epochs: int = 1,
-        batch_size: int = 2048,
-        seed: int = 0,
-        device: str = "cpu",
-        verbose: bool = False,
-    ) -> None:
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.bottom_mlp = bottom_mlp
-        self.top_mlp = top_mlp
-        self.interaction = interaction
-        self.dtype = dtype
-        self.rounding = rounding
-        self.optimizer = optimizer
-        self.dense_optimizer = dense_optimizer
-        self.standardize = standardize
-        self.shuffle = shuffle
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.device = device
-        self.verbose = verbose
+    embedding_dim: int = 16
+    bottom_mlp: Sequence[int] = (512, 256)
+    top_mlp: Sequence[int] = (512, 256)
+    interaction: str = "dot"
+    optimizer: Optimizer | None = field(default=defaults.DLRM_TABLE, kw_only=True)
+    dense_optimizer: Optimizer | None = field(default=defaults.DLRM_DENSE, kw_only=True)
+
+    _architecture = ("num_embeddings", "embedding_dim", "bottom_mlp", "top_mlp", "interaction")
 
     def _check_parameters(self, step: int) -> None:
         super()._check_parameters(step)
@@ -151,11 +110,9 @@ class DLRM(Recommender):
     def _table_shape(self) -> tuple[int, float | None]:
         return self.embedding_dim, None
 
-    _shaping = ("num_embeddings", "embedding_dim", "bottom_mlp", "top_mlp", "interaction")
-
     def _layer_sizes(self, num_dense: int) -> dict[str, list[int]]:
         """The inputs of each layer of both MLPs, and the outputs of the last one."""
-        dim, num_features = self.embedding_dim, len(self._feature_sizes())
+        dim, num_features = self.embedding_dim, len(feature_sizes(self))
         dot = self.interaction == "dot"
         joined = dim + (layers.num_pairs(num_features) if dot else num_features * dim)
         return {"bottom": [num_dense, *self.bottom_mlp, dim], "top": [joined, *self.top_mlp, 1]}
@@ -200,12 +157,12 @@ class DLRM(Recommender):
         return top[-1][:, 0], _Cache(bottom, embeddings, top)
 
     def _backward(
-        self, dlogits: NDArray[np.float32], cache: Any, memory: Fresh
+        self, doutputs: NDArray[np.float32], cache: Any, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         bottom, embeddings, top = cache
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
-            device, memory, "top", dlogits[:, None], top, self.top_,
+            device, memory, "top", doutputs[:, None], top, self.top_,
             last_relu=False, input_too=True,
         )  # fmt: skip
         assert djoined is not None

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec.checks import check_int
 from lowprec.device import get_device
+from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
-from lowprec.models.recommender import Recommender
-from lowprec.optimizers import Optimizer
+from lowprec.models.parameters import optimizer_of_table
 from lowprec.schedules import check_rate
+from lowprec.tables import verbs
 from lowprec.workspace import Fresh
 
 
-class LogisticRegression(Recommender):
+@dataclass(eq=False, repr=False)
+class LogisticRegression(Classifier):
     """Logistic regression on dense features and hashed ids, with the ids' weights in low precision.
 
     ``P(y = 1) = sigmoid(intercept + dense @ coef + sum of the weights of the sample's ids)``,
@@ -27,8 +29,6 @@ class LogisticRegression(Recommender):
     ----------
     num_embeddings : int or sequence of int
         Ids of each feature.
-    dtype, rounding
-        How the ids' weights are stored, as for `EmbeddingTable`.
     optimizer : Optimizer, optional
         Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
         is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
@@ -37,22 +37,7 @@ class LogisticRegression(Recommender):
         Steps `coef_` and `intercept_`.
     l2 : float, default 0.0
         Strength of the penalty, on every weight at every step.
-    standardize : bool, default False
-        Centre and scale each dense feature by its mean and standard deviation in the first samples
-        seen by `fit` or `partial_fit`.
-    shuffle : bool, default True
-        Whether `fit` takes the samples of each epoch in a new random order.
-    epochs : int, default 1
-        Passes of `fit` over the samples.
-    batch_size : int, default 2048
-        Samples a step.
-    seed : int, default 0
-        In [0, 2**64): the source of all randomness.
-    device : {"cpu", "cuda"}, default "cpu"
-        Where the model lives and is trained.  Samples may be arrays of the host, which go there
-        batch by batch, or of the GPU.
-    verbose : bool, default False
-        Show a progress bar with the running log loss and samples/s.
+    {training_parameters}
 
     Attributes
     ----------
@@ -91,43 +76,15 @@ class LogisticRegression(Recommender):
 
     _pools_across_features = True
 
-    def __init__(
-        self,
-        num_embeddings: int | Sequence[int],
-        dtype: DTypeLike = "float16",
-        rounding: str = "stochastic",
-        optimizer: Optimizer | None = None,
-        dense_optimizer: Optimizer | None = None,
-        l2: float = 0.0,
-        standardize: bool = False,
-        shuffle: bool = True,
-        epochs: int = 1,
-        batch_size: int = 2048,
-        seed: int = 0,
-        device: str = "cpu",
-        verbose: bool = False,
-    ) -> None:
-        self.num_embeddings = num_embeddings
-        self.dtype = dtype
-        self.rounding = rounding
-        self.optimizer = optimizer
-        self.dense_optimizer = dense_optimizer
-        self.l2 = l2
-        self.standardize = standardize
-        self.shuffle = shuffle
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.seed = seed
-        self.device = device
-        self.verbose = verbose
+    l2: float = field(default=0.0, kw_only=True)
 
     def _check_parameters(self, step: int) -> None:
         super()._check_parameters(step)
         check_rate("l2", self.l2)
-        if self.l2 and not self._optimizer_of_table().linear:
+        if self.l2 and not optimizer_of_table(self).linear:
             raise ValueError(
                 f"l2 is supported with an optimizer whose step is a number times the gradient, as "
-                f"lowprec.SGD, got l2={self.l2} and {self._optimizer_of_table()!r}"
+                f"lowprec.SGD, got l2={self.l2} and {optimizer_of_table(self)!r}"
             )
         self._shrinkage(step)
 
@@ -166,33 +123,28 @@ class LogisticRegression(Recommender):
         return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
 
     def _backward(
-        self, dlogits: NDArray[np.float32], batch: Minibatch, memory: Fresh
+        self, doutputs: NDArray[np.float32], batch: Minibatch, memory: Fresh
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
-        gradients = [dlogits @ batch.dense + dense_l2, dlogits.sum(keepdims=True)]
-        return dlogits[:, None], gradients
+        gradients = [doutputs @ batch.dense + dense_l2, doutputs.sum(keepdims=True)]
+        return doutputs[:, None], gradients
 
     def _update_table(self, batch: Minibatch, dsums: NDArray[np.float32]) -> None:
         """Weights are scale * table: shrink the scale, then step the table by what is left."""
         scale = self.table_scale_ * self._shrinkage(self.table_.step)
         grad = dsums / np.float32(scale)
         super()._update_table(batch, grad)
-        self._watch.look()  # before the scale goes on
+        self._divergence.raise_if_diverged()  # before the scale goes on
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
-            self.table_._halve(self._halving_seeds())
+            self._halvings = verbs.halve(self.table_, self._halvings)
             self.table_scale_ *= 2.0
 
     def _shrinkage(self, step: int) -> float:
         """What all weights are multiplied with at a step."""
-        rate = self._optimizer_of_table().learning_rate_at(step)
+        rate = optimizer_of_table(self).learning_rate_at(step)
         if rate * self.l2 >= 1.0:
             raise ValueError(
                 f"learning_rate * l2 must be less than 1, got {rate} * {self.l2} at step {step}"
             )
         return 1.0 - rate * self.l2
-
-    def _halving_seeds(self) -> Iterator[int]:
-        while True:
-            self._halvings += 1
-            yield (self.seed + self._halvings) % 2**64

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.models import training
 from tests import naive_models
 from tests.devices import without_gpu
 
@@ -100,12 +101,12 @@ def test_jagged_bags_of_one_id_are_no_bags(make, clicks):
     )
 
 
-def test_shuffling_takes_every_sample_once(make, clicks):
+def test_shuffling_takes_every_sample_once(make, clicks, monkeypatch):
     X, y = clicks
     model = make(batch_size=7, epochs=2)
     seen = []
-    step = model._step
-    model._step = lambda batch: seen.append(batch) or step(batch)
+    step = training.step
+    monkeypatch.setattr(training, "step", lambda m, batch: seen.append(batch) or step(m, batch))
     model.fit(X, y)
     assert model.table_.step == 2 * 43  # 42 batches of 7, and one of 6
     rows = np.concatenate([batch.dense for batch in seen])
@@ -200,7 +201,7 @@ def test_prediction_goes_batch_by_batch(make, clicks, monkeypatch):
     X, y = clicks
     model = make().fit(X, y)
     at_once = model.decision_function(X)
-    monkeypatch.setattr("lowprec.models.recommender._PREDICT_BATCH", 7)
+    monkeypatch.setattr("lowprec.models.classifier._PREDICT_BATCH", 7)
     np.testing.assert_allclose(model.decision_function(X), at_once, rtol=1e-5, atol=1e-6)
 
 

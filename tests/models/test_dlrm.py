@@ -6,6 +6,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
+from lowprec.models.training import samples_for, to_device
 from lowprec.staging import Staging
 from lowprec.workspace import Fresh
 from tests import naive_models
@@ -50,9 +51,9 @@ def loss_of(model, X, y):
 
 def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
-    samples = model._check_samples(X, y, fitted=True)
+    samples = samples_for(model, X, y, fitted=True)
     device = get_device(model.device)
-    batch = model._loaded(samples, Staging(device))
+    batch = to_device(model, samples, Staging(device))
     logits, cache = model._forward(batch, Fresh(device))
     dembeddings, gradients = model._backward(
         logistic_loss(device, logits, batch.y)[1], cache, Fresh(device)

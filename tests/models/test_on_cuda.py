@@ -6,7 +6,7 @@ import pytest
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
-from lowprec.models.divergence import DivergenceError
+from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from tests.devices import host, with_gpu
 
 
@@ -77,10 +77,10 @@ def test_a_step_waits_for_nothing(model, jagged, monkeypatch):
     asarray, empty = device.asarray, device.empty
     monkeypatch.setattr(device, "asarray", lambda *args: asarray(*args).view(OnDevice))
     monkeypatch.setattr(device, "empty", lambda *args: empty(*args).view(OnDevice))
-    monkeypatch.setattr("lowprec.models.divergence.Watch.look", lambda self, now=False: None)
+    monkeypatch.setattr(DivergenceCheck, "raise_if_diverged", lambda self, now=False: None)
     trained.fit(X, y)
     assert trained.table_.step == 60
     with pytest.raises(AssertionError, match="the host waits"):
-        bool(trained._watch.halted[0:1])
+        bool(trained._divergence.diverged[0:1])
     with pytest.raises(AssertionError, match="the host waits"):
         trained.table_.batch(np.zeros((1, 2), np.int64))  # ids that nobody has checked

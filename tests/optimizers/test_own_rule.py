@@ -55,7 +55,7 @@ def test_diagnose_reports_the_steps_of_the_rule():
     report = table.diagnose(np.array([3, 1]), grad)
     # numbers are 2**-11 apart below 1, and 2**-10 above
     assert (report.weights, report.steps, report.lost) == (4, 3, 1)
-    assert report.mass == 3 * rate
+    assert report.sum_of_sizes == 3 * rate
     before = table.weight.copy()
     table.update(np.array([3, 1]), grad)
     assert np.count_nonzero(table.weight != before) == 2

@@ -110,7 +110,7 @@ def test_diagnose_is_what_the_update_does():
         assert report.steps - report.lost == moved
         # a row of length |g| / sqrt(sum) * rate: sqrt(17) at first
         change = table.weight.astype(np.float64) - before
-        assert abs(report.energy / (change**2).sum() - 1) < 0.5
+        assert abs(report.sum_of_squares / (change**2).sum() - 1) < 0.5
 
 
 def test_files_models_and_copies(tmp_path):

@@ -1,0 +1,135 @@
+"""Reading a file: whatever is wrong with it is a CheckpointError that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec._version import __version__
+from lowprec.checks import check_flag, check_path
+from lowprec.device import get_device
+from lowprec.files.checkpoint import (
+    BYTES_AT_ONCE,
+    DTYPES,
+    ENTRY,
+    FORMAT_VERSION,
+    Checkpoint,
+    CheckpointError,
+    checksum,
+)
+from lowprec.scalar import hashing, xorshift
+
+
+def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = True) -> Checkpoint:
+    """What a file holds.
+
+    Parameters
+    ----------
+    path : path
+    mmap : bool, default False
+        Whether arrays are views of the file, read when they are looked at, instead of copies.
+        They may be written, which the file does not see.
+    verify : bool, default True
+        Whether to compare the checksums of the arrays, for which they are read as a whole.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    CheckpointError
+        If it is not a whole, undamaged file of this version.
+    """
+    name = check_path("path", path)
+    check_flag("mmap", mmap)
+    check_flag("verify", verify)
+    metadata, places = _open(name)
+    entry = _entry(name, metadata)
+    checksums = entry["checksums"]
+    if set(checksums) != set(places):
+        raise CheckpointError(f"{name}: its arrays are not those it was written with")
+    arrays = {key: _array(name, *place, mmap) for key, place in places.items()}
+    for key, array in arrays.items():
+        if verify and checksum(array) != checksums[key]:
+            raise CheckpointError(f"{name} is damaged: the checksum of {key!r} does not fit")
+    return Checkpoint(name, entry["kind"], entry["state"], arrays)
+
+
+def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[int, ...], int]]]:
+    """The metadata, and the dtype, shape and place of each array, of a file that is well-formed."""
+    from safetensors import SafetensorError, safe_open
+
+    mode = os.stat(name).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for
+        raise CheckpointError(f"{name} is not a regular file")
+    with open(name, "rb") as file:  # OSError is better said by Python
+        try:
+            with safe_open(name, framework="np") as checked:
+                metadata = checked.metadata() or {}
+        except SafetensorError as error:
+            raise CheckpointError(f"{name} is not a whole safetensors file: {error}") from error
+        # The library has checked all of the header, but does not tell where arrays begin.
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    places = {}
+    for key, value in header.items():
+        if key == "__metadata__":
+            continue
+        if value["dtype"] not in DTYPES:
+            raise CheckpointError(f"{name}: {key!r} is of dtype {value['dtype']}")
+        start = 8 + length + value["data_offsets"][0]
+        places[key] = (DTYPES[value["dtype"]], tuple(value["shape"]), start)
+    return metadata, places
+
+
+def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """lowprec's entry in the metadata, checked."""
+    if ENTRY not in metadata:
+        raise CheckpointError(f"{name} is a safetensors file, but not a checkpoint of lowprec")
+    checksum, _, text = metadata[ENTRY].partition(" ")
+    if checksum != f"{zlib.crc32(text.encode()):08x}":
+        raise CheckpointError(f"{name} is damaged: the checksum of its description does not fit")
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name}: its description is no JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise CheckpointError(f"{name}: its description is {type(entry).__name__}, not an object")
+    if entry.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{name} has format version {entry.get('format_version')}, by lowprec "
+            f"{entry.get('lowprec_version')}; this is lowprec {__version__}, which reads version "
+            f"{FORMAT_VERSION}"
+        )
+    for what, here in (
+        ("generator", [xorshift.NAME, xorshift.VERSION]),
+        ("hash_version", hashing.VERSION),
+    ):
+        if entry.get(what) != here:
+            raise CheckpointError(f"{name} was made with {what} {entry.get(what)}; this has {here}")
+    for key, kind in (("kind", str), ("state", dict), ("checksums", dict)):
+        if not isinstance(entry.get(key), kind):
+            raise CheckpointError(f"{name}: the {key!r} of its description is no {kind.__name__}")
+    return entry
+
+
+def _array(
+    name: str, dtype: np.dtype, shape: tuple[int, ...], start: int, mmap: bool
+) -> NDArray[Any]:
+    array: NDArray[Any]
+    if mmap and 0 not in shape and start % dtype.itemsize == 0:  # kernels take aligned arrays
+        return np.memmap(name, dtype, "c", start, shape).view(np.ndarray)
+    array = get_device("cpu").empty(shape, dtype)
+    data = array.reshape(-1).view(np.uint8)
+    with open(name, "rb") as file:
+        file.seek(start)
+        for first in range(0, data.size, BYTES_AT_ONCE):
+            part = data[first : first + BYTES_AT_ONCE]
+            if file.readinto(part.data) != part.size:
+                raise CheckpointError(f"{name} was cut while it was read")
+    return array

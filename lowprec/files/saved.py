@@ -1,0 +1,156 @@
+"""Saving and loading, told once for tables and models."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from lowprec.device import get_device
+from lowprec.files.checkpoint import Checkpoint, CheckpointError
+from lowprec.files.reading import read
+from lowprec.files.writing import write
+
+Self = TypeVar("Self", bound="Saved")
+
+
+class Saved:
+    """What can be saved to a file and loaded from it, where its class is known by its name."""
+
+    @abstractmethod
+    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All but the arrays, as JSON has it, and the arrays."""
+
+    @classmethod
+    @abstractmethod
+    def _from_file(cls: type[Self], found: Checkpoint, device: str) -> Self:
+        """The object of a file of this kind."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table or the fitted model to a safetensors file, from which `load` goes on.
+
+        Weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
+        written whole or not at all: one that was there stays until the new one is on disk.
+
+        Parameters
+        ----------
+        path : path
+            The file, in a folder that exists.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        ValueError
+            If a model is not fitted, or a learning rate is a function that is not of
+            `lowprec.schedules`.
+
+        Examples
+        --------
+        >>> import tempfile, lowprec as lp
+        >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table.save(f"{folder}/t.safetensors")
+        ...     again = lp.EmbeddingTable.load(f"{folder}/t.safetensors")
+        >>> bool((again.weight == table.weight).all())
+        True
+        """
+        write(path, type(self).__name__, *self._contents())
+
+    @classmethod
+    def load(
+        cls: type[Self],
+        path: str | os.PathLike[str],
+        device: str = "cpu",
+        *,
+        mmap: bool = False,
+        verify: bool = True,
+    ) -> Self:
+        """Read what `save` of this class wrote; it goes on from its step with the same bits.
+
+        Parameters
+        ----------
+        path, device, mmap, verify
+            As for `lowprec.load`.
+
+        Returns
+        -------
+        EmbeddingTable or model
+            Of this class.
+
+        Raises
+        ------
+        OSError, CheckpointError, RuntimeError, ValueError
+            As for `lowprec.load`; a CheckpointError, too, if the file holds something else.
+
+        Examples
+        --------
+        >>> import tempfile, lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors")
+        ...     again = lp.LogisticRegression.load(f"{folder}/m.safetensors", mmap=True)
+        >>> again.partial_fit(X, y).table_.step
+        8
+        """
+        get_device(device)  # before a large file is read
+        found = read(path, mmap=mmap, verify=verify)
+        found.expect(cls.__name__)
+        return cls._from_file(found, device)
+
+
+def _kinds(parent: type[Saved] = Saved) -> Iterator[type[Saved]]:
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def load(
+    path: str | os.PathLike[str], device: str = "cpu", *, mmap: bool = False, verify: bool = True
+) -> Any:
+    """Read a table or a model that was saved.
+
+    Parameters
+    ----------
+    path : path
+        A file that ``save`` wrote.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where it shall live; a file knows no device.
+    mmap : bool, default False
+        On the CPU: whether arrays are read from the file where they are looked at.  Training then
+        changes the object and not the file.
+    verify : bool, default True
+        Whether to compare checksums, for which the file is read as a whole.
+
+    Returns
+    -------
+    EmbeddingTable, LogisticRegression or DLRM
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    CheckpointError
+        A ValueError: if it was not written by `save`, in this version of the format, or is damaged.
+    RuntimeError, ValueError
+        If the device cannot be used, or is none.
+
+    Examples
+    --------
+    >>> import tempfile, lowprec as lp
+    >>> table = lp.EmbeddingTable(10, embedding_dim=4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table.save(f"{folder}/t.safetensors")
+    ...     lp.load(f"{folder}/t.safetensors").embedding_dim
+    4
+    """
+    get_device(device)  # before a large file is read
+    found = read(path, mmap=mmap, verify=verify)
+    for kind in _kinds():
+        if kind.__name__ == found.kind:
+            return kind._from_file(found, device)
+    raise CheckpointError(f"{found.path} holds an unknown {found.kind!r}")

@@ -1,0 +1,84 @@
+"""Writing a file, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec._version import __version__
+from lowprec.checks import check_path
+from lowprec.files.checkpoint import ENTRY, FORMAT_VERSION, checksum, dtype_in_file
+from lowprec.scalar import hashing, xorshift
+
+
+def write(
+    path: str | os.PathLike[str],
+    kind: str,
+    state: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write a file, whole or not at all: what was there before stays until all is on disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the file that was there is as it was.
+    """
+    from safetensors.numpy import save_file  # here, to keep the package quick to import
+
+    target = Path(check_path("path", path))
+    if not target.name:
+        raise ValueError(f"path must name a file, got {path!r}")
+    contiguous = {
+        name: np.ascontiguousarray(array).view(dtype_in_file(array.dtype))
+        for name, array in arrays.items()
+    }
+    entry = json.dumps({
+        "format_version": FORMAT_VERSION,
+        "lowprec_version": __version__,
+        "generator": [xorshift.NAME, xorshift.VERSION],
+        "hash_version": hashing.VERSION,
+        "kind": kind,
+        "state": state,
+        "checksums": {name: checksum(array) for name, array in contiguous.items()},
+    })  # fmt: skip
+    # one entry alone: the library writes several in an order of its own, new each time
+    metadata = {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        _save(save_file, contiguous, os.fspath(temporary), metadata)
+        _flush(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _flush(target.parent)
+
+
+def _save(save_file: Any, arrays: dict[str, Any], path: str, metadata: dict[str, str]) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        save_file(arrays, path, metadata=metadata)
+    except SafetensorError as error:  # what the system said is only in its words
+        raise OSError(f"{path} cannot be written: {error}") from error
+
+
+def _flush(path: str | Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,137 @@
+"""What a model defines, and what training makes of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.checks import check_int
+from lowprec.device import Device
+from lowprec.files.saved import Saved
+from lowprec.models.data import Minibatch
+from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.divergence import DivergenceCheck
+from lowprec.models.parameters import TrainingParameters
+from lowprec.optimizers import Optimizer
+from lowprec.optimizers.dense import States
+from lowprec.roundoff.report import RoundoffReport
+from lowprec.staging import Staging
+from lowprec.tables import verbs
+from lowprec.tables.embedding import EmbeddingTable
+from lowprec.workspace import Fresh, Workspace
+
+_MAX_COUNT = 2**63
+
+
+class Position(NamedTuple):
+    """How far a `fit` has come."""
+
+    epoch: int
+    done: int  # samples of the epoch
+    samples: int  # in all
+
+    @classmethod
+    def check(cls, numbers: Any) -> Position | None:
+        """From a file, where it is a list, or None outside a `fit`."""
+        if numbers is None:
+            return None
+        epoch, done, samples = numbers
+        check_int("samples", samples, low=1, high=_MAX_COUNT)
+        check_int("done", done, low=0, high=samples + 1)
+        check_int("epoch", epoch, low=0, high=_MAX_COUNT)
+        return cls(epoch, done, samples)
+
+
+class Model(TrainingParameters, Saved, ABC):
+    """A table and dense parameters, trained together by minibatches.
+
+    A subclass is a dataclass of its parameters and defines what is abstract; its docstring says
+    ``{training_parameters}`` where those of training are listed.
+    """
+
+    # what training makes
+    table_: EmbeddingTable
+    num_dense_: int
+    dense_mean_: NDArray[np.float32]
+    dense_scale_: NDArray[np.float32]
+    roundoff_history_: list[tuple[int, RoundoffReport]]
+    _diagnose: Diagnostics | None = None
+    _position: Position | None = None
+    _standardized: bool
+    _architecture_now: dict[str, Any]
+    _dense_states: States
+    _dense_stepped_by: Optimizer
+    _memory: Workspace
+    _staging: Staging
+    _divergence: DivergenceCheck
+
+    # what a subclass says
+    _architecture: tuple[str, ...] = ("num_embeddings",)  # parameters that arrays depend on
+    _pools_across_features = False  # into one bag a sample
+
+    @abstractmethod
+    def _table_shape(self) -> tuple[int, float | None]:
+        """Columns and `init_range` of the table."""
+
+    @abstractmethod
+    def _build_dense(self, num_dense: int) -> None:
+        """Make the dense parameters, and what else training changes."""
+
+    @abstractmethod
+    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
+        """Outputs (B,) and what `_backward` needs; large arrays are those of `memory`."""
+
+    @abstractmethod
+    def _backward(
+        self, doutputs: NDArray[np.float32], cache: Any, memory: Fresh
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """The gradients of the table's lookup and of `_dense_parameters`."""
+
+    @abstractmethod
+    def _named_parameters(self) -> dict[str, NDArray[np.float32]]:
+        """The float32 arrays that `dense_optimizer` steps, by their names in a file."""
+
+    @abstractmethod
+    def _loss(
+        self, device: Device, outputs: NDArray[np.float32], y: NDArray[np.float32]
+    ) -> tuple[Any, NDArray[np.float32]]:
+        """The mean loss of a batch, a number on the device, and its gradient by the outputs."""
+
+    def _dense_parameters(self) -> list[NDArray[np.float32]]:
+        return list(self._named_parameters().values())
+
+    @abstractmethod
+    def _parameter_shapes(self, num_dense: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of `_named_parameters`, which need not be there yet."""
+
+    def _progress_of_training(self) -> dict[str, Any]:
+        """What training changes beside arrays, by the names of attributes."""
+        return {}
+
+    def _check_progress(self, progress: Any) -> None:
+        """TypeError or ValueError unless it is what `_progress_of_training` can be."""
+        expected = self._progress_of_training()
+        if not isinstance(progress, dict) or set(progress) != set(expected):
+            raise ValueError(f"has the progress {progress!r}, not one of {', '.join(expected)}")
+
+    def _watches_always(self) -> bool:
+        """Whether to look after each step if training diverged, on a GPU too."""
+        return False
+
+    def _update_table(self, batch: Minibatch, dembeddings: NDArray[np.float32]) -> None:
+        """Step the table, and report on the step if it is to be diagnosed."""
+        step = self.table_.step
+        if self._diagnose is not None and step % self._diagnose.every_batches == 0:
+            flat = dembeddings.reshape(-1, self.table_.embedding_dim)
+            # what is not finite is left to the update
+            report = verbs.diagnose(self.table_, batch.ids, flat, self._diagnose.max_numbers, False)
+            self.roundoff_history_.append((step, report))
+        verbs.update(self.table_, batch.ids, dembeddings, self._divergence.diverged)
+
+
+def is_fitted(model: Model) -> bool:
+    """Whether training has begun."""
+    return hasattr(model, "table_")

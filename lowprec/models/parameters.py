@@ -1,0 +1,165 @@
+"""The parameters of training, which all models have: told, documented and checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
+from lowprec.optimizers import Optimizer, defaults
+from lowprec.optimizers.base import check_optimizer
+from lowprec.rounding import storage_dtype
+from lowprec.tables.store import ROUNDINGS
+
+OPTIMIZERS = ("optimizer", "dense_optimizer")
+
+_MARK = "{training_parameters}"
+_DOCUMENTED = """
+    dtype, rounding
+        How the tables are stored, as for `EmbeddingTable`.
+    standardize : bool, default False
+        Centre and scale each dense feature by its mean and standard deviation in the first samples
+        seen by `fit` or `partial_fit`.
+    shuffle : bool, default True
+        Whether `fit` takes the samples of each epoch in a new random order.
+    epochs : int, default 1
+        Passes of `fit` over the samples.
+    batch_size : int, default 2048
+        Samples a step.
+    seed : int, default 0
+        In [0, 2**64): the source of all randomness.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the model lives and is trained.  Samples may be arrays of the host, which go there
+        batch by batch, or of the GPU.
+    verbose : bool, default False
+        Show a progress bar with the running log loss and samples/s.
+""".strip()
+
+
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class TrainingParameters:
+    """The parameters that every model has, kept as they were given until training begins."""
+
+    num_embeddings: int | Sequence[int] = dataclasses.field(kw_only=False)
+    dtype: Any = "float16"
+    rounding: str = "stochastic"
+    optimizer: Optimizer | None = None
+    dense_optimizer: Optimizer | None = None
+    standardize: bool = False
+    shuffle: bool = True
+    epochs: int = 1
+    batch_size: int = 2048
+    seed: int = 0
+    device: str = "cpu"
+    verbose: bool = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """The docstring of a model says where it lists these parameters."""
+        super().__init_subclass__(**options)
+        if cls.__doc__:  # there is none under -OO
+            cls.__doc__ = cls.__doc__.replace(_MARK, _DOCUMENTED)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments by name.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Has no effect; scikit-learn passes it.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.LogisticRegression([50, 20], epochs=3).get_params()["epochs"]
+        3
+        """
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set arguments of the constructor; what they may be is checked when training begins.
+
+        Parameters
+        ----------
+        **params
+            The arguments by name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the constructor has no such argument; nothing is set then.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.LogisticRegression([50, 20]).set_params(epochs=3).epochs
+        3
+        """
+        valid = self.get_params()
+        for name in params:
+            if name not in valid:
+                raise ValueError(f"{name!r} is not a parameter; there are {', '.join(valid)}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({params})"
+
+    def _described_parameters(self) -> dict[str, Any]:
+        """The parameters as JSON has them; the device is asked for when they are read."""
+        return {
+            name: _described(name, value)
+            for name, value in self.get_params().items()
+            if name != "device"
+        }
+
+    def _check_parameters(self, step: int) -> None:
+        """TypeError or ValueError names a parameter that training from `step` on cannot use."""
+        check_int("epochs", self.epochs, low=1)
+        check_int("batch_size", self.batch_size, low=1)
+        check_seed(self.seed)
+        storage_dtype(self.dtype)
+        check_choice("rounding", self.rounding, ROUNDINGS)
+        for name in ("standardize", "shuffle", "verbose"):
+            check_flag(name, getattr(self, name))
+        for name in OPTIMIZERS:
+            value = getattr(self, name)
+            if value is not None:
+                check_optimizer(name, value).rule(step)
+
+
+def feature_sizes(parameters: TrainingParameters) -> list[int]:
+    """`num_embeddings` as a list, one entry a feature."""
+    sizes = entries_of(parameters.num_embeddings)
+    return [parameters.num_embeddings] if sizes is None else sizes  # type: ignore[list-item]
+
+
+def optimizer_of_table(parameters: TrainingParameters) -> Optimizer:
+    """What steps the table."""
+    return parameters.optimizer or defaults.MODEL_TABLE
+
+
+def optimizer_of_dense(parameters: TrainingParameters) -> Optimizer:
+    """What steps the dense parameters: an optimizer that was given alone steps all."""
+    return parameters.dense_optimizer or parameters.optimizer or defaults.MODEL_DENSE
+
+
+def _described(name: str, value: Any) -> Any:
+    if name in OPTIMIZERS:
+        return None if value is None else value.describe()
+    if name == "dtype":
+        return storage_dtype(value).name
+    return value if isinstance(value, str) else np.asarray(value).tolist()

@@ -1,0 +1,154 @@
+"""A model in a file, and a `fit` that goes on from one."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.batches.features import Features
+from lowprec.checks import check_flag, check_int
+from lowprec.device import get_device
+from lowprec.files.checkpoint import Checkpoint, CheckpointError
+from lowprec.files.reading import read
+from lowprec.models.data import CheckedSamples
+from lowprec.models.model import Model, Position, is_fitted
+from lowprec.models.parameters import OPTIMIZERS, feature_sizes, optimizer_of_dense
+from lowprec.models.training import make_memory, take_optimizers
+from lowprec.optimizers import from_description
+from lowprec.optimizers.dense import init_dense_states, shape_as_rows
+from lowprec.tables import verbs
+
+Kind = TypeVar("Kind", bound=Model)
+
+
+def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """All but the arrays of a fitted model, as JSON has it, and the arrays; ValueError if none."""
+    if not is_fitted(model):
+        raise ValueError(f"this {type(model).__name__} is not fitted yet; call fit first")
+    described = model._described_parameters()
+    for name, value in model._architecture_now.items():
+        if (now := described[name]) != value:
+            raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
+    device = get_device(model.device)
+    state = {
+        "parameters": described,
+        "table": verbs.description_of(model.table_),
+        "num_dense": model.num_dense_,
+        "standardized": model._standardized,
+        "progress": model._progress_of_training(),
+        "position": None if model._position is None else list(model._position),
+    }
+    if model._position is not None:
+        # a file of a training that diverged would mislead
+        model._divergence.raise_if_diverged(now=True)
+    dense = {
+        "dense_mean": model.dense_mean_,
+        "dense_scale": model.dense_scale_,
+        **model._named_parameters(),
+        **_states_of(model),
+    }
+    arrays = {name: device.to_host(array) for name, array in dense.items()}
+    return state, {**verbs.arrays_of(model.table_), **arrays}
+
+
+def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
+    """The model of a file of its kind, which is checked as a whole."""
+    with found.reading() as state:
+        if not isinstance(state["parameters"], dict):
+            raise TypeError("has parameters without names")
+        parameters = dict(state["parameters"])
+        for name, default in inspect.signature(kind).parameters.items():
+            if name != "device":
+                parameters[name]  # KeyError: a default might not be what was saved
+            if isinstance(default.default, tuple):  # JSON has lists alone
+                parameters[name] = tuple(parameters[name])
+        for name in OPTIMIZERS:
+            if parameters[name] is not None:
+                parameters[name] = from_description(parameters[name])
+        model = kind(**parameters, device=device)
+        model._check_parameters(step=0)
+        num_dense = check_int("num_dense", state["num_dense"], low=0)
+        described, progress = state["table"], state["progress"]
+        standardized = check_flag("standardized", state["standardized"])
+        Position.check(state["position"])
+        features = Features.check(feature_sizes(model))
+    model.table_ = verbs.restore(found, described, device)
+    columns = model._table_shape()[0]
+    if (
+        not np.array_equal(verbs.features_of(model.table_).num_embeddings, features.num_embeddings)
+        or model.table_.embedding_dim != columns
+    ):
+        raise CheckpointError(f"{found.path}: its table is not that of its model")
+    # all arrays are found before any is made: the description may lie about their sizes
+    shapes: dict[str, tuple[int, ...]] = {"dense_mean": (num_dense,), "dense_scale": (num_dense,)}
+    shapes |= model._parameter_shapes(num_dense) | _state_shapes(model, num_dense)
+    arrays = {
+        name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
+    }
+    found.expect_arrays([*arrays, *verbs.arrays_of(model.table_)])
+    make_memory(model, num_dense)
+    model._build_dense(num_dense)
+    with found.reading():
+        model._check_progress(progress)
+    for name, value in progress.items():
+        setattr(model, name, value)
+    model._standardized = standardized
+    target = get_device(device)
+    for name in ("dense_mean", "dense_scale"):
+        setattr(model, f"{name}_", target.asarray(arrays[name]))
+    model._dense_states = init_dense_states(
+        target, optimizer_of_dense(model), model._dense_parameters()
+    )
+    for name, array in (model._named_parameters() | _states_of(model)).items():
+        array[...] = target.asarray(arrays[name])
+    return model
+
+
+def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Position:
+    """Take over all that training changes from a file that was written in a `fit`."""
+    found = read(path)
+    found.expect(type(model).__name__)
+    saved = from_file(type(model), found, model.device)  # which checks all of it
+    there, here = found.state["parameters"], model._described_parameters()
+    begun = Position.check(found.state["position"])
+    free = ("epochs", "verbose")
+    if others := [name for name in here if name not in free and here[name] != there[name]]:
+        name = others[0]
+        raise ValueError(f"{path} has {name}={there[name]!r}, this model has {here[name]!r}")
+    if begun is None:
+        raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
+    if begun.samples != len(samples):
+        raise ValueError(
+            f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
+        )
+    parameters = model.get_params()
+    vars(model).update({k: v for k, v in vars(saved).items() if k not in parameters})
+    take_optimizers(model)
+    return begun
+
+
+def _states_of(model: Model) -> dict[str, NDArray[np.float32]]:
+    """The states of the dense optimizer, by their names in a file."""
+    return {
+        _state_name(parameter, name): array
+        for parameter, states in zip(model._named_parameters(), model._dense_states, strict=True)
+        for name, array in states.items()
+    }
+
+
+def _state_shapes(model: Model, num_dense: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of these states, which need not be there yet."""
+    states = optimizer_of_dense(model).states()
+    return {
+        _state_name(parameter, name): state.shape(*shape_as_rows(shape))
+        for parameter, shape in model._parameter_shapes(num_dense).items()
+        for name, state in states.items()
+    }
+
+
+def _state_name(parameter: str, name: str) -> str:
+    return f"dense_optimizer.{parameter}.{name}"

@@ -1,0 +1,151 @@
+"""Training a model: it is made for samples, and taken through them batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lowprec.batches.batch import check_ids
+from lowprec.batches.features import Features
+from lowprec.device import get_device
+from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
+from lowprec.models import standardize
+from lowprec.models.data import CheckedSamples, Minibatch, check_samples
+from lowprec.models.divergence import DivergenceCheck, DivergenceError
+from lowprec.models.model import Model, Position
+from lowprec.models.parameters import feature_sizes, optimizer_of_dense, optimizer_of_table
+from lowprec.optimizers.base import check_same_states
+from lowprec.optimizers.dense import init_dense_states, update_dense
+from lowprec.staging import Staging
+from lowprec.tables import verbs
+from lowprec.tables.embedding import EmbeddingTable
+from lowprec.workspace import Workspace
+
+NO_LABELS = object()  # and not None, which might be a user's mistake
+
+
+def nothing() -> None:
+    """What there is to do after a batch if no files are written."""
+
+
+def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> CheckedSamples:
+    """Checked samples: every id, label and number, before anything is trained."""
+    if y is None:
+        raise TypeError("y must be labels, got None")
+    y = None if y is NO_LABELS else y
+    features = verbs.features_of(model.table_) if fitted else Features.check(feature_sizes(model))
+    device = get_device(model.device)
+    num_dense = model.num_dense_ if fitted else None
+    samples = check_samples(device, X, y, len(features), num_dense)
+    check_ids(samples.device, features, samples.indices, samples.offsets)
+    return samples
+
+
+def start(model: Model, samples: CheckedSamples) -> None:
+    """Make a model anew for these samples."""
+    make_memory(model, samples.dense.shape[1])
+    columns, init_range = model._table_shape()
+    model.table_ = EmbeddingTable(
+        feature_sizes(model), columns, model.dtype, model.rounding, optimizer_of_table(model),
+        model.seed, model.device, init_range=init_range,
+    )  # fmt: skip
+    model._build_dense(model.num_dense_)
+    device = get_device(model.device)
+    model._dense_states = init_dense_states(
+        device, optimizer_of_dense(model), model._dense_parameters()
+    )
+    model._standardized = model.standardize  # `set_params` may change it before the next fit
+    mean, scale = standardize.moments(samples, model._standardized)
+    model.dense_mean_, model.dense_scale_ = device.asarray(mean), device.asarray(scale)
+
+
+def make_memory(model: Model, num_dense: int) -> None:
+    """What training needs beside the parameters."""
+    device = get_device(model.device)
+    model._memory, model._staging = Workspace(device), Staging(device)
+    model.roundoff_history_ = []
+    model.num_dense_ = num_dense
+    model._dense_stepped_by = optimizer_of_dense(model)
+    described = model._described_parameters()
+    model._architecture_now = {name: described[name] for name in model._architecture}
+
+
+def take_optimizers(model: Model) -> None:
+    """Go on with the optimizers that `set_params` may have given; ValueError if they cannot."""
+    dense = optimizer_of_dense(model)
+    check_same_states(model._dense_stepped_by, dense)
+    model.table_.optimizer = optimizer_of_table(model)
+    model._dense_stepped_by = dense
+
+
+def to_device(model: Model, batch: CheckedSamples, staging: Staging) -> Minibatch:
+    """The batch on the model's device, its dense features standardised, if that is asked for."""
+    arrays = [batch.dense, batch.indices, batch.y]
+    if batch.offsets is not None:
+        arrays.append(batch.offsets)
+    dense, indices, y, *offsets = staging.copy_in(arrays)
+    if model._standardized:
+        dense = standardize.apply(dense, model.dense_mean_, model.dense_scale_)
+    # what `samples_for` has checked is not asked for again where that would mean to wait
+    ids = verbs.batch_of(
+        model.table_, indices, offsets[0] if offsets else None, model._pools_across_features,
+        checked=get_device(model.device).asynchronous,
+    )  # fmt: skip
+    return Minibatch(dense, ids, y, batch.num_features)
+
+
+def step(model: Model, batch: CheckedSamples) -> Any:
+    """One optimizer step; returns the batch's loss before it, a number on the device."""
+    number = model.table_.step
+    dense_optimizer = optimizer_of_dense(model)
+    dense_optimizer.rule(number)  # a bad schedule raises before anything is written
+    device = get_device(model.device)
+    loaded = to_device(model, batch, model._staging)
+    outputs, cache = model._forward(loaded, model._memory)
+    loss, doutputs = model._loss(device, outputs, loaded.y)
+    dembeddings, gradients = model._backward(doutputs, cache, model._memory)
+    model._divergence.record(number, [outputs, *gradients])
+    model._update_table(loaded, dembeddings)
+    update_dense(
+        device, dense_optimizer, model._dense_parameters(), model._dense_states, gradients, number,
+        model._divergence.diverged,
+    )  # fmt: skip
+    return loss
+
+
+def train(
+    model: Model,
+    samples: CheckedSamples,
+    order: NDArray[np.int64] | None,
+    report: Callable[[int, Any], None],
+    epoch: int | None = None,
+    first: int = 0,
+    after_batch: Callable[[], None] = nothing,
+) -> None:
+    """One pass over the samples from number `first` on; `epoch` is that of a `fit`."""
+    divergence = DivergenceCheck(get_device(model.device), model._watches_always())
+    model._divergence = divergence
+    done = first
+    try:
+        with interrupted_between_batches() as is_interrupted:
+            for batch in samples.batches(model.batch_size, order, first):
+                with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
+                    loss = step(model, batch)
+                divergence.raise_if_diverged()
+                done += len(batch)
+                if epoch is not None:
+                    model._position = Position(epoch, done, len(samples))
+                report(len(batch), loss)
+                after_batch()
+                if is_interrupted():
+                    raise InterruptedBetweenBatches
+        divergence.raise_if_diverged(now=True)
+    except DivergenceError as diverged:
+        verbs.go_back(model.table_, diverged.step)  # nothing was written since then
+        model.roundoff_history_ = [
+            told for told in model.roundoff_history_ if told[0] < diverged.step
+        ]
+        raise

@@ -1,0 +1,23 @@
+"""The limits of each storage format, as the survey of steps takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lowprec.rounding import storage_dtype
+from lowprec.scalar.formats import FORMATS
+from lowprec.scalar.precision import Limits
+
+_FLOAT32 = np.finfo(np.float32)
+# from the smallest to the largest, the more exact first among equals
+LIMITS = {
+    fmt.name: Limits(
+        np.float64(2.0**-fmt.mantissa_bits), np.float32(fmt.min_normal), np.float32(fmt.max_finite)
+    )
+    for fmt in sorted(FORMATS, key=lambda fmt: (fmt.storage.itemsize, -fmt.mantissa_bits))
+} | {"float32": Limits(np.float64(_FLOAT32.eps), _FLOAT32.smallest_normal, _FLOAT32.max)}
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of a number of a format."""
+    return storage_dtype(dtype).itemsize

@@ -1,0 +1,81 @@
+"""Looking at what an update would do to a table."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.batches.batch import Batch
+from lowprec.device import get_device
+from lowprec.kernels.gradients import ROW_SHIFT
+from lowprec.optimizers.base import rule_of
+from lowprec.roundoff.report import RoundoffReport
+from lowprec.roundoff.survey import report_on
+from lowprec.scalar.xorshift import STREAM_UPDATE
+from lowprec.tables.keys import row_keys
+from lowprec.tables.store import Store
+from lowprec.tables.update import check_steps, group, largest_gradient
+from lowprec.workspace import Fresh
+
+
+def diagnose(
+    store: Store, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
+) -> RoundoffReport:
+    """What `EmbeddingTable.diagnose` tells; rows without a finite step are counted or refused."""
+    rule = rule_of(store.optimizer, store._step)
+    limit = largest_gradient(store, rule)
+    kept, rows = None, batch.rows
+    numbers = min(rows.size, store._features.num_rows) * store.embedding_dim
+    if max_numbers is not None and numbers > max_numbers:
+        every = -(-numbers // max_numbers)
+        kept = store._device.xp.flatnonzero(rows % every == scattered(store._step) % every)
+        rows = rows[kept]
+    stepped = no_rows([array.shape[1] for array in store._arrays_of_rows()])
+    if rows.size:
+        memory = Fresh(store._device)
+        runs, gradients = group(store, batch, grad, memory, kept)
+        if refuse:
+            check_steps(store, runs, gradients, limit, refuse, None, memory)
+        stepped = stepped_rows(store._device, store._arrays_of_rows(), runs, gradients)
+    keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
+    return report_on(
+        store.dtype.name, store.rounding, *stepped, rule, limit, keys, np.uint64(store._step)
+    )
+
+
+def scattered(step: int) -> int:
+    """A number that has nothing to do with its neighbours', for each step."""
+    return zlib.crc32(step.to_bytes(8, "little"))
+
+
+_Rows = tuple[NDArray[np.uint32], tuple[NDArray[np.float32], ...], NDArray[np.float32]]
+
+
+def no_rows(columns: Sequence[int]) -> _Rows:
+    """`stepped_rows` of a batch without any; `columns` are those of the weights and each state."""
+    nothing = tuple(np.empty((0, count), np.float32) for count in columns)
+    return np.empty(0, np.uint32), nothing, nothing[0]
+
+
+def stepped_rows(device: Any, arrays: tuple[Any, ...], runs: Any, gradients: Any) -> _Rows:
+    """The rows of a batch (n,), what weights and states hold there, and their summed gradients.
+
+    In the memory of the host.
+    """
+    xp, kernels, columns = device.xp, device.kernels, arrays[0].shape[1]
+    rows = (runs.order >> ROW_SHIFT).astype(np.uint32)
+    begins = xp.ones(rows.size, np.bool_)
+    begins[1:] = rows[1:] != rows[:-1]
+    places = xp.flatnonzero(begins)
+    rows = rows[places]
+    sums = device.empty((runs.order.size, columns), np.float32)
+    kernels.sum_runs(runs, gradients, sums)
+    held = [device.empty((rows.size, array.shape[1]), np.float32) for array in arrays]
+    for array, numbers in zip(arrays, held, strict=True):
+        kernels.gather(array, rows, numbers)
+    on_host = tuple(map(device.to_host, held))
+    return device.to_host(rows), on_host, device.to_host(sums[places])

@@ -1,0 +1,70 @@
+"""A table in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.checks import check_int
+from lowprec.files.checkpoint import Checkpoint
+from lowprec.optimizers import from_description
+from lowprec.tables.store import Store
+
+_WEIGHT, _STATE = "weight", "optimizer."  # names of arrays
+_MAX_COUNT = 2**63  # of steps and skipped rows
+
+
+def description_of(store: Store) -> dict[str, Any]:
+    """All but the arrays, as JSON has it."""
+    sizes = store._features.num_embeddings.tolist()
+    return {
+        "num_embeddings": sizes[0] if store._features.single else sizes,
+        "embedding_dim": store.embedding_dim,
+        "dtype": store.dtype.name,
+        "rounding": store.rounding,
+        "optimizer": store.optimizer.describe(),
+        "seed": store.seed,
+        "on_nonfinite": store.on_nonfinite,
+        "step": store._step,
+        "skipped_rows": store.skipped_rows,
+        "trainable": store._trainable,
+        "padding_idx": store.padding_idx,
+    }
+
+
+def arrays_of(store: Store) -> dict[str, NDArray[Any]]:
+    """The arrays by their names in a file."""
+    state = {
+        f"{_STATE}{name}": store._device.to_host(array) for name, array in store._state.items()
+    }
+    return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
+
+
+def restore(table: Store, found: Checkpoint, description: Any, device: str) -> None:
+    """Make an empty table that of a file; `description` is its own, or part of a model's."""
+    with found.reading():
+        table._configure(
+            description["num_embeddings"],
+            description["embedding_dim"],
+            description["dtype"],
+            description["rounding"],
+            from_description(description["optimizer"]),
+            description["seed"],
+            device,
+            description["on_nonfinite"],
+            description.get("padding_idx"),  # which the first files do not have
+        )
+        table.trainable = description.get("trainable", True)
+        for name in ("step", "skipped_rows"):
+            count = check_int(name, description[name], low=0, high=_MAX_COUNT)
+            setattr(table, f"_{name}", count)
+    weight = found.array(_WEIGHT, table._shape, table.dtype)
+    table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
+    table._state = {
+        name: table._device.asarray(
+            found.array(f"{_STATE}{name}", state.shape(*table._shape), np.dtype(np.float32))
+        )
+        for name, state in table.optimizer.states().items()
+    }

@@ -1,0 +1,43 @@
+"""Reading a batch from a table."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.batches.batch import Batch
+from lowprec.tables.store import Store
+
+
+def look_up(store: Store, batch: Batch, out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The pooled rows of a batch, in `out` if it is given."""
+    result = _check_out(store, out, batch)
+    flat = store._device.xp.asarray(result).reshape(-1, store.embedding_dim)
+    kernels = store._device.kernels
+    if batch.offsets is None and not batch.id_weights.size:
+        kernels.gather(store._words(), batch.rows, flat)
+        return result
+    bounds, weights = batch.offsets, batch.id_weights
+    if bounds is None:
+        bounds = store._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
+    kernels.pool(store._words(), batch.rows, bounds, weights, batch.mean, flat)
+    return result
+
+
+def _check_out(store: Store, out: NDArray[np.float32] | None, batch: Batch) -> NDArray[np.float32]:
+    xp, shape = store._device.xp, (*batch.shape, store.embedding_dim)
+    if out is None:
+        return xp.empty(shape, np.float32)  # type: ignore[no-any-return]
+    is_array = isinstance(out, xp.ndarray) and not hasattr(out, "mask")
+    if not is_array or out.dtype != np.float32:
+        raise TypeError(
+            f"out must be a float32 array of {xp.__name__}, got {getattr(out, 'dtype', out)!r}"
+        )
+    # CuPy's are always writable and aligned
+    fits = all(getattr(out.flags, name, True) for name in ("writeable", "aligned"))
+    if out.shape != shape or not out.flags.c_contiguous or not fits:
+        raise ValueError(f"out must be writable, aligned, C-contiguous and of shape {shape}")
+    for read in (store._weight, batch.offsets, batch.id_weights):
+        if read is not None and xp.may_share_memory(out, read):
+            raise ValueError("out shares memory with the table or the batch")
+    return out

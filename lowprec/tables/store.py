@@ -1,0 +1,135 @@
+"""What a table is made of: its arrays on a device, and what kernels need to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lowprec.batches.features import Features
+from lowprec.checks import check_choice, check_flag, check_int, check_seed
+from lowprec.device import get_device
+from lowprec.optimizers import Optimizer, defaults
+from lowprec.optimizers.base import check_optimizer, check_same_states
+from lowprec.rounding import storage_dtype
+from lowprec.workspace import Workspace
+
+ROUNDINGS = ("stochastic", "nearest")
+ON_NONFINITE = ("raise", "skip")
+_MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
+
+
+class Store:
+    """The arrays of a table, with the properties that users see; `EmbeddingTable` does the rest."""
+
+    _weight: Any
+    _state: dict[str, NDArray[Any]]
+
+    def _configure(
+        self,
+        num_embeddings: int | Sequence[int],
+        embedding_dim: int,
+        dtype: DTypeLike,
+        rounding: str,
+        optimizer: Optimizer | None,
+        seed: int,
+        device: str,
+        on_nonfinite: str,
+        padding_idx: int | None = None,
+    ) -> None:
+        """All but the weights and the optimizer's state."""
+        self._features = Features.check(num_embeddings)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = check_int("embedding_dim", embedding_dim, low=1, high=_MAX_COLUMNS + 1)
+        self.dtype = storage_dtype(dtype)
+        self.rounding = check_choice("rounding", rounding, ROUNDINGS)
+        given = defaults.TABLE if optimizer is None else optimizer
+        self._optimizer = check_optimizer("optimizer", given)
+        self.seed = check_seed(seed)
+        self.on_nonfinite = check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
+        self._device = get_device(device)
+        self.device = device
+        self._shape = (self._features.num_rows, self.embedding_dim)
+        if padding_idx is not None and check_int("padding_idx", padding_idx, low=-1) != -1:
+            raise ValueError(f"padding_idx must be None or -1, got {padding_idx!r}")
+        self.padding_idx = padding_idx
+        self._trainable = True
+        self._step = 0
+        self._skipped_rows: Any = 0  # counted on the device
+        self._workspace = Workspace(self._device)
+
+    @property
+    def row_offsets(self) -> NDArray[np.int64]:
+        """Where each feature begins in `weight`, int64 (features + 1,).
+
+        Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
+        """
+        return self._features.row_offsets
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        """The weights in the storage dtype, (rows, embedding_dim).
+
+        A view, which may be written.  CuPy has no bfloat16 and no 8-bit floats, so on ``"cuda"``
+        it is there for float32 and float16.
+        """
+        return self._weight.view(self.dtype)
+
+    def _words(self) -> Any:
+        """The weights as kernels take them."""
+        return self._device.words(self._weight, self.dtype)
+
+    def _arrays_of_rows(self) -> tuple[Any, ...]:
+        """The weights and the optimizer's states as kernels take them."""
+        return (self._words(), *self._state.values())
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of all rows.
+
+        Another one may be set that keeps the same states; ValueError otherwise.
+        """
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer) -> None:
+        check_same_states(self._optimizer, check_optimizer("optimizer", optimizer))
+        self._optimizer = optimizer
+
+    @property
+    def step(self) -> int:
+        """How many updates were done, those of batches without ids included."""
+        return self._step
+
+    @property
+    def optimizer_state(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's arrays by name, on the table's device; empty where it keeps none."""
+        return self._state
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `update` changes the weights and states; it counts the step in any case.
+
+        May be set: False freezes a table, as one of pretrained embeddings.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = check_flag("trainable", trainable)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights and the optimizer state."""
+        return self._weight.nbytes + sum(array.nbytes for array in self._state.values())
+
+    @property
+    def skipped_rows(self) -> int:
+        """How many row updates were left out for a non-finite gradient, which was to be skipped."""
+        return int(self._skipped_rows)
+
+    def _unaliased(self, array: NDArray[Any]) -> NDArray[Any]:
+        """What an update reads: a copy if it is part of the weights, which are then written."""
+        return array.copy() if self._device.xp.may_share_memory(array, self._weight) else array

@@ -1,0 +1,108 @@
+"""One step on the rows of a batch: check, group by row, sum the gradients, step and store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.batches.batch import Batch
+from lowprec.interrupts import Uninterrupted
+from lowprec.kernels.gradients import Gradients
+from lowprec.optimizers.base import rule_of
+from lowprec.scalar.xorshift import STREAM_UPDATE
+from lowprec.tables.keys import row_keys
+from lowprec.tables.store import Store
+from lowprec.workspace import Fresh
+
+
+def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The gradient of a batch's lookup as kernels take it, one row a bag."""
+    values = store._device.check_float32("grad", grad)
+    if values.shape != shape:
+        raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
+    return store._unaliased(values.reshape(-1, store.embedding_dim))
+
+
+def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
+    """Step the rows of a batch: see `EmbeddingTable.update`.
+
+    Raises at once; or, given whether training has `diverged` (1,), notes it there: the host then
+    waits for nothing, and nothing is written once it has.
+    """
+    flat_grad = check_grad(store, grad, (*batch.shape, store.embedding_dim))
+    rule = rule_of(store.optimizer, store._step)
+    with Uninterrupted(), store._workspace.alone("this table is updated"):
+        if batch.rows.size and store._trainable:
+            _update_rows(store, batch, flat_grad, rule, diverged)
+        store._step += 1
+
+
+def _update_rows(
+    store: Store,
+    batch: Batch,
+    grad: NDArray[np.float32],
+    rule: Any,
+    diverged: Any,
+) -> None:
+    kernels, memory = store._device.kernels, store._workspace
+    runs, gradients = group(store, batch, grad, memory)
+    refuse = store.on_nonfinite == "raise"
+    limit = largest_gradient(store, rule)
+    verdict = check_steps(store, runs, gradients, limit, refuse, diverged, memory)
+    keys = row_keys(store._device, store.seed, STREAM_UPDATE)
+    store._skipped_rows += kernels.update_rows(
+        rule, store._arrays_of_rows(), runs, gradients, keys, np.uint64(store._step),
+        store.rounding == "stochastic", limit, verdict, memory,
+    )  # fmt: skip
+
+
+def largest_gradient(store: Store, rule: Any) -> np.float32:
+    """The most that a number of a row's gradient may be for a rule."""
+    return np.float32(store.optimizer.largest_gradient(rule, store.embedding_dim))
+
+
+def group(
+    store: Store, batch: Batch, grad: NDArray[np.float32], memory: Fresh, kept: Any = None
+) -> tuple[Any, Gradients]:
+    """The positions of a batch by row, or some of them, and what they add to its gradient."""
+    factors, none = store._unaliased(batch.factors()), batch.bags[:0]
+    rows = batch.rows
+    labels, bags = batch.bags, none
+    if factors.size:  # found by position, so that is what must be sorted along
+        labels, bags = none, batch.bags
+    if kept is not None:
+        rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
+    gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
+    runs = kernels.group_by_row(rows, labels, store._features.num_rows, store.embedding_dim, memory)
+    kernels.sum_pieces(runs, gradients)
+    return runs, gradients
+
+
+def check_steps(
+    store: Store, runs: Any, gradients: Gradients, limit: np.float32, refuse: bool,
+    diverged: Any, memory: Fresh,
+) -> Any:  # fmt: skip
+    """Whether the steps are finite; raises if they are to be refused at once."""
+    kernels = store._device.kernels
+    verdict = kernels.judge(runs, gradients, limit, refuse, diverged, memory)
+    if refuse and diverged is None and verdict.refused:
+        _raise_nonfinite(store, gradients.grad, verdict.bad_rows)
+    return verdict
+
+
+def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> None:
+    grad = store._device.to_host(grad)
+    bad = np.argwhere(~np.isfinite(grad))
+    if len(bad):
+        bag, column = bad[0]
+        feature, sample = bag % len(store._features), bag // len(store._features)
+        raise FloatingPointError(
+            f"grad of sample {sample}, feature {feature}, column {column} is "
+            f"{grad[bag, column]}; nothing was updated"
+        )
+    raise FloatingPointError(
+        f"the gradients of {bad_rows} rows overflow float32 when summed, or in a step of "
+        f"{store.optimizer!r}; nothing was updated"
+    )

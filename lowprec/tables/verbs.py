@@ -1,0 +1,82 @@
+"""What models ask of their table beyond its public face: the verbs of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lowprec.batches.batch import Batch, make_batch
+from lowprec.batches.features import Features
+from lowprec.files.checkpoint import Checkpoint
+from lowprec.kernels.keys import stream_key
+from lowprec.scalar.xorshift import STREAM_ROUND
+from lowprec.tables import files
+from lowprec.tables.contents import in_pieces
+from lowprec.tables.diagnosis import diagnose
+from lowprec.tables.embedding import EmbeddingTable
+from lowprec.tables.files import arrays_of, description_of
+from lowprec.tables.store import Store
+from lowprec.tables.update import update
+
+__all__ = [
+    "arrays_of",
+    "batch_of",
+    "description_of",
+    "diagnose",
+    "features_of",
+    "go_back",
+    "halve",
+    "restore",
+    "update",
+]
+
+
+def restore(found: Checkpoint, description: Any, device: str) -> EmbeddingTable:
+    """The table of a model's file."""
+    table = EmbeddingTable.__new__(EmbeddingTable)
+    files.restore(table, found, description, device)
+    return table
+
+
+def features_of(table: Store) -> Features:
+    """The rows of each feature."""
+    return table._features
+
+
+def batch_of(
+    table: Store, indices: Any, offsets: Any, across_features: bool, *, checked: bool
+) -> Batch:
+    """A batch of ids on the table's device, which are not looked at where they were `checked`."""
+    return make_batch(
+        table._device, table._features, indices, offsets, across_features=across_features,
+        checked=checked, padding=table.padding_idx is not None,
+    )  # fmt: skip
+
+
+def go_back(table: Store, step: int) -> None:
+    """Take back the count of steps that wrote nothing."""
+    table._step = step
+
+
+def halve(table: Store, drawn: int) -> int:
+    """Halve all weights, which is exact but for subnormal ones.
+
+    Stochastic rounding takes a seed for each piece of the table, the numbers after its own; so many
+    were `drawn` before.  Returns how many are drawn then.
+    """
+    kernels, xp = table._device.kernels, table._device.xp
+    for piece in in_pieces(len(table._weight)):
+        part = table._weight[piece]
+        words = table._device.words(part, table.dtype)
+        values = xp.empty(part.shape, np.float32)
+        kernels.gather(words, xp.arange(len(part), dtype=np.uint32), values)
+        values *= np.float32(0.5)
+        flat, out = values.reshape(-1), table._device.words(part.reshape(-1), table.dtype)
+        if table.rounding == "nearest":
+            kernels.round_nearest(flat, out)
+        else:
+            drawn += 1
+            seed = (table.seed + drawn) % 2**64
+            kernels.round_stochastic(flat, stream_key(seed, STREAM_ROUND, 0), out)
+    return drawn
