@@ -1,4 +1,4 @@
-"""A short run of `tests/faults.py`: a few kills, and every other fault once."""
+"""A short run of `python -m tests.faults`: a few kills, and every other fault once."""
 
 import json
 import os
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 def test_faults(root, tmp_path):
     out = tmp_path / "faults.json"
-    script = [sys.executable, root / "tests" / "faults.py", "--kills", "6", "--json", out]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=900)
+    script = [sys.executable, "-m", "tests.faults", "--kills", "6", "--json", out]
+    done = subprocess.run(script, cwd=root, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(out.read_text())["faults"]
     assert len(rows) == 12
