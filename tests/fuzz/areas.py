@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import traceback
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.children import hangs, start
 from tests.fuzz.checks import UnclearError, WrongError, check
 from tests.fuzz.files import case_of_files
 from tests.fuzz.inputs import pick
@@ -19,9 +18,8 @@ from tests.fuzz.rounding import case_of_rounding
 from tests.fuzz.tables import case_of_tables
 from tests.fuzz.tsv import case_of_tsv
 
-ROOT = Path(__file__).parents[2]
-ONE_THREAD = {**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-ONE_THREAD["OPENBLAS_NUM_THREADS"] = "1"  # arrays are small
+THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ONE_THREAD = dict.fromkeys(THREADS, "1")  # arrays are small
 KINDS = ("crashes", "hangs", "unclear errors", "wrong answers")
 SECONDS_TO_HANG = float(os.environ.get("FUZZ_SECONDS_TO_HANG", "600"))
 SHOWN = 20  # findings an area, after which it ends
@@ -77,28 +75,16 @@ def run_in_child(area, first, stop, seed):
     with tempfile.TemporaryDirectory() as home:
         notes = np.memmap(Path(home, "case"), np.int64, "w+", shape=1)
         notes[0] = first
-        command = [sys.executable, "-m", "tests.fuzz", "--area", area, "--seed", str(seed)]
-        command += ["--child", str(first), str(stop), str(Path(home, "case"))]
-        errors = open(Path(home, "stderr"), "w+")  # noqa: SIM115 - closed below
-        began = time.monotonic()
-        child = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env=ONE_THREAD
-        )
-        hung, last, since = False, first, began
-        while child.poll() is None:
-            time.sleep(0.05)
-            if notes[0] != last:
-                last, since = int(notes[0]), time.monotonic()
-            elif time.monotonic() - since > SECONDS_TO_HANG:
-                hung = True
-                child.kill()
-                child.wait()
-        seconds, case = time.monotonic() - began, int(notes[0])
-        text = child.stdout.read()
-        child.stdout.close()
-        errors.seek(0)
-        tail = errors.read()[-1000:]
-        errors.close()
+        command = ["-m", "tests.fuzz", "--area", area, "--seed", seed]
+        command += ["--child", first, stop, Path(home, "case")]
+        with open(Path(home, "stderr"), "w+") as errors:
+            began = time.monotonic()
+            child = start(*command, stderr=errors, **ONE_THREAD)
+            hung = hangs(child, lambda: int(notes[0]), SECONDS_TO_HANG)
+            seconds, case = time.monotonic() - began, int(notes[0])
+            text, _ = child.communicate()
+            errors.seek(0)
+            tail = errors.read()[-1000:]
     found = [json.loads(line) for line in text.splitlines()]
     if hung:
         found.append({"case": case, "kind": "hangs", "detail": f"{SECONDS_TO_HANG} s"})

@@ -1,15 +1,13 @@
 """A short run of `python -m tests.fuzz`, and its oracles against those in rational arithmetic."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import lowprec as lp
 from tests import naive, naive_arrays
+from tests.children import run
 from tests.fuzz.areas import KINDS
 from tests.fuzz.batches import random_batch
 from tests.fuzz.inputs import floats_of_any_bits
@@ -17,32 +15,23 @@ from tests.fuzz.rounding import same
 from tests.fuzz.tables import random_table
 
 
-def test_fuzz(root, tmp_path):
+def test_fuzz(tmp_path):
     out = tmp_path / "fuzz.json"
-    script = [sys.executable, "-m", "tests.fuzz", "--cases", "60", "--json", out]
-    done = subprocess.run(script, cwd=root, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run("-m", "tests.fuzz", "--cases", "60", "--json", out)
     assert [row["cases"] for row in json.loads(out.read_text())["areas"]] == [60] * 4
 
 
-def test_what_goes_wrong_is_found(root, tmp_path):
+def test_what_goes_wrong_is_found(tmp_path):
     """An area whose cases crash, hang, raise and answer wrongly: all are run, and all are seen."""
     out = tmp_path / "fuzz.json"
-    script = [sys.executable, "-m", "tests.fuzz", "--area", "nothing"]
-    done = subprocess.run(
-        [*script, "--cases", "16", "--json", out],
-        cwd=root, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "FUZZ_SECONDS_TO_HANG": "3"},
-    )  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
+    script = ["-m", "tests.fuzz", "--area", "nothing"]
+    run(*script, "--cases", "16", "--json", out, status=1, timeout=300, FUZZ_SECONDS_TO_HANG="3")
     (report,) = json.loads(out.read_text())["areas"]
     assert report["cases"] == 16
     assert all(report[kind] for kind in KINDS), report
     # and each again, by its number
     wrong = next(each["case"] for each in report["found"] if each["kind"] == "wrong answers")
-    again = subprocess.run(
-        [*script, "--case", str(wrong)], cwd=root, capture_output=True, text=True
-    )
+    again = run(*script, "--case", wrong, status=1)
     assert "WrongError: a wrong answer" in again.stderr
 
 
