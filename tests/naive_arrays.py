@@ -1,8 +1,8 @@
 """The oracles of `naive` for whole rows at once, where millions of numbers are to be compared.
 
 float64 holds every product and sum below exactly, or is rounded to odd, after which rounding to
-float32 is as if from the exact number (Boldo and Melquiond, 2008).  `tests/test_fuzz.py` compares
-them with those in rational arithmetic.
+float32 is as if from the exact number (Boldo and Melquiond, 2008).  `tests/fuzz/test_fuzz.py`
+compares them with those in rational arithmetic.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import lowprec as lp
 from tests import naive_models
-from tests.strategies import (
+from tests.fuzz.strategies import (
     INT_EDGES,
     LAYOUTS,
     layouts,
@@ -24,7 +24,7 @@ from tests.strategies import (
     with_mask,
     wrong_dtypes,
 )
-from tests.verdicts import EXPECTED, in_short, is_clear
+from tests.fuzz.verdicts import EXPECTED, in_short, is_clear
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 

@@ -4,8 +4,6 @@ import json
 import os
 import resource
 import struct
-import subprocess
-import sys
 import textwrap
 import zlib
 
@@ -19,6 +17,7 @@ import lowprec as lp
 from lowprec.scalar.formats import FORMATS
 from lowprec.tables import verbs
 from tests import naive_models
+from tests.children import run
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 SIZES = [50, 30, 20]
@@ -109,12 +108,10 @@ def test_training_goes_on_in_another_process(kind, threads, path, tmp_path):
         thing = make_model(kind)
     thing.save(path)
     other = tmp_path / "other.safetensors"
-    env = {**os.environ, "NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": "1"}
-    env |= {"OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", script, path, other], check=True, env=env)
+    env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    run("-c", script, path, other, NUMBA_NUM_THREADS=threads, **env)
     again = tmp_path / "again.safetensors"
-    env |= {"NUMBA_NUM_THREADS": "2"}
-    subprocess.run([sys.executable, "-c", script, path, again], check=True, env=env)
+    run("-c", script, path, again, NUMBA_NUM_THREADS="2", **env)
     assert other.read_bytes() == again.read_bytes()
     assert other.read_bytes() != path.read_bytes()
     if kind == "table":
@@ -190,10 +187,7 @@ def test_a_full_disk_leaves_the_old_file(path):
         except OSError as error:
             print("OSError", error)
     """)
-    env = {**os.environ, "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]}
-    done = subprocess.run(
-        [sys.executable, "-c", script, path], capture_output=True, text=True, env=env
-    )
+    done = run("-c", script, path)
     assert done.stdout.startswith("OSError"), done.stderr
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]

@@ -6,13 +6,12 @@ Blocks with prompts are run by pytest itself (``--doctest-glob=docs/*.md``).
 import ast
 import inspect
 import re
-import subprocess
-import sys
 
 import pytest
 
 import lowprec as lp
 from docs import draw
+from tests.children import run
 from tests.conftest import ROOT
 from tests.test_docstrings import MODULES, methods
 
@@ -87,7 +86,5 @@ def test_pictures_are_those_of_the_script(tmp_path):
     assert drawn == {path.name for path in (DOCS / "figures").iterdir()}
     before = (tmp_path / "neighbours.svg").read_bytes()
     assert before.startswith(b"<?xml")
-    subprocess.run(
-        [sys.executable, str(DOCS / "draw.py"), str(tmp_path), "neighbours"], check=True, cwd=ROOT
-    )
+    run(DOCS / "draw.py", tmp_path, "neighbours")
     assert (tmp_path / "neighbours.svg").read_bytes() == before

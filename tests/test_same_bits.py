@@ -1,11 +1,9 @@
 """The same bits on every kind of CPU and for any number of threads: one digest, many processes."""
 
-import os
-import subprocess
-import sys
-
 import llvmlite.binding
 import pytest
+
+from tests.children import run
 
 DIGEST = """
 import hashlib
@@ -58,19 +56,8 @@ TARGETS = {
 
 
 @pytest.fixture(scope="module")
-def digest_of(root):
-    def digest(target):
-        done = subprocess.run(
-            [sys.executable, "-c", DIGEST],
-            env={**os.environ, **TARGETS[target]},
-            cwd=root,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return digest
+def digest_of():
+    return lambda target: run("-c", DIGEST, **TARGETS[target]).stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,11 @@ The tables of both devices are compared with the same oracles bit for bit, and w
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 import lowprec.cuda
+from tests.children import run
 
 FILES = [
     "tests/test_cuda.py",
@@ -31,15 +30,10 @@ FILES = [
 
 @pytest.mark.skipif("LOWPREC_TEST_DEVICE" in os.environ, reason="this is the inner run")
 @pytest.mark.skipif(lowprec.cuda.cuda is None, reason="there is no numba.cuda")
-def test_in_the_simulator(root):
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    env |= {"NUMBA_ENABLE_CUDASIM": "1", "LOWPREC_TEST_DEVICE": "cuda"}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+def test_in_the_simulator():
+    done = run(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES, timeout=None,
+        without=[name for name in os.environ if name.startswith("PYTEST_")],
+        NUMBA_ENABLE_CUDASIM="1", LOWPREC_TEST_DEVICE="cuda",
+    )  # fmt: skip
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 500, done.stdout

@@ -1,26 +1,17 @@
 """How idle threads wait after `import lowprec`, and what becomes of a fork."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests import children
 
 SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")
 
 
-def run(root, code, **environment):
+def run(code, **environment):
     """What a process prints that starts with `environment` and none of the settings beside it."""
-    kept = {k: v for k, v in os.environ.items() if k not in SETTINGS}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**kept, **environment},
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    done = children.run("-c", code, without=SETTINGS, timeout=300, **environment)
     return done.stdout.strip()
 
 
@@ -37,9 +28,9 @@ PRINT = "import os, lowprec; print([os.environ.get(name) for name in {names}])"
         ({"OPENBLAS_THREAD_TIMEOUT": "20"}, ["10000", "20"]),
     ],
 )
-def test_the_user_has_the_last_word(root, environment, expected):
+def test_the_user_has_the_last_word(environment, expected):
     names = ("GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
-    assert run(root, PRINT.format(names=names), **environment) == str(expected)
+    assert run(PRINT.format(names=names), **environment) == str(expected)
 
 
 BLAS_AFTER_NUMPY = """
@@ -60,8 +51,8 @@ for path in _loaded_openblas():
 @pytest.mark.parametrize(
     ("environment", "expected"), [({}, "18"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")]
 )
-def test_openblas_that_was_loaded_before(root, environment, expected):
-    timeouts = run(root, BLAS_AFTER_NUMPY, **environment).split()
+def test_openblas_that_was_loaded_before(environment, expected):
+    timeouts = run(BLAS_AFTER_NUMPY, **environment).split()
     if not timeouts:
         pytest.skip("NumPy has no OpenBLAS here that tells its setting")
     assert timeouts[0] == expected
@@ -106,8 +97,8 @@ sys.exit(process.exitcode)
 @pytest.mark.parametrize(
     ("used_before", "expected"), [(True, "this process was forked"), (False, "ran")]
 )
-def test_fork(root, used_before, expected):
+def test_fork(used_before, expected):
     code = "import warnings; warnings.simplefilter('ignore')\n" + FORK.format(
         used_before=used_before
     )
-    assert run(root, code) == str([expected] * 3)
+    assert run(code) == str([expected] * 3)

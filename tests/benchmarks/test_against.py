@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks import against, child
 from benchmarks.checkout import seconds_of_step
+from tests.children import run
 
 
 def test_turns_are_abba():
@@ -98,11 +97,7 @@ def test_first_use_has_empty_caches(root, monkeypatch):
 
 def test_quick_run_against_itself(root, tmp_path):
     out = tmp_path / "against.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.against", str(root), "--quick", "--out", str(out)],
-        cwd=root, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = run("-m", "benchmarks.against", root, "--quick", "--out", out, timeout=300)
     found = json.loads(out.read_text())
     assert found["checkouts"]["this"] == found["checkouts"]["other"]
     results = found["results"]

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks import child, machine
+from tests.children import run
 
 HELPERS = """
 import os
@@ -77,14 +76,11 @@ def test_environment(monkeypatch):
     assert child.environment(2, with_peers=True)["GOMP_SPINCOUNT"] == "7"
 
 
-def test_the_parent_and_the_peers_import_no_lowprec(root):
+def test_the_parent_and_the_peers_import_no_lowprec():
     """Importing it changes the environment, and adds to the memory of a process."""
     program = (
         "import sys, json, benchmarks.__main__, benchmarks.peers.add_at;"
         "import benchmarks.against, benchmarks.checkout;"
         "print(json.dumps([name for name in sys.modules if name.startswith('lowprec')]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout) == []
+    assert json.loads(run("-c", program).stdout) == []

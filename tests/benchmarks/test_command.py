@@ -1,26 +1,18 @@
 """The one command, on its small sizes."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks.__main__ import SUITES, parse_arguments
 from benchmarks.results import LOWPREC
+from tests.children import run
 
 
-def run(root, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        cwd=root, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-
-
-def test_quick_run(root, tmp_path):
+def test_quick_run(tmp_path):
     suites = ["table", "logistic", "memory"]
-    done = run(root, "--quick", "--threads", "1", "--suites", *suites, "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    options = ("--quick", "--threads", 1, "--suites", *suites, "--out", tmp_path)
+    done = run("-m", "benchmarks", *options, timeout=300)
     assert done.stdout.splitlines()[-1] == str(tmp_path / "results.md")
 
     found = json.loads((tmp_path / "results.json").read_text())

@@ -1,12 +1,11 @@
 """The example as a user runs it: a process, its output, its files."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+
+from tests import children
 
 KEYS = [
     "dtype",
@@ -21,12 +20,9 @@ KEYS = [
 ]
 
 
-def run_example(root, tmp_path, *arguments, check=True):
-    command = [sys.executable, str(root / "examples" / "criteo.py"), "--quiet", *arguments]
-    return subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=check,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+def run_example(root, tmp_path, *arguments, status=0):
+    script = root / "examples" / "criteo.py"
+    return children.run(script, "--quiet", *arguments, cwd=tmp_path, status=status, timeout=300)
 
 
 def write_rows(path, n, seed):
@@ -85,6 +81,5 @@ def test_planted_clicks_and_the_default_split(root, tmp_path, model):
 
 def test_help_and_bad_arguments(root, tmp_path):
     assert "--num-embeddings" in run_example(root, tmp_path, "--help").stdout
-    refused = run_example(root, tmp_path, "--test", "x.tsv", check=False)
-    assert refused.returncode == 2
+    refused = run_example(root, tmp_path, "--test", "x.tsv", status=2)
     assert "--test needs --data" in refused.stderr

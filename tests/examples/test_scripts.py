@@ -1,11 +1,10 @@
 """Every experiment as a user runs it, at a setting of seconds: its output, figure and numbers."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+
+from tests import children
 
 SCRIPTS = {
     "convergence": ["--steps", "3000", "--seeds", "3"],
@@ -23,12 +22,8 @@ def run(root, tmp_path_factory):
 
     def run(name, *arguments):
         folder = tmp_path_factory.mktemp(name)
-        done = subprocess.run(
-            [sys.executable, str(root / "examples" / f"{name}.py"), *arguments],
-            cwd=folder, capture_output=True, text=True, timeout=600,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        script = root / "examples" / f"{name}.py"
+        done = children.run(script, *arguments, cwd=folder, timeout=600)
         return done.stdout, folder
 
     return run

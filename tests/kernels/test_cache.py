@@ -6,7 +6,6 @@ import os
 import pickle
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from lowprec.kernels import cache
 from lowprec.kernels.cache import KernelCache, cache_folder, cached, source_stamp
 from lowprec.kernels.fingerprint import UnknownError, fingerprint
 from lowprec.kernels.names import tell_apart
+from tests import children
 
 DAY = 24 * 3600
 
@@ -539,27 +539,17 @@ def write_modules(folder, **sources):
     return folder
 
 
-def start(code, parent, *paths, cwd=None, **environment):
+def start(code, parent, *paths, **options):
     names = ("LOWPREC_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if name not in names}
     if parent is not None:
-        kept["LOWPREC_CACHE_DIR"] = str(parent)
-    root = Path(lowprec.__file__).parents[1]
-    kept["PYTHONPATH"] = os.pathsep.join(map(str, (*paths, root)))
-    return subprocess.Popen(
-        [sys.executable, "-B", "-W", "error", "-c", code],
-        env={**kept, **environment},
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        options["LOWPREC_CACHE_DIR"] = str(parent)
+    command = ("-B", "-W", "error", "-c", code)
+    return children.start(*command, paths=paths, without=names, **options)
 
 
 def printed(child):
-    out, error = child.communicate(timeout=120)
-    assert child.returncode == 0, error
-    return out.split("\n")[:-1], error
+    done = children.finish(child, timeout=120)
+    return done.stdout.split("\n")[:-1], done.stderr
 
 
 def test_processes(tmp_path):

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from lowprec.scalar.formats import FORMATS
+from tests.children import run
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]
 ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}
@@ -22,16 +21,10 @@ MOST_REGISTERS = {"_pool": 128, "_update_rows": 72}
 
 
 @pytest.fixture(scope="module")
-def report(root):
+def report():
     hidden = ("NUMBA_ENABLE_CUDASIM", "LOWPREC_TEST_DEVICE")
-    env = {name: value for name, value in os.environ.items() if name not in hidden}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.kernels.ptx", *CAPABILITIES],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
+    command = ("-m", "tests.kernels.ptx", *CAPABILITIES)
+    done = run(*command, status=None, timeout=None, without=hidden)
     if done.returncode == 77:
         reason = json.loads(done.stdout.splitlines()[-1])["skip"]
         if os.environ.get("LOWPREC_REQUIRE_PTX") == "1":

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests import naive_models
+from tests import children, naive_models
 from tests.models.test_base import RATES, SIZES, make_dlrm, make_logistic, state
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -62,7 +60,7 @@ def test_goes_on_at_the_next_batch(make, samples, shuffle, step, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["table", "LogisticRegression", "DLRM"])
-def test_processes_of_one_two_and_one_thread(kind, root, tmp_path):
+def test_processes_of_one_two_and_one_thread(kind, tmp_path):
     """Each process takes 8 steps of 24, 10 an epoch, from where the one before was stopped."""
     script = textwrap.dedent("""
         import os, sys
@@ -99,10 +97,8 @@ def test_processes_of_one_two_and_one_thread(kind, root, tmp_path):
         folder = tmp_path / f"runs{len(ends)}"
         folder.mkdir()
         for stop, threads in run:
-            env = {**os.environ, "NUMBA_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-            env |= {"PYTHONPATH": str(root)}
-            arguments = [kind, str(folder), str(stop), str(threads)]
-            subprocess.run([sys.executable, "-c", script, *arguments], check=True, env=env)
+            env = {"NUMBA_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
+            children.run("-c", script, kind, folder, stop, threads, **env)
         (path,) = folder.glob("*.safetensors")
         ends.append(lp.EmbeddingTable.load(path) if kind == "table" else lp.load(path))
     chain, whole = ends

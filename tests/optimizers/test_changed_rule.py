@@ -1,8 +1,5 @@
 """A rule that was changed is never answered by a kernel compiled before."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +8,7 @@ import numpy as np
 import lowprec as lp
 from lowprec.kernels.cpu import update
 from lowprec.optimizers import Optimizer
+from tests import children
 
 MODULE = """
 from dataclasses import dataclass
@@ -52,12 +50,7 @@ def test_a_changed_rule_in_a_module(tmp_path):
     def run(**change):
         text = {"factor": 1.0, "sign": "-", "term": "gradient", **change}
         (tmp_path / "my_rule.py").write_text(MODULE.format(**text))
-        path = os.pathsep.join([str(tmp_path), *sys.path])
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
+        done = children.run("-B", "-c", SCRIPT, paths=[tmp_path])
         weight, hits = done.stdout.split()
         return float(weight), int(hits)
 

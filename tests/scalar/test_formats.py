@@ -1,10 +1,7 @@
 """Rounding and decoding, one number at a time, for every draw of random bits."""
 
 import hashlib
-import os
 import platform
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,6 +15,7 @@ from lowprec.scalar import formats
 from lowprec.scalar.bits import u32
 from lowprec.scalar.formats import FORMATS
 from tests import naive
+from tests.children import finish, start
 
 every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
 
@@ -253,25 +251,16 @@ def digest():
     return hashlib.sha256(b"".join(array.tobytes() for array in results)).hexdigest()
 
 
-def test_an_older_cpu_gives_the_same_bits(root):
+def test_an_older_cpu_gives_the_same_bits():
     """Without half conversion and fma in hardware: NUMBA_CPU_NAME compiles for such a CPU."""
     program = (
         "from lowprec.scalar.bits import HALF_IN_HARDWARE\n"
         "from tests.scalar.test_formats import digest\n"
         "print(HALF_IN_HARDWARE, digest())"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        env={**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    child = start("-c", program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")
     expected = digest()  # while the child compiles
-    output, errors = child.communicate()
-    assert child.returncode == 0, errors
-    in_hardware, its_digest = output.split()
+    in_hardware, its_digest = finish(child).stdout.split()
     # Every 64-bit ARM converts halves.
     assert in_hardware == str(platform.machine().lower() in ("aarch64", "arm64"))
     assert its_digest == expected

@@ -1,20 +1,18 @@
-"""A short run of `tests/faults.py`: a few kills, and every other fault once."""
+"""A short run of `python -m tests.faults`: a few kills, and every other fault once."""
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests.children import run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
-def test_faults(root, tmp_path):
+def test_faults(tmp_path):
     out = tmp_path / "faults.json"
-    script = [sys.executable, root / "tests" / "faults.py", "--kills", "6", "--json", out]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run("-m", "tests.faults", "--kills", "6", "--json", out)
     rows = json.loads(out.read_text())["faults"]
     assert len(rows) == 12
     assert sum(row.get("kills", 0) for row in rows) == 6

@@ -1,0 +1,81 @@
+"""What goes wrong around a program: ``python -m tests.faults [--kills 200] [--seed S]``.
+
+Half of the kills (`kill -9`, at a random moment) hit a process that writes one file again and
+again, half one that trains with `Checkpoints` and goes on where the one before was killed.  After
+each, every file must be whole; what is trained in pieces must end with the bits of a training that
+was left alone.  Then: a full disk, a folder that cannot be written, several processes that write
+one file, several threads, a fork, and Ctrl-C.  The exit status is 1 if a promise was not held.
+
+Children are forked from a process that has loaded lowprec and not used it, which is allowed, and
+takes a tenth of the time that starting Python does.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.children import ChildError
+from tests.faults.at_once import (
+    fork_after_use,
+    one_table_in_several_threads,
+    several_processes,
+    several_threads,
+)
+from tests.faults.disks import (
+    file_in_place_of_a_folder,
+    full_disk,
+    limit_of_file_size,
+    read_only_folder,
+)
+from tests.faults.interrupts import interrupts_of_fit, interrupts_of_update
+from tests.faults.kills import kills_of_saving, kills_of_training
+from tests.faults.promises import BrokenError, Skip
+
+SCENARIOS = (
+    full_disk, limit_of_file_size, read_only_folder, file_in_place_of_a_folder, several_processes,
+    several_threads, one_table_in_several_threads, fork_after_use, interrupts_of_update,
+    interrupts_of_fit,
+)  # fmt: skip
+
+
+def run(scenario, *arguments):
+    """A row of the report."""
+    name = scenario.__name__.replace("_", " ")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            result = scenario(Path(folder), *arguments) or {}
+            held = not (result.get("bytes lost") or result.get("unreadable"))
+            verdict = "held" if held else "BROKEN"
+        except Skip as reason:
+            verdict, result = "skipped", {"reason": str(reason)}
+        except (BrokenError, ChildError) as error:
+            verdict, result = "BROKEN", {"reason": str(error)}
+    row = {"fault": name, "verdict": verdict, **result, "seconds": time.monotonic() - began}
+    details = ", ".join(f"{key} {value}" for key, value in result.items())
+    print(f"{name:32}{verdict:10}{row['seconds']:6.1f} s  {details}", flush=True)
+    return row
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", metavar="OUT")
+    args = parser.parse_args(arguments)
+    rng = np.random.default_rng(args.seed)
+    rows = [run(kills_of_saving, args.kills // 2, rng)]
+    rows.append(run(kills_of_training, args.kills - args.kills // 2, rng))
+    rows += [run(scenario, rng) for scenario in SCENARIOS]
+    if args.json:
+        Path(args.json).write_text(json.dumps({"seed": args.seed, "faults": rows}, indent=1))
+    return int(any(row["verdict"] == "BROKEN" for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
