@@ -13,7 +13,6 @@ from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
-from lowprec.scalar.words import Word, word_of
 
 _HALF = ir.HalfType()
 
@@ -39,23 +38,13 @@ def u32(typingctx, x):
     """`x` as uint32; wraps every uint32 operation, since Numba widens those to 64 bits."""
 
     def codegen(context, builder, sig, args):
-        if not isinstance(x, (Lanes, Word)):
+        if not isinstance(x, Lanes):
             return context.cast(builder, args[0], x, types.uint32)
         if dtype_of(x).bitwidth == 32:
             return args[0]
         return builder.zext(args[0], context.get_value_type(sig.return_type))
 
     return with_dtype(x, types.uint32)(x), codegen
-
-
-@intrinsic
-def narrow(typingctx, x, like):
-    """The low bits of uint32 `x` as a word of the format of `like`, an array or a word."""
-
-    def codegen(context, builder, sig, args):
-        return builder.trunc(args[0], context.get_value_type(sig.return_type))
-
-    return with_dtype(x, word_of(like))(with_dtype(x, types.uint32), like), codegen
 
 
 @intrinsic
@@ -172,21 +161,24 @@ def _half_type(vector_type):
 
 @intrinsic
 def half_as_float(typingctx, half):
-    """The float32 value of a half, a word of float16; only where `HALF_IN_HARDWARE`."""
+    """The float32 value of a half, the low bits of a uint32; only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)
-        return builder.fpext(builder.bitcast(args[0], _half_type(result)), result)
+        bits = builder.trunc(args[0], context.get_value_type(with_dtype(half, types.uint16)))
+        return builder.fpext(builder.bitcast(bits, _half_type(result)), result)
 
-    return with_dtype(half, types.float32)(half), codegen
+    return with_dtype(half, types.float32)(with_dtype(half, types.uint32)), codegen
 
 
 @intrinsic
 def float_as_half(typingctx, x):
-    """The half (uint16) nearest to float32 `x`, ties to even; only where `HALF_IN_HARDWARE`."""
+    """The half nearest to float32 `x`, ties to even, as uint32; only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)
-        return builder.bitcast(builder.fptrunc(args[0], _half_type(result)), result)
+        half = builder.fptrunc(args[0], _half_type(result))
+        bits = builder.bitcast(half, context.get_value_type(with_dtype(x, types.uint16)))
+        return builder.zext(bits, result)
 
-    return with_dtype(x, types.uint16)(with_dtype(x, types.float32)), codegen
+    return with_dtype(x, types.uint32)(with_dtype(x, types.float32)), codegen

@@ -24,13 +24,12 @@ from lowprec.scalar.bits import (
     float_as_bits,
     float_as_half,
     half_as_float,
-    narrow,
     select,
     signed_less,
     signed_max,
     u32,
 )
-from lowprec.scalar.words import format_of
+from lowprec.scalar.words import bits_as_word, format_of, word_as_bits
 
 _U32 = np.uint32
 
@@ -160,11 +159,11 @@ _QUIET = _U32(0x00400000)
 
 def _decode_body(fmt: Format):
     if fmt.name == "float16" and HALF_IN_HARDWARE:
-        return lambda word: half_as_float(word)
+        return lambda word: half_as_float(word_as_bits(word))
     c = _constants(fmt)
 
     def decode(word):
-        bits = u32(word)
+        bits = word_as_bits(word)
         code = u32(bits & c.magnitude)
         sign = u32(u32(bits & c.sign) << c.sign_shift)
         shifted = u32(code << c.dropped)
@@ -201,10 +200,10 @@ def _round_stochastic_body(fmt: Format):
             clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
             rounded = u32(u32(_with_fraction(clamped, like) + draw) >> c.dropped)
             code = select(magnitude < _INF, rounded, _special(magnitude, like))
-            return narrow(u32(u32(sign >> c.sign_shift) | code), like)
+            return bits_as_word(u32(u32(sign >> c.sign_shift) | code), like)
         rounded = u32(_with_fraction(magnitude, like) + draw)
         # The code goes next to the sign, so that one shift brings both to their places.
-        return narrow(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), like)
+        return bits_as_word(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), like)
 
     return round_stochastic
 
@@ -217,10 +216,10 @@ def _round_nearest_body(fmt: Format):
         magnitude = u32(bits & _ABS)
         if any_of(signed_less(c.max_finite, magnitude)):
             clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-            finite = u32(float_as_half(bits_as_float(clamped)))
+            finite = float_as_half(bits_as_float(clamped))
             code = select(magnitude < _INF, finite, _special(magnitude, like))
-            return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
-        return narrow(u32(float_as_half(x)), like)
+            return bits_as_word(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
+        return bits_as_word(float_as_half(x), like)
 
     def round_nearest(x, like):
         bits = float_as_bits(x)
@@ -233,7 +232,7 @@ def _round_nearest_body(fmt: Format):
         subnormal = u32(float_as_bits(bits_as_float(clamped) + c.aligner) - c.aligner_bits)
         finite = select(clamped < c.min_normal_bits, subnormal, normal)
         code = select(magnitude < _INF, finite, _special(magnitude, like))
-        return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
+        return bits_as_word(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
 
     return in_hardware if fmt.name == "float16" and HALF_IN_HARDWARE else round_nearest
 

@@ -8,9 +8,9 @@ word.
 
 from numba import types
 from numba.core.datamodel import models
-from numba.extending import register_model
+from numba.extending import intrinsic, register_model
 
-from lowprec.scalar.lanes import Lanes
+from lowprec.scalar.lanes import Lanes, dtype_of, with_dtype
 
 
 class Word(types.Type):
@@ -46,3 +46,30 @@ def format_of(given):
 def word_of(given):
     """The type of one word of the format of an array, of words or of a record."""
     return number_type(given.dtype if isinstance(given, (types.Array, Lanes)) else given)
+
+
+@intrinsic
+def word_as_bits(typingctx, word):
+    """The bits of a word as uint32."""
+
+    def codegen(context, builder, sig, args):
+        result = context.get_value_type(sig.return_type)
+        if dtype_of(word).bitwidth == 32:
+            return builder.bitcast(args[0], result)
+        return builder.zext(args[0], result)
+
+    return with_dtype(word, types.uint32)(word), codegen
+
+
+@intrinsic
+def bits_as_word(typingctx, bits, format_of):
+    """The low bits of a uint32 as a word of the format of `format_of`, an array or a word."""
+    word = with_dtype(bits, word_of(format_of))
+
+    def codegen(context, builder, sig, args):
+        result = context.get_value_type(word)
+        if dtype_of(word).bitwidth == 32:
+            return builder.bitcast(args[0], result)
+        return builder.trunc(args[0], result)
+
+    return word(with_dtype(bits, types.uint32), format_of), codegen

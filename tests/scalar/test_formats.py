@@ -15,8 +15,8 @@ from numba import njit
 import lowprec as lp
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar import formats
-from lowprec.scalar.bits import u32
 from lowprec.scalar.formats import FORMATS
+from lowprec.scalar.words import word_as_bits
 from tests import naive
 
 every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
@@ -33,11 +33,11 @@ def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
     for i in range(xs.size):
         x = xs[i]
         sign = np.int64(mask + 1 if np.signbit(x) else 0)
-        first = np.int64(u32(formats.round_stochastic(x, np.uint32(0), like))) & mask
+        first = np.int64(word_as_bits(formats.round_stochastic(x, np.uint32(0), like))) & mask
         up, fault, before = 0, 0, first
         for draw in range(draws):
-            word = np.int64(u32(formats.round_stochastic(x, np.uint32(draw), like)))
-            opposite = np.int64(u32(formats.round_stochastic(-x, np.uint32(draw), like)))
+            word = np.int64(word_as_bits(formats.round_stochastic(x, np.uint32(draw), like)))
+            opposite = np.int64(word_as_bits(formats.round_stochastic(-x, np.uint32(draw), like)))
             code = word & mask
             up += code - first
             fault += code < before
