@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lowprec.checks import check_seed
 from lowprec.device import Device, get_device
+from lowprec.formats.floats import FORMATS
 from lowprec.kernels.keys import stream_key
-from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import STREAM_ROUND
 
 _FLOAT32 = np.dtype(np.float32)

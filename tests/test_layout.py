@@ -19,11 +19,12 @@ FLOORS = {
     "lowprec.checks": 0,
     "lowprec.cuda": 1,
     "lowprec.scalar": 1,
-    "lowprec.kernels": 2,
-    "lowprec.device": 3,
-    "lowprec.": 4,  # the public layer: every other module
-    "lowprec.models": 5,
-    "lowprec": 6,  # the package itself, which only collects
+    "lowprec.formats": 2,
+    "lowprec.kernels": 3,
+    "lowprec.device": 4,
+    "lowprec.": 5,  # the public layer: every other module
+    "lowprec.models": 6,
+    "lowprec": 7,  # the package itself, which only collects
 }
 
 
@@ -67,7 +68,8 @@ def test_imports_go_down(name):
 
 
 def test_floors():
-    assert floor("lowprec.scalar.bits") < floor("lowprec.kernels.cpu.update")
+    assert floor("lowprec.scalar.bits") < floor("lowprec.formats.words")
+    assert floor("lowprec.formats.words") < floor("lowprec.kernels.cpu.update")
     assert floor("lowprec.kernels.cpu.update") < floor("lowprec.device") < floor("lowprec.table")
     assert floor("lowprec.table") == floor("lowprec.layers") < floor("lowprec.models.base")
     assert floor("lowprec.models.base") < floor("lowprec")
@@ -105,7 +107,13 @@ def test_llvm_is_in_four_files():
 
 def test_only_compiled_code_and_the_device_import_numba():
     users = {name for name in SOURCES if any(inside(other, "numba") for other in imports(name))}
-    compiled = ("lowprec.scalar", "lowprec.kernels", "lowprec.device", "lowprec.cuda")
+    compiled = (
+        "lowprec.scalar",
+        "lowprec.formats",
+        "lowprec.kernels",
+        "lowprec.device",
+        "lowprec.cuda",
+    )
     assert not [name for name in users if not any(inside(name, home) for home in compiled)]
 
 

@@ -7,8 +7,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lowprec.formats.words import number_type
 from lowprec.scalar.lanes import Lanes, with_dtype
-from lowprec.scalar.words import number_type
 
 WIDE_BYTES = 16  # the most that one instruction moves for a GPU thread
 

@@ -25,10 +25,10 @@ import numpy as np
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
+from lowprec.formats.floats import FORMATS
 from lowprec.kernels.gradients import Gradients
 from lowprec.keys import row_keys
 from lowprec.optimizers import init_states
-from lowprec.scalar.formats import FORMATS
 
 CANNOT = 77
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))

@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from lowprec.formats.floats import decode, round_nearest
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.kernels.cpu.squares import mean_square
 from lowprec.kernels.keys import first_table, row_key
-from lowprec.scalar.formats import decode, round_nearest
 from lowprec.scalar.precision import rounding_variance, spacing
 from lowprec.scalar.updates import is_finite
 

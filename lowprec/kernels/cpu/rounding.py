@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.formats import floats as formats
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL
 from lowprec.kernels.cpu.rows import store_row
-from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.formats import floats as formats
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
-from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 

@@ -1,8 +1,8 @@
 """Storage formats: what each one is, and how one float32 is rounded into it and read back.
 
 Kernels see a table as an array of *words*, which bear the name of their format
-(`lowprec.scalar.words`).  `decode`, `round_nearest` and `round_stochastic` pick their arithmetic by
-it when a kernel is compiled, so one kernel source serves every format.  To add a format, add it to
+(`lowprec.formats.words`).  `decode`, `round_nearest` and `round_stochastic` pick their arithmetic
+by it when a kernel is compiled, so one kernel source serves every format.  To add a format, add it to
 `FORMATS`.
 """
 
@@ -17,6 +17,7 @@ from numba import njit
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from lowprec.formats.words import bits_as_word, format_of, word_as_bits
 from lowprec.scalar.bits import (
     HALF_IN_HARDWARE,
     any_of,
@@ -29,7 +30,6 @@ from lowprec.scalar.bits import (
     signed_max,
     u32,
 )
-from lowprec.scalar.words import bits_as_word, format_of, word_as_bits
 
 _U32 = np.uint32
 

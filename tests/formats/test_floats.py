@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
+from lowprec.formats import floats as formats
+from lowprec.formats.floats import FORMATS
+from lowprec.formats.words import word_as_bits
 from lowprec.kernels.blocks import load, store
-from lowprec.scalar import formats
-from lowprec.scalar.formats import FORMATS
-from lowprec.scalar.words import word_as_bits
 from tests import naive
 
 every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
@@ -257,7 +257,7 @@ def test_an_older_cpu_gives_the_same_bits(root):
     """Without half conversion and fma in hardware: NUMBA_CPU_NAME compiles for such a CPU."""
     program = (
         "from lowprec.scalar.bits import HALF_IN_HARDWARE\n"
-        "from tests.scalar.test_formats import digest\n"
+        "from tests.formats.test_floats import digest\n"
         "print(HALF_IN_HARDWARE, digest())"
     )
     child = subprocess.Popen(
