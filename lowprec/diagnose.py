@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lowprec.checks import check_int
-from lowprec.formats.floats import FORMATS, word_dtype
+from lowprec.formats.entries import FORMATS, storage_dtype, word_dtype
 from lowprec.kernels.columns import CHAINS
 from lowprec.kernels.cpu.precision import survey
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.kernels.keys import RowKeys
-from lowprec.rounding import storage_dtype
 from lowprec.scalar.precision import Limits
 from lowprec.schedules import check_rate
 from lowprec.threads import before_kernels

@@ -19,13 +19,13 @@ from lowprec.checks import check_choice, check_flag, check_int, check_seed
 from lowprec.contents import check_rows, check_values, in_pieces, last_of_equal_rows, write_rows
 from lowprec.device import get_device
 from lowprec.diagnose import PrecisionReport, no_rows, report_on, scattered, stepped_rows
+from lowprec.formats.entries import storage_dtype
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import stream_key
 from lowprec.keys import row_keys
 from lowprec.optimizers import Optimizer, defaults, from_description, init_states
 from lowprec.optimizers.base import check_optimizer, check_same_states, rule_of
-from lowprec.rounding import storage_dtype
 from lowprec.scalar.xorshift import (
     STREAM_INIT,
     STREAM_ROUND,

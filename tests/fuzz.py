@@ -33,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 
 ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:  # run as a script

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import lowprec as lp
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests import naive_models
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]

@@ -1,22 +1,20 @@
-"""Storage formats: what each one is, and how one float32 is rounded into it and read back.
+"""How one float32 is rounded into a storage format and read back.
 
 Kernels see a table as an array of *words*, which bear the name of their format
 (`lowprec.formats.words`).  `decode`, `round_nearest` and `round_stochastic` pick their arithmetic
-by it when a kernel is compiled, so one kernel source serves every format.  To add a format, add it to
-`FORMATS`.
+by it when a kernel is compiled, so one kernel source serves every format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import ml_dtypes
 import numpy as np
 from numba import njit
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from lowprec.formats.entries import FORMATS, Format
 from lowprec.formats.words import bits_as_word, format_of, word_as_bits
 from lowprec.scalar.bits import (
     HALF_IN_HARDWARE,
@@ -32,69 +30,6 @@ from lowprec.scalar.bits import (
 )
 
 _U32 = np.uint32
-
-
-@dataclass(frozen=True)
-class Format:
-    """A binary floating-point format of at most 16 bits, narrower than float32.
-
-    Parameters
-    ----------
-    name : str
-        The name users give.
-    storage : numpy.dtype
-        The dtype users see.
-    exponent_bits, mantissa_bits : int
-        Widths of the fields; the exponent bias is ``2**(exponent_bits - 1) - 1``.
-    max_finite : float
-        The largest finite value, where larger finite values saturate.
-    has_inf : bool
-        Whether the top exponent is kept for inf and NaN, as IEEE 754 does.
-    """
-
-    name: str
-    storage: np.dtype
-    exponent_bits: int
-    mantissa_bits: int
-    max_finite: float
-    has_inf: bool = True
-
-    @property
-    def word(self) -> np.dtype:
-        """The dtype kernels see: records of one unsigned integer that is called like the format."""
-        return np.dtype([(self.name, f"u{self.storage.itemsize}")])
-
-    @property
-    def magnitude_bits(self) -> int:
-        """Width of a word without its sign."""
-        return self.exponent_bits + self.mantissa_bits
-
-    @property
-    def random_bits(self) -> int:
-        """Bits of a float32 that a normal number drops: how many random bits one rounding takes."""
-        return 23 - self.mantissa_bits
-
-    @property
-    def min_normal(self) -> float:
-        """The smallest normal number."""
-        return 2.0 ** (2 - 2 ** (self.exponent_bits - 1))
-
-
-FORMATS = (
-    Format("float16", np.dtype(np.float16), 5, 10, 65504.0),
-    Format("bfloat16", np.dtype(ml_dtypes.bfloat16), 8, 7, 2.0**128 - 2.0**120),
-    Format("float8_e4m3fn", np.dtype(ml_dtypes.float8_e4m3fn), 4, 3, 448.0, has_inf=False),
-    Format("float8_e5m2", np.dtype(ml_dtypes.float8_e5m2), 5, 2, 57344.0),
-    Format("float8_e3m4", np.dtype(ml_dtypes.float8_e3m4), 3, 4, 15.5),
-)
-
-
-_WORDS = {fmt.storage: fmt.word for fmt in FORMATS}
-
-
-def word_dtype(storage: np.dtype) -> np.dtype:
-    """The dtype under which kernels see a storage dtype; float32 is its own."""
-    return _WORDS.get(storage, storage)
 
 
 class _Constants(NamedTuple):

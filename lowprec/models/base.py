@@ -19,6 +19,7 @@ from lowprec.batch import Features
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
 from lowprec.device import get_device
 from lowprec.diagnose import Diagnose, PrecisionReport
+from lowprec.formats.entries import storage_dtype
 from lowprec.losses import logistic_loss
 from lowprec.models.data import Minibatch, Samples, check_samples
 from lowprec.models.saving import (
@@ -31,7 +32,6 @@ from lowprec.models.watch import DivergenceError, Watch
 from lowprec.optimizers import Optimizer, defaults, from_description
 from lowprec.optimizers.base import check_optimizer, check_same_states
 from lowprec.optimizers.dense import States, init_dense_states, shape_as_rows, update_dense
-from lowprec.rounding import storage_dtype
 from lowprec.staging import Staging
 from lowprec.table import ROUNDINGS, EmbeddingTable
 from lowprec.workspace import Fresh, Workspace

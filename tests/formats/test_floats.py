@@ -14,7 +14,7 @@ from numba import njit
 
 import lowprec as lp
 from lowprec.formats import floats as formats
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 from lowprec.formats.words import word_as_bits
 from lowprec.kernels.blocks import load, store
 from tests import naive

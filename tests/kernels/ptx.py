@@ -25,7 +25,7 @@ import numpy as np
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 from lowprec.kernels.gradients import Gradients
 from lowprec.keys import row_keys
 from lowprec.optimizers import init_states

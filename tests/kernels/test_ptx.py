@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]
 ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
-from lowprec.formats.floats import FORMATS
+from lowprec.formats.entries import FORMATS
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar import xorshift
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
