@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 import lowprec as lp
-from lowprec.formats.floats import decode, round_stochastic
+from lowprec.formats.words import decode, round_stochastic
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached

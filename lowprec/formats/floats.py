@@ -1,21 +1,16 @@
-"""How one float32 is rounded into a storage format and read back.
+"""The arithmetic of floating-point formats narrower than float32.
 
-Kernels see a table as an array of *words*, which bear the name of their format
-(`lowprec.formats.words`).  `decode`, `round_nearest` and `round_stochastic` pick their arithmetic
-by it when a kernel is compiled, so one kernel source serves every format.
+A family of formats is a module like this one.  For a format, its functions make those that
+`lowprec.formats.words` has under the same names, between float32 numbers and words as unsigned
+integers of their width, or `Lanes` of both.
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numba.core.errors import TypingError
-from numba.extending import overload
 
-from lowprec.formats.entries import FORMATS, Format
-from lowprec.formats.words import bits_as_word, format_of, word_as_bits
+from lowprec.formats.choosing import per_format
+from lowprec.formats.entries import Format
 from lowprec.scalar.bits import (
     HALF_IN_HARDWARE,
     any_of,
@@ -23,6 +18,7 @@ from lowprec.scalar.bits import (
     float_as_bits,
     float_as_half,
     half_as_float,
+    narrow,
     select,
     signed_less,
     signed_max,
@@ -92,13 +88,14 @@ _INF = _U32(0x7F800000)
 _QUIET = _U32(0x00400000)
 
 
-def _decode_body(fmt: Format):
+@per_format
+def decode(fmt: Format):
     if fmt.name == "float16" and HALF_IN_HARDWARE:
-        return lambda word: half_as_float(word_as_bits(word))
+        return lambda word: half_as_float(word)
     c = _constants(fmt)
 
     def decode(word):
-        bits = word_as_bits(word)
+        bits = u32(word)
         code = u32(bits & c.magnitude)
         sign = u32(u32(bits & c.sign) << c.sign_shift)
         shifted = u32(code << c.dropped)
@@ -109,12 +106,14 @@ def _decode_body(fmt: Format):
     return decode
 
 
-def _with_fraction_body(fmt: Format):
+@per_format
+def _with_fraction(fmt: Format):
+    """The code of a finite magnitude (float32 bits) above the bits that rounding drops."""
     c = _constants(fmt)
     if c.normal_offset == 0:  # the exponents of float32 itself, subnormal numbers included
-        return lambda magnitude, like: magnitude
+        return lambda magnitude: magnitude
 
-    def with_fraction(magnitude, like):
+    def with_fraction(magnitude):
         # Adding min_normal to a subnormal aligns its fraction as that of a normal number.  Adding
         # a normal number to itself raises its exponent by one, as min_normal does the largest
         # subnormal's: so one constant brings both to their codes.
@@ -124,39 +123,49 @@ def _with_fraction_body(fmt: Format):
     return with_fraction
 
 
-def _round_stochastic_body(fmt: Format):
+@per_format
+def _special(fmt: Format):
+    """The code of a magnitude that is inf or NaN."""
     c = _constants(fmt)
+    return lambda magnitude: select(magnitude == _INF, c.inf_code, c.nan_code)
 
-    def round_stochastic(x, draw, like):
+
+@per_format
+def round_stochastic(fmt: Format):
+    c, with_fraction, special = _constants(fmt), _with_fraction(fmt), _special(fmt)
+    width = 8 * fmt.word.itemsize
+
+    def round_stochastic(x, draw):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
         sign = u32(bits ^ magnitude)
         if any_of(signed_less(c.max_finite, magnitude)):  # rare enough to be worth a branch
             clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-            rounded = u32(u32(_with_fraction(clamped, like) + draw) >> c.dropped)
-            code = select(magnitude < _INF, rounded, _special(magnitude, like))
-            return bits_as_word(u32(u32(sign >> c.sign_shift) | code), like)
-        rounded = u32(_with_fraction(magnitude, like) + draw)
+            rounded = u32(u32(with_fraction(clamped) + draw) >> c.dropped)
+            code = select(magnitude < _INF, rounded, special(magnitude))
+            return narrow(u32(u32(sign >> c.sign_shift) | code), width)
+        rounded = u32(with_fraction(magnitude) + draw)
         # The code goes next to the sign, so that one shift brings both to their places.
-        return bits_as_word(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), like)
+        return narrow(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), width)
 
     return round_stochastic
 
 
-def _round_nearest_body(fmt: Format):
-    c = _constants(fmt)
+@per_format
+def round_nearest(fmt: Format):
+    c, special, width = _constants(fmt), _special(fmt), 8 * fmt.word.itemsize
 
-    def in_hardware(x, like):
+    def in_hardware(x):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
         if any_of(signed_less(c.max_finite, magnitude)):
             clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-            finite = float_as_half(bits_as_float(clamped))
-            code = select(magnitude < _INF, finite, _special(magnitude, like))
-            return bits_as_word(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
-        return bits_as_word(float_as_half(x), like)
+            finite = u32(float_as_half(bits_as_float(clamped)))
+            code = select(magnitude < _INF, finite, special(magnitude))
+            return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), width)
+        return float_as_half(x)
 
-    def round_nearest(x, like):
+    def round_nearest(x):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
         clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
@@ -166,28 +175,25 @@ def _round_nearest_body(fmt: Format):
         # The addition itself rounds a subnormal to a multiple of the smallest one, ties to even.
         subnormal = u32(float_as_bits(bits_as_float(clamped) + c.aligner) - c.aligner_bits)
         finite = select(clamped < c.min_normal_bits, subnormal, normal)
-        code = select(magnitude < _INF, finite, _special(magnitude, like))
-        return bits_as_word(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), like)
+        code = select(magnitude < _INF, finite, special(magnitude))
+        return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), width)
 
     return in_hardware if fmt.name == "float16" and HALF_IN_HARDWARE else round_nearest
 
 
-def _special_body(fmt: Format):
-    c = _constants(fmt)
-    return lambda magnitude, like: select(magnitude == _INF, c.inf_code, c.nan_code)
-
-
-def _round_up_probability_body(fmt: Format):
-    c = _constants(fmt)
+@per_format
+def round_up_probability(fmt: Format):
+    c, with_fraction = _constants(fmt), _with_fraction(fmt)
+    decoded, rounded = decode(fmt), round_stochastic(fmt)
     draws = float(1 << fmt.random_bits)
 
-    def round_up_probability(x, like):
+    def round_up_probability(x):
         magnitude = u32(float_as_bits(x) & _ABS)
-        inward = decode(round_stochastic(x, _U32(0), like))
+        inward = decoded(rounded(x, _U32(0)))
         if magnitude >= _INF or inward == x:
             return 0.0
         clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-        outward = float(u32(_with_fraction(clamped, like) & c.draw_mask)) / draws
+        outward = float(u32(with_fraction(clamped) & c.draw_mask)) / draws
         if abs(inward) > abs(x):  # within half a draw of the outer neighbour: always taken
             outward = 1.0
         return outward if x > np.float32(0.0) else 1.0 - outward
@@ -195,113 +201,7 @@ def _round_up_probability_body(fmt: Format):
     return round_up_probability
 
 
-def _random_bits_body(fmt: Format):
-    random_bits = fmt.random_bits
-    return lambda like: random_bits
-
-
-def _chooser(make_body, identity=None):
-    """What picks the body for a format; `identity` is the body for float32."""
-    bodies = {fmt.name: make_body(fmt) for fmt in FORMATS}
-    if identity is not None:
-        bodies["float32"] = identity
-
-    def choose(given):
-        if format_of(given) not in bodies:
-            raise TypingError(f"{given} is of no storage format; there are {', '.join(bodies)}")
-        return bodies[format_of(given)]
-
-    return choose
-
-
-_choose_decode = _chooser(_decode_body, lambda word: word)
-_choose_nearest = _chooser(_round_nearest_body, lambda x, like: x)
-_choose_stochastic = _chooser(_round_stochastic_body, lambda x, draw, like: x)
-_choose_probability = _chooser(_round_up_probability_body, lambda x, like: 0.0)
-_choose_random_bits = _chooser(_random_bits_body, lambda like: 0)
-_choose_with_fraction = _chooser(_with_fraction_body)
-_choose_special = _chooser(_special_body)
-
-
-# Names for the overloads below; compiled functions call them and never run them as Python.
-def _decode(word): ...
-def _round_nearest(x, like): ...
-def _round_stochastic(x, draw, like): ...
-def _round_up_probability(x, like): ...
-def _random_bits(like): ...
-def _with_fraction(magnitude, like): ...
-def _special(magnitude, like): ...
-
-
-_INLINE = {"jit_options": {"forceinline": True}}
-
-
-@overload(_decode, **_INLINE)
-def _overload_decode(word):
-    return _choose_decode(word)
-
-
-@overload(_round_nearest, **_INLINE)
-def _overload_round_nearest(x, like):
-    return _choose_nearest(like)
-
-
-@overload(_round_stochastic, **_INLINE)
-def _overload_round_stochastic(x, draw, like):
-    return _choose_stochastic(like)
-
-
-@overload(_round_up_probability, **_INLINE)
-def _overload_round_up_probability(x, like):
-    return _choose_probability(like)
-
-
-@overload(_random_bits, **_INLINE)
-def _overload_random_bits(like):
-    return _choose_random_bits(like)
-
-
-@overload(_with_fraction, **_INLINE)
-def _overload_with_fraction(magnitude, like):
-    """The code of a finite magnitude (float32 bits) above the bits that rounding drops."""
-    return _choose_with_fraction(like)
-
-
-@overload(_special, **_INLINE)
-def _overload_special(magnitude, like):
-    """The code of a magnitude that is inf or NaN."""
-    return _choose_special(like)
-
-
-@njit(forceinline=True)
-def decode(word):
-    """The float32 value of a word: always exact."""
-    return _decode(word)
-
-
-@njit(forceinline=True)
-def round_nearest(x, like):
-    """The word nearest to float32 `x`, ties to even, in the format of `like`: an array or word."""
-    return _round_nearest(x, like)
-
-
-@njit(forceinline=True)
-def round_stochastic(x, draw, like):
-    """One of the two words around float32 `x`, in the format of `like`, an array or a word.
-
-    `draw` is a uniform integer of `random_bits` bits (uint32).  It is added to the bits that the
-    format drops, so the carry happens with the probability that they, as a fraction, stand for.
-    """
-    return _round_stochastic(x, draw, like)
-
-
-@njit(forceinline=True)
-def round_up_probability(x, like):
-    """The exact share (float64) of draws with which `round_stochastic` goes towards +inf."""
-    return _round_up_probability(x, like)
-
-
-@njit(forceinline=True)
-def random_bits(like):
-    """How many random bits one rounding takes in the format of `like`: 0 for float32."""
-    return _random_bits(like)
+@per_format
+def random_bits(fmt: Format):
+    bits = fmt.random_bits
+    return lambda: bits

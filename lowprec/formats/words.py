@@ -4,12 +4,19 @@ Compiled code on the CPU knows no float16.  So kernels see a stored array as rec
 an unsigned integer that is called like the format, and what they load from it is a `Word`: two
 formats may share a width, and the format is known when a kernel is compiled.  float32 is its own
 word.
+
+Kernels call the functions of words below, which take the arithmetic of the format when they are
+compiled, so one kernel source serves every format.
 """
 
 from numba import types
 from numba.core.datamodel import models
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, register_model
 
+from lowprec.formats import float32, floats
+from lowprec.formats.choosing import by_types
+from lowprec.formats.entries import FORMATS
 from lowprec.scalar.lanes import Lanes, dtype_of, with_dtype
 
 
@@ -36,7 +43,7 @@ def number_type(dtype):
     return dtype
 
 
-def format_of(given):
+def format_name(given):
     """The name of the format of a Numba type: of an array, of words or of a number."""
     dtype = given.dtype if isinstance(given, (types.Array, Lanes)) else given
     dtype = number_type(dtype)
@@ -49,27 +56,74 @@ def word_of(given):
 
 
 @intrinsic
-def word_as_bits(typingctx, word):
-    """The bits of a word as uint32."""
+def word_as_integer(typingctx, word):
+    """The bits of a word as an unsigned integer of its width."""
 
     def codegen(context, builder, sig, args):
-        result = context.get_value_type(sig.return_type)
-        if dtype_of(word).bitwidth == 32:
-            return builder.bitcast(args[0], result)
-        return builder.zext(args[0], result)
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return with_dtype(word, types.uint32)(word), codegen
+    integer = types.Integer.from_bitwidth(dtype_of(word).bitwidth, signed=False)
+    return with_dtype(word, integer)(word), codegen
 
 
 @intrinsic
-def bits_as_word(typingctx, bits, format_of):
-    """The low bits of a uint32 as a word of the format of `format_of`, an array or a word."""
-    word = with_dtype(bits, word_of(format_of))
+def integer_as_word(typingctx, integer, format_of):
+    """An unsigned integer as a word of the format of an array or word, which has its width."""
 
     def codegen(context, builder, sig, args):
-        result = context.get_value_type(word)
-        if dtype_of(word).bitwidth == 32:
-            return builder.bitcast(args[0], result)
-        return builder.trunc(args[0], result)
+        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
-    return word(with_dtype(bits, types.uint32), format_of), codegen
+    return with_dtype(integer, word_of(format_of))(integer, format_of), codegen
+
+
+# --- the functions of words, by the format that their types bear ---
+
+# name of a format -> the module of its family, and what that knows it by
+_FAMILIES = {fmt.name: (floats, fmt) for fmt in FORMATS} | {"float32": (float32, None)}
+
+
+def _of_format(name, given):
+    """The family's function `name` for the format of a Numba type."""
+    if format_name(given) not in _FAMILIES:
+        raise TypingError(f"{given} is of no storage format; there are {', '.join(_FAMILIES)}")
+    family, fmt = _FAMILIES[format_name(given)]
+    return getattr(family, name)(fmt)
+
+
+@by_types
+def decode(word):
+    """The float32 value of a word: always exact."""
+    value = _of_format("decode", word)
+    return lambda word: value(word_as_integer(word))
+
+
+@by_types
+def round_nearest(x, format_of):
+    """The word nearest to float32 `x`, ties to even, in the format of an array or word."""
+    rounded = _of_format("round_nearest", format_of)
+    return lambda x, format_of: integer_as_word(rounded(x), format_of)
+
+
+@by_types
+def round_stochastic(x, draw, format_of):
+    """One of the two words around float32 `x`, in the format of an array or word.
+
+    `draw` is a uniform integer of `random_bits` bits (uint32).  It is added to the bits that the
+    format drops, so the carry happens with the probability that they, as a fraction, stand for.
+    """
+    rounded = _of_format("round_stochastic", format_of)
+    return lambda x, draw, format_of: integer_as_word(rounded(x, draw), format_of)
+
+
+@by_types
+def round_up_probability(x, format_of):
+    """The exact share (float64) of draws with which `round_stochastic` goes towards +inf."""
+    probability = _of_format("round_up_probability", format_of)
+    return lambda x, format_of: probability(x)
+
+
+@by_types
+def random_bits(format_of):
+    """How many random bits one rounding takes in a format: 0 for float32."""
+    bits = _of_format("random_bits", format_of)
+    return lambda format_of: bits()

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lowprec.formats.floats import decode, random_bits, round_nearest, round_stochastic
+from lowprec.formats.words import decode, random_bits, round_nearest, round_stochastic
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar.bits import u32
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers

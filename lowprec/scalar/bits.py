@@ -48,6 +48,19 @@ def u32(typingctx, x):
 
 
 @intrinsic
+def narrow(typingctx, x, width):
+    """The low bits of uint32 `x` as an unsigned integer of `width` bits, a constant."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+    integer = types.Integer.from_bitwidth(width.literal_value, signed=False)
+
+    def codegen(context, builder, sig, args):
+        return builder.trunc(args[0], context.get_value_type(sig.return_type))
+
+    return with_dtype(x, integer)(with_dtype(x, types.uint32), width), codegen
+
+
+@intrinsic
 def select(typingctx, condition, x, y):
     """`x` where `condition` holds, else `y`."""
 
@@ -161,24 +174,21 @@ def _half_type(vector_type):
 
 @intrinsic
 def half_as_float(typingctx, half):
-    """The float32 value of a half, the low bits of a uint32; only where `HALF_IN_HARDWARE`."""
+    """The float32 value of a half (uint16); only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)
-        bits = builder.trunc(args[0], context.get_value_type(with_dtype(half, types.uint16)))
-        return builder.fpext(builder.bitcast(bits, _half_type(result)), result)
+        return builder.fpext(builder.bitcast(args[0], _half_type(result)), result)
 
-    return with_dtype(half, types.float32)(with_dtype(half, types.uint32)), codegen
+    return with_dtype(half, types.float32)(half), codegen
 
 
 @intrinsic
 def float_as_half(typingctx, x):
-    """The half nearest to float32 `x`, ties to even, as uint32; only where `HALF_IN_HARDWARE`."""
+    """The half (uint16) nearest to float32 `x`, ties to even; only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)
-        half = builder.fptrunc(args[0], _half_type(result))
-        bits = builder.bitcast(half, context.get_value_type(with_dtype(x, types.uint16)))
-        return builder.zext(bits, result)
+        return builder.bitcast(builder.fptrunc(args[0], _half_type(result)), result)
 
-    return with_dtype(x, types.uint32)(with_dtype(x, types.float32)), codegen
+    return with_dtype(x, types.uint16)(with_dtype(x, types.float32)), codegen

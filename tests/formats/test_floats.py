@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
-from lowprec.formats import floats as formats
+from lowprec.formats import floats
 from lowprec.formats.entries import FORMATS
-from lowprec.formats.words import word_as_bits
+from lowprec.formats.words import (
+    decode,
+    round_nearest,
+    round_stochastic,
+    round_up_probability,
+    word_as_integer,
+)
 from lowprec.kernels.blocks import load, store
 from tests import naive
 
@@ -23,7 +29,7 @@ every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
 
 
 @njit
-def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
+def enumerate_draws(xs, draws, format_of, mask, codes, ups, faults):
     """Round each x with every draw of [0, draws), and -x too.
 
     `codes` gets the word without its sign for draw 0, `ups` how many draws gave the next code, and
@@ -33,11 +39,11 @@ def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
     for i in range(xs.size):
         x = xs[i]
         sign = np.int64(mask + 1 if np.signbit(x) else 0)
-        first = np.int64(word_as_bits(formats.round_stochastic(x, np.uint32(0), like))) & mask
+        first = np.int64(word_as_integer(round_stochastic(x, np.uint32(0), format_of))) & mask
         up, fault, before = 0, 0, first
         for draw in range(draws):
-            word = np.int64(word_as_bits(formats.round_stochastic(x, np.uint32(draw), like)))
-            opposite = np.int64(word_as_bits(formats.round_stochastic(-x, np.uint32(draw), like)))
+            word = np.int64(word_as_integer(round_stochastic(x, np.uint32(draw), format_of)))
+            opposite = np.int64(word_as_integer(round_stochastic(-x, np.uint32(draw), format_of)))
             code = word & mask
             up += code - first
             fault += code < before
@@ -51,12 +57,12 @@ def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
 @njit
 def decode_all(words, out):
     for i in range(words.size):
-        out[i] = formats.decode(load(words, i, 1))
+        out[i] = decode(load(words, i, 1))
 
 
 @njit
-def probability_of(x, like):
-    return formats.round_up_probability(x, like)
+def probability_of(x, format_of):
+    return round_up_probability(x, format_of)
 
 
 def enumerated(xs, fmt):
@@ -169,7 +175,7 @@ def test_every_word_is_a_fixed_point(fmt):
 @njit
 def round_with(xs, draw, out):
     for i in range(xs.size):
-        store(formats.round_stochastic(xs[i], draw, out), out, i)
+        store(round_stochastic(xs[i], draw, out), out, i)
 
 
 def rounded(xs, draw, fmt):
@@ -183,11 +189,11 @@ def rounded(xs, draw, fmt):
 def test_special_values_keep_their_kind_and_sign(fmt):
     zeros, infinities = [0, 0x80000000], [0x7F800000, 0xFF800000]
     nans = [0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFBFFFFF, 0x7FFFFFFF]  # quiet, signalling
-    floats = np.array([*zeros, *infinities, *nans], np.uint32).view(np.float32)
+    numbers = np.array([*zeros, *infinities, *nans], np.uint32).view(np.float32)
     for draw in (0, 1, (1 << fmt.random_bits) - 1):
-        words = rounded(floats, draw, fmt)
+        words = rounded(numbers, draw, fmt)
         values = words.view(fmt.storage).astype(np.float32)
-        np.testing.assert_array_equal(np.signbit(values), np.signbit(floats))
+        np.testing.assert_array_equal(np.signbit(values), np.signbit(numbers))
         assert (values[:2] == 0).all()
         assert np.isnan(values[4:]).all()
         if fmt.has_inf:
@@ -218,13 +224,13 @@ def test_decode_of_every_word(fmt):
 
 
 def test_decode_by_integers_is_that_of_the_hardware(monkeypatch):
-    monkeypatch.setattr(formats, "HALF_IN_HARDWARE", False)
-    decode = njit(formats._decode_body(FORMATS[0]))
+    monkeypatch.setattr(floats, "HALF_IN_HARDWARE", False)
+    by_integers = floats.decode.__wrapped__(FORMATS[0])  # past those already made
 
     @njit
     def decode_by_integers(words, out):
         for i in range(words.size):
-            out[i] = decode(load(words, i, 1))
+            out[i] = by_integers(word_as_integer(load(words, i, 1)))
 
     words = all_words(FORMATS[0])
     out, expected = np.empty(words.size, np.float32), np.empty(words.size, np.float32)
@@ -283,7 +289,7 @@ def test_an_older_cpu_gives_the_same_bits(root):
 @njit
 def nearest_all(xs, out):
     for i in range(xs.size):
-        store(formats.round_nearest(xs[i], out), out, i)
+        store(round_nearest(xs[i], out), out, i)
 
 
 def assert_nearest_is_the_cast(xs, fmt):

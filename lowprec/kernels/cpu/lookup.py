@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.formats.floats import decode
+from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lowprec.formats.floats import decode, round_nearest
+from lowprec.formats.words import decode, round_nearest
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from lowprec.formats import floats as formats
+from lowprec.formats import words
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL
@@ -37,7 +37,7 @@ def round_nearest(x, out):
 def _round_up_probability(x, like, out, threads):
     for t in prange(threads):
         for i in range(t * x.size // threads, (t + 1) * x.size // threads):
-            out[i] = formats.round_up_probability(x[i], like)
+            out[i] = words.round_up_probability(x[i], like)
 
 
 def round_up_probability(x, like, out):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.formats.floats import round_nearest
+from lowprec.formats.words import round_nearest
 from lowprec.kernels.blocks import store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch

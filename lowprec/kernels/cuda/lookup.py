@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.formats.floats import decode
+from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, lanes_for, launch

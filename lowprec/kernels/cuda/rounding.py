@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.formats import floats as formats
+from lowprec.formats import words
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
@@ -32,8 +32,8 @@ def _round_elements(arrays, numbers, i, like):
     low, high = halves_of(derive(numbers.key, row))
     column = i - row * ROUND_BLOCK
     values = load(arrays.x, i, like)
-    words = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
-    store(words, arrays.out, i)
+    rounded = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
+    store(rounded, arrays.out, i)
 
 
 @cached
@@ -75,7 +75,7 @@ class _Chance(NamedTuple):
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):
-        arrays.out[i] = formats.round_up_probability(arrays.x[i], arrays.like)
+        arrays.out[i] = words.round_up_probability(arrays.x[i], arrays.like)
 
 
 _run_round_up_probability = kernel(_round_up_probability)
