@@ -26,12 +26,12 @@ class _RoundNumbers(NamedTuple):
 
 
 @njit(**INLINE)
-def _round_elements(arrays, numbers, i, like):
-    """Round elements from `i` on, as many as `like` says; all are of one row."""
+def _round_elements(arrays, numbers, i, width):
+    """Round elements from `i` on, as many as the constant `width`; all are of one row."""
     row = i // ROUND_BLOCK
     low, high = halves_of(derive(numbers.key, row))
     column = i - row * ROUND_BLOCK
-    values = load(arrays.x, i, like)
+    values = load(arrays.x, i, width)
     rounded = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
     store(rounded, arrays.out, i)
 
@@ -67,7 +67,7 @@ def round_nearest(x, out):
 
 class _Chance(NamedTuple):
     x: np.ndarray
-    like: np.ndarray
+    format_of: np.ndarray
     out: np.ndarray
 
 
@@ -75,16 +75,16 @@ class _Chance(NamedTuple):
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):
-        arrays.out[i] = words.round_up_probability(arrays.x[i], arrays.like)
+        arrays.out[i] = words.round_up_probability(arrays.x[i], arrays.format_of)
 
 
 _run_round_up_probability = kernel(_round_up_probability)
 
 
-def round_up_probability(x, like, out):
+def round_up_probability(x, format_of, out):
     """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf.
 
-    Of `like`, words of the format, only the type matters.
+    Only the type of the words `format_of` matters.
     """
     if x.size:
-        launch(_run_round_up_probability, x.size, _Chance(x, like, out), NoNumbers())
+        launch(_run_round_up_probability, x.size, _Chance(x, format_of, out), NoNumbers())
