@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 import lowprec as lp
+from lowprec.formats.words import decode, round_stochastic
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
@@ -22,7 +23,6 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import fma, u32
-from lowprec.scalar.formats import decode, round_stochastic
 
 _AHEAD = np.uint64(24)
 _DRAW_BITS = 13  # float16

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
 from lowprec.checks import as_array
-from lowprec.scalar.formats import word_dtype
+from lowprec.formats.entries import word_dtype
 
 CACHE_LINE_BYTES = 64
 _DLPACK_GPU = 2  # kDLCUDA

@@ -9,39 +9,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lowprec.checks import check_seed
 from lowprec.device import Device, get_device
+from lowprec.formats.entries import storage_dtype
 from lowprec.kernels.keys import stream_key
-from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import STREAM_ROUND
-
-_FLOAT32 = np.dtype(np.float32)
-_NAMES = {fmt.name: fmt.storage for fmt in FORMATS} | {"float32": _FLOAT32}
-STORAGES = tuple(_NAMES.values())
-
-
-def storage_dtype(dtype: DTypeLike) -> np.dtype:
-    """The storage dtype that `dtype` (a name, a NumPy or an ml_dtypes dtype) stands for.
-
-    Raises
-    ------
-    ValueError
-        If it is none of the storage formats.
-    """
-    supported = "dtype must be one of " + ", ".join(repr(name) for name in _NAMES)
-    if isinstance(dtype, str) and dtype in _NAMES:
-        return _NAMES[dtype]
-    try:
-        resolved = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):  # NumPy has a language of its own for dtypes
-        raise ValueError(f"{supported}; got {dtype!r}") from None
-    if resolved not in STORAGES or dtype is None:
-        raise ValueError(f"{supported}; got {dtype!r}")
-    return resolved
-
-
-def largest_finite(storage: np.dtype) -> float:
-    """The largest finite number of a storage dtype."""
-    found = (fmt.max_finite for fmt in FORMATS if fmt.storage == storage)
-    return next(found, float(np.finfo(np.float32).max))
 
 
 def stochastic_round(
@@ -187,9 +157,9 @@ def round_up_probability(
     """
     where = get_device(device)
     values = where.check_float32("x", x)
-    _, like = _output(where, (1,), dtype)
+    _, words = _output(where, (1,), dtype)
     out: NDArray[np.float64] = where.xp.empty(values.shape, np.float64)
-    where.kernels.round_up_probability(values.reshape(-1), like, out.reshape(-1))
+    where.kernels.round_up_probability(values.reshape(-1), words, out.reshape(-1))
     return out
 
 

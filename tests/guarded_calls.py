@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import lowprec as lp
 from lowprec import device, layers
+from lowprec.formats.entries import FORMATS
 from lowprec.kernels.cpu import launch
 from lowprec.losses import logistic_loss
 from lowprec.optimizers.dense import init_dense_states, update_dense
-from lowprec.scalar.formats import FORMATS
 from lowprec.workspace import Fresh
 from tests import guard
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import lowprec as lp
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from lowprec.tables import verbs
 from tests import naive_models
 from tests.children import run

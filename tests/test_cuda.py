@@ -9,7 +9,7 @@ import pytest
 
 import lowprec as lp
 import lowprec.cuda
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests.devices import host, with_gpu, without_gpu
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]

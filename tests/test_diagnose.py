@@ -410,7 +410,7 @@ def test_bad_options():
         lp.Diagnostics(max_numbers=1.5)
     X, y = clicks(100)
     for train in (make_model("logistic").fit, make_model("logistic").partial_fit):
-        with pytest.raises(TypeError, match=r"must be a lowprec\.Diagnose"):
+        with pytest.raises(TypeError, match=r"must be a lowprec\.Diagnostics"):
             train(X, y, diagnose=10)
 
 
@@ -430,7 +430,7 @@ def planted(kind, dtype, rounding, rate):
     X, y, _ = lp.datasets.make_clicks(20_000, sizes, num_dense=4, seed=0)
     common = {"optimizer": lp.SGD(rate), "dense_optimizer": lp.SGD(0.05), "batch_size": 100}
     if kind == "logistic":
-        model = lp.LogisticRegression(sizes, dtype, rounding, **common)
+        model = lp.LogisticRegression(sizes, dtype=dtype, rounding=rounding, **common)
     else:
         model = lp.DLRM(sizes, 4, (8,), (8,), dtype=dtype, rounding=rounding, **common)
     return model.fit(X, y, diagnose=lp.Diagnostics(1, max_numbers=None)).roundoff_

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import lowprec as lp
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests import naive
 
 DTYPES = [fmt.name for fmt in FORMATS]

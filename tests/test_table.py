@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lowprec as lp
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests import naive
 from tests.devices import without_gpu
 

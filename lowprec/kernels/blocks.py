@@ -7,8 +7,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from lowprec.formats.words import number_type
 from lowprec.scalar.lanes import Lanes, with_dtype
-from lowprec.scalar.words import number_type
 
 WIDE_BYTES = 16  # the most that one instruction moves for a GPU thread
 
@@ -17,13 +17,13 @@ def address_of(context, builder, array_type, array, index):
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
-def _block_type(dtype, like):
-    """The type of as many numbers as the constant `like` says, or as a block or number has."""
+def _block_type(dtype, width):
+    """The type of as many numbers as the constant `width` says, or as a block or number has."""
     number = number_type(dtype)
-    if isinstance(like, types.IntegerLiteral):
-        return number if like.literal_value == 1 else Lanes(number, like.literal_value)
-    if isinstance(like, (Lanes, types.Float)):
-        return with_dtype(like, number)
+    if isinstance(width, types.IntegerLiteral):
+        return number if width.literal_value == 1 else Lanes(number, width.literal_value)
+    if isinstance(width, (Lanes, types.Float)):
+        return with_dtype(width, number)
     return None
 
 
@@ -44,12 +44,12 @@ def _pointer(context, builder, array_type, place, block):
 
 
 @intrinsic
-def load(typingctx, array, start, like):
+def load(typingctx, array, start, width):
     """The block of `array` from `start` on: of a constant width, or as wide as another block.
 
     A block of width 1 is a number.
     """
-    block = _block_type(array.dtype, like)
+    block = _block_type(array.dtype, width)
     if block is None:
         return None
 
@@ -59,7 +59,7 @@ def load(typingctx, array, start, like):
         loaded.align = align
         return builder.bitcast(loaded, context.get_value_type(block))
 
-    return block(array, types.int64, like), codegen
+    return block(array, types.int64, width), codegen
 
 
 @intrinsic

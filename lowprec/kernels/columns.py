@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from lowprec.formats.words import decode, random_bits, round_nearest, round_stochastic
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar.bits import u32
-from lowprec.scalar.formats import decode, random_bits, round_nearest, round_stochastic
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import draw, word
 
@@ -25,18 +25,20 @@ _INLINE = {"forceinline": True, "error_model": "numpy", "nogil": True, "_nrt": F
 # --- random bits and rounding ---
 
 
-def _draws(low, high, column, like, values): ...
+def _draws(low, high, column, format_of, values): ...
 
 
 @overload(_draws, jit_options=_INLINE)
-def _overload_draws(low, high, column, like, values):
+def _overload_draws(low, high, column, format_of, values):
     if not isinstance(values, Lanes) or isinstance(low, Lanes):
-        return lambda low, high, column, like, values: draw(low, high, column, random_bits(like))
+        return lambda low, high, column, format_of, values: draw(
+            low, high, column, random_bits(format_of)
+        )
     count = values.count
     half_count = count // 2
 
-    def draws_of_block(low, high, column, like, values):
-        bits = random_bits(like)
+    def draws_of_block(low, high, column, format_of, values):
+        bits = random_bits(format_of)
         if bits <= 16:
             words = word(low, high, u32(np.uint32(column >> 1) + lane_numbers(half_count)))
             return u32(u32(halves_of_lanes(words)) >> np.uint32(16 - bits))
@@ -47,33 +49,33 @@ def _overload_draws(low, high, column, like, values):
 
 
 @njit(**_INLINE)
-def round_columns(values, low, high, column, stochastic, like):
-    """Float32 `values` from `column` on as words of the format of `like`, an array.
+def round_columns(values, low, high, column, stochastic, format_of):
+    """Float32 `values` from `column` on as words in the format of `format_of`, an array.
 
     `low` and `high` are the halves of the key of the row; or lanes of them, where `values` are one
     column of as many rows.  `column` is even where it is a block: two columns share a random word.
     """
     if stochastic:
-        return round_stochastic(values, _draws(low, high, column, like, values), like)
-    return round_nearest(values, like)
+        return round_stochastic(values, _draws(low, high, column, format_of, values), format_of)
+    return round_nearest(values, format_of)
 
 
 # --- all arrays of a table ---
 
 
-def _read_all(arrays, place, like): ...
+def _read_all(arrays, place, width): ...
 def _write_states(values, arrays, place): ...
 def copy_numbers(arrays, place, to, at):
     """Copy the number at a place of each array to another place of as many arrays `to`."""
 
 
 @overload(_read_all, jit_options=_INLINE)
-def _overload_read_all(arrays, place, like):
-    """As many numbers as `like` has from each array, as float32."""
+def _overload_read_all(arrays, place, width):
+    """As many numbers as the block or number `width` has from each array, as float32."""
     if len(arrays) == 0:
-        return lambda arrays, place, like: ()
-    return lambda arrays, place, like: (
-        (decode(load(arrays[0], place, like)),) + _read_all(arrays[1:], place, like)  # noqa: RUF005
+        return lambda arrays, place, width: ()
+    return lambda arrays, place, width: (
+        (decode(load(arrays[0], place, width)),) + _read_all(arrays[1:], place, width)  # noqa: RUF005
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
+from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults
 from lowprec.optimizers.base import check_optimizer
-from lowprec.rounding import storage_dtype
 from lowprec.tables.store import ROUNDINGS
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
@@ -118,14 +118,6 @@ class TrainingParameters:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"
 
-    def _described_parameters(self) -> dict[str, Any]:
-        """The parameters as JSON has them; the device is asked for when they are read."""
-        return {
-            name: _described(name, value)
-            for name, value in self.get_params().items()
-            if name != "device"
-        }
-
     def _check_parameters(self, step: int) -> None:
         """TypeError or ValueError names a parameter that training from `step` on cannot use."""
         check_int("epochs", self.epochs, low=1)
@@ -157,9 +149,17 @@ def optimizer_of_dense(parameters: TrainingParameters) -> Optimizer:
     return parameters.dense_optimizer or parameters.optimizer or defaults.MODEL_DENSE
 
 
-def _described(name: str, value: Any) -> Any:
+def described(parameters: TrainingParameters, name: str) -> Any:
+    """A parameter as JSON has it; ValueError if it cannot be written."""
+    value = getattr(parameters, name)
     if name in OPTIMIZERS:
         return None if value is None else value.describe()
     if name == "dtype":
         return storage_dtype(value).name
     return value if isinstance(value, str) else np.asarray(value).tolist()
+
+
+def described_parameters(parameters: TrainingParameters) -> dict[str, Any]:
+    """All parameters as JSON has them; the device is asked for when they are read."""
+    names = [name for name in parameters.get_params() if name != "device"]
+    return {name: described(parameters, name) for name in names}

@@ -16,7 +16,13 @@ from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.models.data import CheckedSamples
 from lowprec.models.model import Model, Position, is_fitted
-from lowprec.models.parameters import OPTIMIZERS, feature_sizes, optimizer_of_dense
+from lowprec.models.parameters import (
+    OPTIMIZERS,
+    described,
+    described_parameters,
+    feature_sizes,
+    optimizer_of_dense,
+)
 from lowprec.models.training import make_memory, take_optimizers
 from lowprec.optimizers import from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
@@ -29,13 +35,12 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """All but the arrays of a fitted model, as JSON has it, and the arrays; ValueError if none."""
     if not is_fitted(model):
         raise ValueError(f"this {type(model).__name__} is not fitted yet; call fit first")
-    described = model._described_parameters()
     for name, value in model._architecture_now.items():
-        if (now := described[name]) != value:
+        if (now := described(model, name)) != value:
             raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
     device = get_device(model.device)
     state = {
-        "parameters": described,
+        "parameters": described_parameters(model),
         "table": verbs.description_of(model.table_),
         "num_dense": model.num_dense_,
         "standardized": model._standardized,
@@ -72,11 +77,11 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
         model = kind(**parameters, device=device)
         model._check_parameters(step=0)
         num_dense = check_int("num_dense", state["num_dense"], low=0)
-        described, progress = state["table"], state["progress"]
+        description, progress = state["table"], state["progress"]
         standardized = check_flag("standardized", state["standardized"])
         Position.check(state["position"])
         features = Features.check(feature_sizes(model))
-    model.table_ = verbs.restore(found, described, device)
+    model.table_ = verbs.restore(found, description, device)
     columns = model._table_shape()[0]
     if (
         not np.array_equal(verbs.features_of(model.table_).num_embeddings, features.num_embeddings)
@@ -113,7 +118,7 @@ def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Pos
     found = read(path)
     found.expect(type(model).__name__)
     saved = from_file(type(model), found, model.device)  # which checks all of it
-    there, here = found.state["parameters"], model._described_parameters()
+    there, here = found.state["parameters"], described_parameters(model)
     begun = Position.check(found.state["position"])
     free = ("epochs", "verbose")
     if others := [name for name in here if name not in free and here[name] != there[name]]:

@@ -16,7 +16,12 @@ from lowprec.models import standardize
 from lowprec.models.data import CheckedSamples, Minibatch, check_samples
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.model import Model, Position
-from lowprec.models.parameters import feature_sizes, optimizer_of_dense, optimizer_of_table
+from lowprec.models.parameters import (
+    described,
+    feature_sizes,
+    optimizer_of_dense,
+    optimizer_of_table,
+)
 from lowprec.optimizers.base import check_same_states
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.staging import Staging
@@ -69,8 +74,7 @@ def make_memory(model: Model, num_dense: int) -> None:
     model.roundoff_history_ = []
     model.num_dense_ = num_dense
     model._dense_stepped_by = optimizer_of_dense(model)
-    described = model._described_parameters()
-    model._architecture_now = {name: described[name] for name in model._architecture}
+    model._architecture_now = {name: described(model, name) for name in model._architecture}
 
 
 def take_optimizers(model: Model) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lowprec.rounding import storage_dtype
+from lowprec.formats.entries import storage_dtype
 
 Self = TypeVar("Self", bound="Counts")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowprec.rounding import storage_dtype
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS, storage_dtype
 from lowprec.scalar.precision import Limits
 
 _FLOAT32 = np.finfo(np.float32)

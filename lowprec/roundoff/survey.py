@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.formats.entries import storage_dtype, word_dtype
 from lowprec.kernels.columns import CHAINS
 from lowprec.kernels.cpu.precision import survey
 from lowprec.kernels.keys import RowKeys
-from lowprec.rounding import storage_dtype
 from lowprec.roundoff.counts import FormatCounts
 from lowprec.roundoff.limits import LIMITS
 from lowprec.roundoff.report import RoundoffReport
-from lowprec.scalar.formats import word_dtype
 from lowprec.threads import before_kernels
 
 

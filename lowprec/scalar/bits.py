@@ -13,7 +13,6 @@ from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
-from lowprec.scalar.words import Word, word_of
 
 _HALF = ir.HalfType()
 
@@ -39,7 +38,7 @@ def u32(typingctx, x):
     """`x` as uint32; wraps every uint32 operation, since Numba widens those to 64 bits."""
 
     def codegen(context, builder, sig, args):
-        if not isinstance(x, (Lanes, Word)):
+        if not isinstance(x, Lanes):
             return context.cast(builder, args[0], x, types.uint32)
         if dtype_of(x).bitwidth == 32:
             return args[0]
@@ -49,13 +48,16 @@ def u32(typingctx, x):
 
 
 @intrinsic
-def narrow(typingctx, x, like):
-    """The low bits of uint32 `x` as a word of the format of `like`, an array or a word."""
+def narrow(typingctx, x, width):
+    """The low bits of uint32 `x` as an unsigned integer of `width` bits, a constant."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+    integer = types.Integer.from_bitwidth(width.literal_value, signed=False)
 
     def codegen(context, builder, sig, args):
         return builder.trunc(args[0], context.get_value_type(sig.return_type))
 
-    return with_dtype(x, word_of(like))(with_dtype(x, types.uint32), like), codegen
+    return with_dtype(x, integer)(with_dtype(x, types.uint32), width), codegen
 
 
 @intrinsic
@@ -172,7 +174,7 @@ def _half_type(vector_type):
 
 @intrinsic
 def half_as_float(typingctx, half):
-    """The float32 value of a half, a word of float16; only where `HALF_IN_HARDWARE`."""
+    """The float32 value of a half (uint16); only where `HALF_IN_HARDWARE`."""
 
     def codegen(context, builder, sig, args):
         result = context.get_value_type(sig.return_type)

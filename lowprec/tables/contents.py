@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.device import Device
+from lowprec.formats.entries import STORAGES, largest_finite
 from lowprec.kernels.keys import RowKeys
-from lowprec.rounding import STORAGES, largest_finite
 
 _ROWS_AT_ONCE = 1 << 16
 _LARGEST_FLOAT32 = largest_finite(np.dtype(np.float32))

@@ -15,9 +15,9 @@ from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.saved import Saved
+from lowprec.formats.entries import storage_dtype
 from lowprec.interrupts import Uninterrupted
 from lowprec.optimizers import Optimizer, init_states
-from lowprec.rounding import storage_dtype
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_WRITE
 from lowprec.tables import files

@@ -3,7 +3,7 @@
 import numpy as np
 
 import lowprec as lp
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests import naive_arrays
 from tests.fuzz.batches import random_batch, spoil
 from tests.fuzz.checks import attempt, check

@@ -25,9 +25,9 @@ import numpy as np
 import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
+from lowprec.formats.entries import FORMATS
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
-from lowprec.scalar.formats import FORMATS
 from lowprec.tables.keys import row_keys
 
 CANNOT = 77

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 
 NAMES = [fmt.name for fmt in FORMATS]
 WIDTH = 16

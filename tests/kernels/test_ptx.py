@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
 from tests.children import run
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]

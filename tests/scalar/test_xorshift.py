@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numba import njit
 
 import lowprec as lp
+from lowprec.formats.entries import FORMATS
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar import xorshift
-from lowprec.scalar.formats import FORMATS
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
 from tests import naive
 from tests.scalar import battery

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
@@ -17,7 +18,6 @@ from lowprec.kernels.cpu.memory import (
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
-from lowprec.scalar.formats import decode
 
 ROWS_AHEAD = 24
 _STREAMED_BYTES = 1 << 24

@@ -8,9 +8,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from lowprec.formats.words import number_type
 from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.scalar.words import number_type
 
 CACHE_LINE_BYTES = 64
 STREAM_BYTES = 16

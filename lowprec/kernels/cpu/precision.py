@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
+from lowprec.formats.words import decode, round_nearest
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.kernels.cpu.squares import mean_square
 from lowprec.kernels.keys import first_table, row_key
-from lowprec.scalar.formats import decode, round_nearest
 from lowprec.scalar.precision import rounding_variance, spacing
 from lowprec.scalar.updates import is_finite
 
@@ -58,8 +58,8 @@ def _change(rule, gradient, weight, states):
 
 @cached
 @njit(**SERIAL_KERNEL)
-def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, limits, chains):
-    """Step float32 rows, stored in the format of the words `like`, as a table steps them.
+def survey(rule, before, gradients, keys, step_number, rows, stochastic, format_of, limits, chains):
+    """Step float32 rows, stored in the format of the words `format_of`, as a table does.
 
     `before` are the rows of ``(weight, *states)``, `gradients` theirs, and `rows` (n,) their
     numbers in the table, for the draws.  Weights are rounded to nearest first, which leaves a
@@ -78,7 +78,7 @@ def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, l
         own = row_step(rule, square, _read(by_row(rule, before), r, np.float32))[0]
         for c in range(columns):
             gradient, place = gradients[r, c], first + c
-            weight = decode(round_nearest(before[0][r, c], like))
+            weight = decode(round_nearest(before[0][r, c], format_of))
             states = _read(stepped[1:], place, np.float32)
             exact = step(own, gradient, (weight,) + states)[0]  # noqa: RUF005
             if not is_finite(exact):
@@ -90,7 +90,7 @@ def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, l
             mass += abs(change)
             energy += change * change
             # without branches, as which steps are lost is hard to predict
-            stays = (change != 0.0) & (decode(round_nearest(exact, like)) == weight)
+            stays = (change != 0.0) & (decode(round_nearest(exact, format_of)) == weight)
             steps += change != 0.0
             lost += stays
             lost_mass += np.float64(stays) * abs(change)
@@ -100,7 +100,7 @@ def survey(rule, before, gradients, keys, step_number, rows, stochastic, like, l
                 continue
             gap = spacing(exact, limits)
             noise += rounding_variance(exact, gap)
-            stored = decode(round_columns(exact, low, high, c, stochastic, like))
+            stored = decode(round_columns(exact, low, high, c, stochastic, format_of))
             moved = (np.float64(stored) - np.float64(exact)) / gap
             error += moved if change > 0.0 else -moved
             squared_error += moved * moved

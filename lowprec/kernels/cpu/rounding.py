@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit, prange
 
+from lowprec.formats import words
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL
 from lowprec.kernels.cpu.rows import store_row
-from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
@@ -34,15 +34,15 @@ def round_nearest(x, out):
 
 @cached
 @njit(**PARALLEL)
-def _round_up_probability(x, like, out, threads):
+def _round_up_probability(x, format_of, out, threads):
     for t in prange(threads):
         for i in range(t * x.size // threads, (t + 1) * x.size // threads):
-            out[i] = formats.round_up_probability(x[i], like)
+            out[i] = words.round_up_probability(x[i], format_of)
 
 
-def round_up_probability(x, like, out):
+def round_up_probability(x, format_of, out):
     """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf.
 
-    Of `like`, words of the format, only the type matters.
+    Only the type of the words `format_of` matters.
     """
-    launch(_round_up_probability, threads_for(x.size), x, like, out)
+    launch(_round_up_probability, threads_for(x.size), x, format_of, out)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.formats.words import round_nearest
 from lowprec.kernels.blocks import store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import THREAD, kernel, launch
 from lowprec.kernels.keys import RowKeys, first_table, row_key
-from lowprec.scalar.formats import round_nearest
 from lowprec.scalar.xorshift import word
 
 

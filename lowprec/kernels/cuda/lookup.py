@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, lanes_for, launch
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.scalar.bits import fma
-from lowprec.scalar.formats import decode
 
 
 class _Gather(NamedTuple):

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lowprec.formats import words
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
-from lowprec.scalar import formats
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
@@ -26,14 +26,14 @@ class _RoundNumbers(NamedTuple):
 
 
 @njit(**INLINE)
-def _round_elements(arrays, numbers, i, like):
-    """Round elements from `i` on, as many as `like` says; all are of one row."""
+def _round_elements(arrays, numbers, i, width):
+    """Round elements from `i` on, as many as the constant `width`; all are of one row."""
     row = i // ROUND_BLOCK
     low, high = halves_of(derive(numbers.key, row))
     column = i - row * ROUND_BLOCK
-    values = load(arrays.x, i, like)
-    words = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
-    store(words, arrays.out, i)
+    values = load(arrays.x, i, width)
+    rounded = round_columns(values, low, high, column, numbers.stochastic, arrays.out)
+    store(rounded, arrays.out, i)
 
 
 @cached
@@ -67,7 +67,7 @@ def round_nearest(x, out):
 
 class _Chance(NamedTuple):
     x: np.ndarray
-    like: np.ndarray
+    format_of: np.ndarray
     out: np.ndarray
 
 
@@ -75,16 +75,16 @@ class _Chance(NamedTuple):
 @njit(**THREAD)
 def _round_up_probability(thread, threads, arrays, numbers):
     for i in range(thread, arrays.x.size, threads):
-        arrays.out[i] = formats.round_up_probability(arrays.x[i], arrays.like)
+        arrays.out[i] = words.round_up_probability(arrays.x[i], arrays.format_of)
 
 
 _run_round_up_probability = kernel(_round_up_probability)
 
 
-def round_up_probability(x, like, out):
+def round_up_probability(x, format_of, out):
     """The chance (float64, into `out`) that 1-D float32 `x` is rounded towards +inf.
 
-    Of `like`, words of the format, only the type matters.
+    Only the type of the words `format_of` matters.
     """
     if x.size:
-        launch(_run_round_up_probability, x.size, _Chance(x, like, out), NoNumbers())
+        launch(_run_round_up_probability, x.size, _Chance(x, format_of, out), NoNumbers())

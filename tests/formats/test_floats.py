@@ -1,7 +1,4 @@
-"""Rounding and decoding, one number at a time, for every draw of random bits."""
-
-import hashlib
-import platform
+"""Stochastic rounding, one number at a time, for every draw of random bits."""
 
 import numpy as np
 import pytest
@@ -9,19 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-import lowprec as lp
-from lowprec.kernels.blocks import load, store
-from lowprec.scalar import formats
-from lowprec.scalar.bits import u32
-from lowprec.scalar.formats import FORMATS
+from lowprec.formats.entries import FORMATS
+from lowprec.formats.words import round_stochastic, round_up_probability, word_as_integer
 from tests import naive
-from tests.children import finish, start
-
-every_format = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
+from tests.formats.numbers import all_words, every_format, neighbours, rounded
 
 
 @njit
-def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
+def enumerate_draws(xs, draws, format_of, mask, codes, ups, faults):
     """Round each x with every draw of [0, draws), and -x too.
 
     `codes` gets the word without its sign for draw 0, `ups` how many draws gave the next code, and
@@ -31,11 +23,11 @@ def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
     for i in range(xs.size):
         x = xs[i]
         sign = np.int64(mask + 1 if np.signbit(x) else 0)
-        first = np.int64(u32(formats.round_stochastic(x, np.uint32(0), like))) & mask
+        first = np.int64(word_as_integer(round_stochastic(x, np.uint32(0), format_of))) & mask
         up, fault, before = 0, 0, first
         for draw in range(draws):
-            word = np.int64(u32(formats.round_stochastic(x, np.uint32(draw), like)))
-            opposite = np.int64(u32(formats.round_stochastic(-x, np.uint32(draw), like)))
+            word = np.int64(word_as_integer(round_stochastic(x, np.uint32(draw), format_of)))
+            opposite = np.int64(word_as_integer(round_stochastic(-x, np.uint32(draw), format_of)))
             code = word & mask
             up += code - first
             fault += code < before
@@ -47,14 +39,8 @@ def enumerate_draws(xs, draws, like, mask, codes, ups, faults):
 
 
 @njit
-def decode_all(words, out):
-    for i in range(words.size):
-        out[i] = formats.decode(load(words, i, 1))
-
-
-@njit
-def probability_of(x, like):
-    return formats.round_up_probability(x, like)
+def probability_of(x, format_of):
+    return round_up_probability(x, format_of)
 
 
 def enumerated(xs, fmt):
@@ -80,26 +66,6 @@ def errors_in_draws(xs, fmt):
     inward, ups = enumerated(xs, fmt)
     units, unit = naive.in_draws(xs, fmt.name)
     return inward / unit + ups - units
-
-
-def all_words(fmt):
-    bits = 1 + fmt.magnitude_bits
-    return np.arange(1 << bits).astype(f"u{bits // 8}").view(fmt.word)
-
-
-def finite_values(fmt):
-    """All finite values of a format as sorted float64, from the cast of NumPy or ml_dtypes."""
-    with np.errstate(invalid="ignore"):  # signalling NaN
-        values = all_words(fmt).view(fmt.storage).astype(np.float64)
-    return np.unique(values[np.isfinite(values)])
-
-
-def neighbours(x, fmt):
-    """The largest value <= x and the smallest >= x; the largest finite on both sides beyond it."""
-    values = finite_values(fmt)
-    x = np.clip(np.float64(x), values[0], values[-1])
-    below = values[np.searchsorted(values, x, "right") - 1]
-    return below, values[np.searchsorted(values, x, "left")]
 
 
 # --- unbiased ---
@@ -164,28 +130,15 @@ def test_every_word_is_a_fixed_point(fmt):
         assert rounded(xs[number], draw, fmt).tobytes() == words[number].tobytes()
 
 
-@njit
-def round_with(xs, draw, out):
-    for i in range(xs.size):
-        store(formats.round_stochastic(xs[i], draw, out), out, i)
-
-
-def rounded(xs, draw, fmt):
-    """The words of a float32 array rounded with one draw."""
-    out = np.empty(xs.size, fmt.word)
-    round_with(xs, np.uint32(draw), out)
-    return out
-
-
 @every_format
 def test_special_values_keep_their_kind_and_sign(fmt):
     zeros, infinities = [0, 0x80000000], [0x7F800000, 0xFF800000]
     nans = [0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFBFFFFF, 0x7FFFFFFF]  # quiet, signalling
-    floats = np.array([*zeros, *infinities, *nans], np.uint32).view(np.float32)
+    numbers = np.array([*zeros, *infinities, *nans], np.uint32).view(np.float32)
     for draw in (0, 1, (1 << fmt.random_bits) - 1):
-        words = rounded(floats, draw, fmt)
+        words = rounded(numbers, draw, fmt)
         values = words.view(fmt.storage).astype(np.float32)
-        np.testing.assert_array_equal(np.signbit(values), np.signbit(floats))
+        np.testing.assert_array_equal(np.signbit(values), np.signbit(numbers))
         assert (values[:2] == 0).all()
         assert np.isnan(values[4:]).all()
         if fmt.has_inf:
@@ -202,107 +155,6 @@ def test_beyond_the_largest_finite_saturates(fmt):
         for sign in np.float32([1, -1]):
             values = rounded(sign * beyond, draw, fmt).view(fmt.storage).astype(np.float32)
             assert (values == sign * largest).all()
-
-
-# --- decoding ---
-
-
-@every_format
-def test_decode_of_every_word(fmt):
-    words = all_words(fmt)
-    out = np.empty(words.size, np.float32)
-    decode_all(words, out)
-    assert_same_floats(out, words.view(fmt.storage).astype(np.float32))
-
-
-def test_decode_by_integers_is_that_of_the_hardware(monkeypatch):
-    monkeypatch.setattr(formats, "HALF_IN_HARDWARE", False)
-    decode = njit(formats._decode_body(FORMATS[0]))
-
-    @njit
-    def decode_by_integers(words, out):
-        for i in range(words.size):
-            out[i] = decode(load(words, i, 1))
-
-    words = all_words(FORMATS[0])
-    out, expected = np.empty(words.size, np.float32), np.empty(words.size, np.float32)
-    decode_by_integers(words, out)
-    decode_all(words, expected)
-    assert_same_floats(out, expected)
-
-
-def assert_same_floats(a, b):
-    """Equal bits, but any NaN equals any NaN of its sign."""
-    np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
-    np.testing.assert_array_equal(np.signbit(a), np.signbit(b))
-    number = ~np.isnan(a)
-    np.testing.assert_array_equal(a[number].view(np.uint32), b[number].view(np.uint32))
-
-
-def digest():
-    """A digest of rounding, an update and a lookup in float16: the same on every CPU."""
-    rng = np.random.default_rng(8)
-    x = rng.integers(0, 2**32, 5000, dtype=np.uint32).view(np.float32)
-    indices = rng.integers(0, 50, (200, 1))
-    table = lp.EmbeddingTable([50], 5, seed=3, optimizer=lp.SGD(0.3))
-    for _ in range(3):
-        table.update(indices, rng.normal(size=(200, 1, 5)).astype(np.float32))
-    results = lp.stochastic_round(x, "float16", seed=6), table.weight, table.lookup(indices)
-    return hashlib.sha256(b"".join(array.tobytes() for array in results)).hexdigest()
-
-
-def test_an_older_cpu_gives_the_same_bits():
-    """Without half conversion and fma in hardware: NUMBA_CPU_NAME compiles for such a CPU."""
-    program = (
-        "from lowprec.scalar.bits import HALF_IN_HARDWARE\n"
-        "from tests.scalar.test_formats import digest\n"
-        "print(HALF_IN_HARDWARE, digest())"
-    )
-    child = start("-c", program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")
-    expected = digest()  # while the child compiles
-    in_hardware, its_digest = finish(child).stdout.split()
-    # Every 64-bit ARM converts halves.
-    assert in_hardware == str(platform.machine().lower() in ("aarch64", "arm64"))
-    assert its_digest == expected
-
-
-# --- nearest ---
-
-
-@njit
-def nearest_all(xs, out):
-    for i in range(xs.size):
-        store(formats.round_nearest(xs[i], out), out, i)
-
-
-def assert_nearest_is_the_cast(xs, fmt):
-    words = np.empty(xs.size, fmt.word)
-    nearest_all(xs, words)
-    saturated = np.clip(xs, np.float32(-fmt.max_finite), np.float32(fmt.max_finite))
-    with np.errstate(invalid="ignore"):  # NaN
-        expected = np.where(np.isinf(xs), xs, saturated).astype(fmt.storage)
-    assert_same_floats(words.view(fmt.storage).astype(np.float32), expected.astype(np.float32))
-
-
-@every_format
-def test_nearest_of_random_bits_is_the_cast(fmt):
-    bits = np.random.default_rng(5).integers(0, 2**32, 1_000_000, dtype=np.uint32)
-    assert_nearest_is_the_cast(bits.view(np.float32), fmt)
-    # Most random bits are out of range; these exponents are all in it.
-    span = np.uint32(fmt.exponent_bits) << np.uint32(23)
-    middle = (bits & np.uint32(0x83FFFFFF)) + np.uint32(0x3C000000) - span
-    assert_nearest_is_the_cast(middle.view(np.float32), fmt)
-
-
-@every_format
-def test_nearest_of_ties_goes_to_even(fmt):
-    values = finite_values(fmt)
-    ties = ((values[1:] + values[:-1]) / 2).astype(np.float32)
-    ties = ties[ties.astype(np.float64) * 2 == values[1:] + values[:-1]]  # those float32 can hold
-    up = np.nextafter(ties, np.float32(np.inf))
-    down = np.nextafter(ties, np.float32(-np.inf))
-    for xs in (ties, up, down):
-        assert_nearest_is_the_cast(xs, fmt)
 
 
 # --- any float32 ---
@@ -365,21 +217,3 @@ def test_rounding_of_any_float_is_the_oracle(fmt, data):
     draw = data.draw(st.integers(0, (1 << fmt.random_bits) - 1))
     expected = naive.round_stochastic(x, draw, fmt.name)
     assert rounded(np.array([x], np.float32), draw, fmt).tobytes() == expected.tobytes()
-
-
-@every_format
-def test_constants(fmt):
-    """What a format says about itself, against what its dtype says."""
-    values = finite_values(fmt)
-    assert values[-1] == fmt.max_finite
-    smallest = values[values > 0][0]
-    assert smallest == fmt.min_normal * 2.0**-fmt.mantissa_bits
-    assert fmt.random_bits == 23 - fmt.mantissa_bits
-    has_inf = np.isinf(all_words(fmt).view(fmt.storage).astype(np.float32)).any()
-    assert has_inf == fmt.has_inf
-
-
-def test_words_stand_for_one_format_each():
-    assert len({fmt.word for fmt in FORMATS}) == len({fmt.name for fmt in FORMATS}) == len(FORMATS)
-    with pytest.raises(Exception, match=r"int32.* is of no storage format; there are float16, "):
-        probability_of(np.float32(1), np.zeros(1, np.int32))

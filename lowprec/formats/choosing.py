@@ -1,0 +1,33 @@
+"""How compiled code picks a function by the types of its arguments: two decorators."""
+
+from functools import cache, wraps
+
+from numba import njit
+from numba.extending import overload
+
+_INLINE = {"forceinline": True}
+
+
+def per_format(make):
+    """Compile the function that `make` returns for a format: once, when it is first asked for."""
+
+    @cache
+    @wraps(make)
+    def compiled(fmt):
+        return njit(**_INLINE)(make(fmt))
+
+    return compiled
+
+
+def by_types(choose):
+    """Make a function for compiled code of one that gets Numba types and returns a function.
+
+    The returned function has the same parameters.  Numba compiles it for arguments of these types.
+    """
+
+    @wraps(choose)
+    def function(*args):
+        raise TypeError(f"{choose.__name__} is for compiled code")
+
+    overload(function, jit_options=_INLINE)(choose)
+    return function
