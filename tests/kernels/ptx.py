@@ -44,15 +44,14 @@ class Memory:
 
 
 def record_launches():
-    """Every (kernel, label, types of its arguments) that the library can launch."""
+    """Every (kernel, label, type of the tuple of its arguments) that the library can launch."""
     package = importlib.import_module("lowprec.kernels.cuda")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
     found, current = {}, {}
 
-    def record(run, threads, arrays, numbers):
-        types = numba.typeof(arrays), numba.typeof(numbers)
-        found.setdefault((run.__name__, *types), (run, current["format"]))
+    def record(run, threads, *arguments):
+        found.setdefault((run.__name__, numba.typeof(arguments)), (run, current["format"]))
 
     for module in modules:
         if hasattr(module, "launch") and not module.__name__.endswith(".launch"):
@@ -61,7 +60,7 @@ def record_launches():
         call_table_kernels(package, word)
     current["format"] = "float32"
     call_other_kernels(package)
-    return [(run, label, types) for (_, *types), (run, label) in found.items()]
+    return [(run, label, types) for (_, types), (run, label) in found.items()]
 
 
 def call_table_kernels(kernels, word):
@@ -208,8 +207,8 @@ def main(capabilities):
     launches = record_launches()
     for capability in capabilities:
         with OfflineDevice(capability):
-            for run, label, (arrays, numbers) in launches:
-                signature = numba.types.void(arrays, numbers)
+            for run, label, types in launches:
+                signature = numba.types.void(types)
                 ptx, _ = lowprec.cuda.cuda.compile(
                     run.py_func, signature, device=False, abi="numba", cc=capability
                 )

@@ -6,8 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, lanes_for, launch
+from lowprec.kernels.cuda.launch import INLINE, kernel, lanes_for, launch
 from lowprec.kernels.cuda.runs import (
     begins_run,
     first_of_row,
@@ -16,7 +15,7 @@ from lowprec.kernels.cuda.runs import (
     slot_of_piece,
 )
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
-from lowprec.kernels.gradients import LABEL
+from lowprec.kernels.gradients import LABEL, Gradients
 from lowprec.scalar.bits import bits_as_float, fma
 from lowprec.scalar.updates import PIECE, is_within, magnitude_bits
 
@@ -24,83 +23,67 @@ _INF = np.uint32(0x7F800000)
 _MAXIMA = 1 << 16  # threads that look for the largest gradient
 
 
-class Sum(NamedTuple):
-    """What the gradient of a row is summed from."""
-
-    order: np.ndarray
-    pieces: np.ndarray
-    grad: np.ndarray
-    bags: np.ndarray  # placeholders, of any length, where `SumNumbers` says that there are none
-    coefficients: np.ndarray
-
-
-class SumNumbers(NamedTuple):
+class HowToSum(NamedTuple):
     """How the gradient of a row is summed."""
 
-    by_bag: np.bool_  # labels are positions, whose bags are in `bags`
-    weighted: np.bool_
-    wide: np.int64  # columns that are moved in blocks
-    lanes: np.int64
+    by_bag: bool  # labels are positions, whose bags are in `bags`
+    weighted: bool
+    wide: int  # columns that are moved in blocks
+    lanes: int  # threads of a row
 
 
-def sum_of(runs, gradients):
-    """The arrays of a `Sum`."""
-    weighted = gradients.coefficients.size > 0
-    return Sum(
-        runs.order,
-        runs.pieces,
-        gradients.grad,
-        gradients.bags if gradients.bags.size else runs.order.view(np.uint32),
-        gradients.coefficients if weighted else gradients.grad.reshape(-1),
-    )
-
-
-def sum_numbers(runs, gradients, *arrays):
-    """The numbers of a `Sum` whose columns are those of `arrays`, too."""
+def how_to_sum(runs, gradients, *arrays):
+    """For rows whose columns are those of `arrays`, too."""
     columns = gradients.grad.shape[1]
     wide = wide_columns(columns, gradients.grad, runs.pieces, *arrays)
-    return SumNumbers(
-        np.bool_(gradients.bags.size > 0),
-        np.bool_(gradients.coefficients.size > 0),
-        np.int64(wide),
-        lanes_for(items_of_row(columns, wide)),
-    )
+    lanes = lanes_for(items_of_row(columns, wide))
+    return HowToSum(gradients.bags.size > 0, gradients.coefficients.size > 0, wide, lanes)
+
+
+def without_empty(runs, gradients):
+    """`Gradients` for a kernel, with other arrays where `HowToSum` says that there are none."""
+    bags = gradients.bags if gradients.bags.size else runs.order.view(np.uint32)
+    coefficients = gradients.coefficients
+    if not coefficients.size:
+        coefficients = gradients.grad.reshape(-1)
+    return Gradients(gradients.grad, bags, coefficients)
 
 
 @njit(**INLINE)
-def _add(sums, how, entry, column, total):
+def _add(gradients, how, entry, column, total):
     """Add the columns of one gradient, as many as `total` has, from `column` on."""
     label = np.int64(entry & LABEL)
-    bag = np.int64(sums.bags[label]) if how.by_bag else label
-    term = load(sums.grad, bag * sums.grad.shape[1] + column, total)
+    bag = np.int64(gradients.bags[label]) if how.by_bag else label
+    term = load(gradients.grad, bag * gradients.grad.shape[1] + column, total)
     if how.weighted:
-        return fma(sums.coefficients[label], term, total)
+        return fma(gradients.coefficients[label], term, total)
     return total + term
 
 
 @njit(**INLINE)
-def _sum_piece(sums, how, first, column, total):
+def _sum_piece(order, gradients, how, first, column, total):
     """The sum over the places of a row from `first` on, at most PIECE."""
-    row = row_at(sums.order, first)
+    row = row_at(order, first)
     place, stop = first, first + PIECE
-    if stop > sums.order.size:  # not min(), which Numba's own numba.cuda cannot compile here
-        stop = sums.order.size
-    while place < stop and row_at(sums.order, place) == row:
-        total = _add(sums, how, sums.order[place], column, total)
+    if stop > order.size:  # not min(), which Numba's own numba.cuda cannot compile here
+        stop = order.size
+    while place < stop and row_at(order, place) == row:
+        total = _add(gradients, how, order[place], column, total)
         place += 1
     return total
 
 
 @njit(**INLINE)
-def sum_run(sums, how, first, column, total):
+def sum_run(runs, gradients, how, first, column, total):
     """The gradient of the row whose run begins at `first`; `total` is zero."""
-    if not is_long(sums.order, first):
-        return _sum_piece(sums, how, first, column, total)
-    row, columns = row_at(sums.order, first), sums.pieces.shape[1]
+    order, pieces = runs.order, runs.pieces
+    if not is_long(order, first):
+        return _sum_piece(order, gradients, how, first, column, total)
+    row, columns = row_at(order, first), pieces.shape[1]
     place = first
-    while place < sums.order.size and row_at(sums.order, place) == row:
+    while place < order.size and row_at(order, place) == row:
         slot = slot_of_piece(place, place == first)
-        total = total + load(sums.pieces, slot * columns + column, total)
+        total = total + load(pieces, slot * columns + column, total)
         place += PIECE
     return total
 
@@ -117,53 +100,43 @@ def _piece_slot(order, place):
     return slot_of_piece(place, False) if (place - first) % PIECE == 0 else np.int64(-1)
 
 
-@cached
-@njit(**THREAD)
-def _sum_pieces(thread, threads, sums, how):
-    columns, lane = sums.pieces.shape[1], thread % how.lanes
-    for place in range(thread // how.lanes, sums.order.size, threads // how.lanes):
-        slot = _piece_slot(sums.order, place)
+@kernel
+def _sum_pieces(thread, threads, order, pieces, gradients, how):
+    columns, lane = pieces.shape[1], thread % how.lanes
+    for place in range(thread // how.lanes, order.size, threads // how.lanes):
+        slot = _piece_slot(order, place)
         if slot < 0:
             continue
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
-            block = _sum_piece(sums, how, place, column, zeros(sums.grad, CHUNK))
-            store(block, sums.pieces, slot * columns + column)
+            block = _sum_piece(order, gradients, how, place, column, zeros(pieces, CHUNK))
+            store(block, pieces, slot * columns + column)
         for column in range(how.wide + lane, columns, how.lanes):
-            number = _sum_piece(sums, how, place, column, zeros(sums.grad, 1))
-            store(number, sums.pieces, slot * columns + column)
-
-
-_run_sum_pieces = kernel(_sum_pieces)
+            number = _sum_piece(order, gradients, how, place, column, zeros(pieces, 1))
+            store(number, pieces, slot * columns + column)
 
 
 def sum_pieces(runs, gradients):
     """Fill ``runs.pieces``: the sums of the pieces of long runs, each by a group of threads."""
     if runs.order.size > PIECE:
-        how = sum_numbers(runs, gradients)
-        launch(_run_sum_pieces, runs.order.size * int(how.lanes), sum_of(runs, gradients), how)
+        how = how_to_sum(runs, gradients)
+        launch(
+            _sum_pieces, runs.order.size * how.lanes,
+            runs.order, runs.pieces, without_empty(runs, gradients), how,
+        )  # fmt: skip
 
 
-class _Sums(NamedTuple):
-    of: Sum
-    sums: np.ndarray
-
-
-@cached
-@njit(**THREAD)
-def _sum_runs(thread, threads, arrays, how):
-    order, columns, lane = arrays.of.order, arrays.sums.shape[1], thread % how.lanes
+@kernel
+def _sum_runs(thread, threads, runs, gradients, how, sums):
+    order, columns, lane = runs.order, sums.shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
         if not begins_run(order, place):
             continue
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
-            block = sum_run(arrays.of, how, place, column, zeros(arrays.sums, CHUNK))
-            store(block, arrays.sums, place * columns + column)
+            block = sum_run(runs, gradients, how, place, column, zeros(sums, CHUNK))
+            store(block, sums, place * columns + column)
         for column in range(how.wide + lane, columns, how.lanes):
-            number = sum_run(arrays.of, how, place, column, zeros(arrays.sums, 1))
-            store(number, arrays.sums, place * columns + column)
-
-
-_run_sum_runs = kernel(_sum_runs)
+            number = sum_run(runs, gradients, how, place, column, zeros(sums, 1))
+            store(number, sums, place * columns + column)
 
 
 def sum_runs(runs, gradients, sums):
@@ -171,44 +144,20 @@ def sum_runs(runs, gradients, sums):
 
     The other places are left as they are.
     """
-    how = sum_numbers(runs, gradients, sums)
-    arrays = _Sums(sum_of(runs, gradients), sums)
-    launch(_run_sum_runs, runs.order.size * int(how.lanes), arrays, how)
+    how = how_to_sum(runs, gradients, sums)
+    gradients = without_empty(runs, gradients)
+    launch(_sum_runs, runs.order.size * how.lanes, runs, gradients, how, sums)
 
 
-class _Largest(NamedTuple):
-    x: np.ndarray
-    largest: np.ndarray
-
-
-@cached
-@njit(**THREAD)
-def _largest_magnitudes(thread, threads, arrays, numbers):
-    count = arrays.largest.size
+@kernel
+def _largest_magnitudes(thread, threads, x, largest):
+    count = largest.size
     for slot in range(thread, count, threads):
         most = np.uint32(0)
-        for i in range(slot, arrays.x.size, count):
-            bits = magnitude_bits(arrays.x[i])
+        for i in range(slot, x.size, count):
+            bits = magnitude_bits(x[i])
             most = bits if bits > most else most
-        arrays.largest[slot] = most
-
-
-_run_largest_magnitudes = kernel(_largest_magnitudes)
-
-
-class _Judge(NamedTuple):
-    sums: Sum
-    largest: np.ndarray  # (1,) uint32, as bits
-    factor: np.ndarray  # (1,) float32, of the coefficients
-    guard: np.ndarray
-    halted: np.ndarray
-    bad: np.ndarray
-
-
-class _JudgeNumbers(NamedTuple):
-    how: SumNumbers
-    limit: np.float32
-    refuse: np.bool_
+        largest[slot] = most
 
 
 class Verdict(NamedTuple):
@@ -232,30 +181,26 @@ class Verdict(NamedTuple):
         return int(self.bad.sum())
 
 
-@cached
-@njit(**THREAD)
-def _judge(thread, threads, arrays, numbers):
-    sums, how, limit = arrays.sums, numbers.how, numbers.limit
-    bound = bits_as_float(arrays.largest[0]) * np.float32(sums.order.size)
-    if how.weighted and arrays.factor[0] > np.float32(1.0):
-        bound *= arrays.factor[0]
+@kernel
+def _judge(thread, threads, runs, gradients, how, largest, factor, limit, refuse, verdict):
+    order, grad = runs.order, gradients.grad
+    bound = bits_as_float(largest[0]) * np.float32(order.size)
+    if how.weighted and factor[0] > np.float32(1.0):
+        bound *= factor[0]
     if bound < limit:  # and is not NaN
         return
-    arrays.guard[0] = True  # all threads that write here write the same
-    if numbers.refuse and arrays.largest[0] >= _INF:
-        arrays.halted[0] = True
-    for place in range(thread, sums.order.size, threads):
-        if not begins_run(sums.order, place):
+    verdict.guard[0] = True  # all threads that write here write the same
+    if refuse and largest[0] >= _INF:
+        verdict.halted[0] = True
+    for place in range(thread, order.size, threads):
+        if not begins_run(order, place):
             continue
-        for column in range(sums.grad.shape[1]):
-            total = sum_run(sums, how, place, column, zeros(sums.grad, 1))
+        for column in range(grad.shape[1]):
+            total = sum_run(runs, gradients, how, place, column, zeros(grad, 1))
             if not is_within(total, limit):
-                arrays.bad[place] = True
-                if numbers.refuse:
-                    arrays.halted[0] = True
-
-
-_run_judge = kernel(_judge)
+                verdict.bad[place] = True
+                if refuse:
+                    verdict.halted[0] = True
 
 
 def judge(runs, gradients, limit, refuse, halted, memory):
@@ -265,18 +210,20 @@ def judge(runs, gradients, limit, refuse, halted, memory):
     What must not be written may have been `halted` (1,) before, and is halted there from now on;
     None begins anew.
     """
-    how = sum_numbers(runs, gradients)
+    how = how_to_sum(runs, gradients)
     x = gradients.grad.reshape(-1)
     largest = memory.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
-    launch(_run_largest_magnitudes, largest.size, _Largest(x, largest), NoNumbers())
-    largest = largest.max(keepdims=True)
+    launch(_largest_magnitudes, largest.size, x, largest)
+    largest = largest.max(keepdims=True)  # (1,), as bits
     factor = abs(gradients.coefficients).max(keepdims=True) if how.weighted else x
     flags = memory.empty("flags", (2,), np.bool_)
     bad = memory.empty("bad", (runs.order.size,), np.bool_)
     flags.fill(False)
     bad.fill(False)
     verdict = Verdict(flags[:1], flags[1:] if halted is None else halted, bad)
-    arrays = _Judge(sum_of(runs, gradients), largest, factor, verdict.guard, verdict.halted, bad)
-    numbers = _JudgeNumbers(how, np.float32(limit), np.bool_(refuse))
-    launch(_run_judge, runs.order.size, arrays, numbers)
+    launch(
+        _judge, runs.order.size,
+        runs, without_empty(runs, gradients), how, largest, factor, np.float32(limit),
+        np.bool_(refuse), verdict,
+    )  # fmt: skip
     return verdict

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.scalar.updates import PIECE
 
@@ -63,25 +62,11 @@ def slot_of_piece(place, is_first):
     return 2 * (place // PIECE) + (0 if is_first else 1)
 
 
-class _Pack(NamedTuple):
-    rows: np.ndarray
-    labels: np.ndarray
-    packed: np.ndarray
-
-
-class _PackNumbers(NamedTuple):
-    labelled: np.bool_
-
-
-@cached
-@njit(**THREAD)
-def _pack(thread, threads, arrays, numbers):
-    for i in range(thread, arrays.rows.size, threads):
-        label = np.uint64(arrays.labels[i]) if numbers.labelled else np.uint64(i)
-        arrays.packed[i] = (np.uint64(arrays.rows[i]) << ROW_SHIFT) | label
-
-
-_run_pack = kernel(_pack)
+@kernel
+def _pack(thread, threads, rows, labels, labelled, packed):
+    for i in range(thread, rows.size, threads):
+        label = np.uint64(labels[i]) if labelled else np.uint64(i)
+        packed[i] = (np.uint64(rows[i]) << ROW_SHIFT) | label
 
 
 def group_by_row(rows, labels, num_rows, columns, memory):
@@ -93,8 +78,7 @@ def group_by_row(rows, labels, num_rows, columns, memory):
     """
     packed = memory.empty("packed", (rows.size,), np.uint64)
     labelled = labels.size > 0
-    arrays = _Pack(rows, labels if labelled else rows, packed)
-    launch(_run_pack, rows.size, arrays, _PackNumbers(np.bool_(labelled)))
+    launch(_pack, rows.size, rows, labels if labelled else rows, labelled, packed)
     packed.sort()
     slots = 2 * (-(-rows.size // PIECE))
     return Runs(packed, memory.empty("pieces", (slots, columns), np.float32))
