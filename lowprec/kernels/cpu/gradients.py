@@ -13,7 +13,7 @@ from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.scalar.bits import fma
-from lowprec.scalar.updates import PIECE, is_within, magnitude_bits
+from lowprec.scalar.finite import PIECE, is_within, magnitude_bits
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)

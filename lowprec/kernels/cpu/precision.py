@@ -14,7 +14,7 @@ from lowprec.kernels.cpu.squares import mean_square
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.scalar.formats import decode, round_nearest
 from lowprec.scalar.precision import rounding_variance, spacing
-from lowprec.scalar.updates import is_finite
+from lowprec.scalar.finite import is_finite
 
 
 class Survey(NamedTuple):

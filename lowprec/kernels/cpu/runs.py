@@ -9,7 +9,7 @@ from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.options import SERIAL, SERIAL_KERNEL
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.scalar.updates import PIECE
+from lowprec.scalar.finite import PIECE
 
 
 class Runs(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.scalar.updates import is_finite
+from lowprec.scalar.finite import is_finite
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from lowprec.kernels.cuda.launch import INLINE, kernel, launch
 from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.scalar.updates import PIECE
+from lowprec.scalar.finite import PIECE
 
 
 class Runs(NamedTuple):
