@@ -11,9 +11,9 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.gradients import LABEL, ROW_SHIFT
+from lowprec.kernels.gradients import LABEL, PIECE, ROW_SHIFT
 from lowprec.scalar.bits import fma
-from lowprec.scalar.finite import PIECE, is_within, magnitude_bits
+from lowprec.scalar.finite import is_within, magnitude_bits
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)

@@ -8,8 +8,7 @@ from numba import njit
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.options import SERIAL, SERIAL_KERNEL
 from lowprec.kernels.cpu.sort import sort_by_row
-from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.scalar.finite import PIECE
+from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 
 
 class Runs(NamedTuple):

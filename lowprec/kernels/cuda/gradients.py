@@ -15,9 +15,9 @@ from lowprec.kernels.cuda.runs import (
     slot_of_piece,
 )
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
-from lowprec.kernels.gradients import LABEL, Gradients
+from lowprec.kernels.gradients import LABEL, PIECE, Gradients
 from lowprec.scalar.bits import bits_as_float, fma
-from lowprec.scalar.finite import PIECE, is_within, magnitude_bits
+from lowprec.scalar.finite import is_within, magnitude_bits
 
 _INF = np.uint32(0x7F800000)
 _MAXIMA = 1 << 16  # threads that look for the largest gradient

@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.cuda.launch import INLINE, kernel, launch
-from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.scalar.finite import PIECE
+from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 
 
 class Runs(NamedTuple):
