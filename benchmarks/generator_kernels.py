@@ -15,11 +15,11 @@ import lowprec as lp
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
+from lowprec.kernels.cpu.sums import bag_at, is_one_gradient, prefetch_gradient, sum_run
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import fma, u32
 from lowprec.scalar.formats import decode, round_stochastic

@@ -4,9 +4,9 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.gradients import are_within
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.sums import are_within
 
 _LARGEST = np.finfo(np.float32).max
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads

@@ -8,10 +8,10 @@ from numba.extending import overload
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, copy_numbers, step_columns, step_row
-from lowprec.kernels.cpu.gradients import sum_runs_of_one_column
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.runs import row_of_run
+from lowprec.kernels.cpu.sums import sum_runs_of_one_column
 from lowprec.kernels.keys import first_table, row_key
 
 _ROWS_AHEAD = np.uint64(24)

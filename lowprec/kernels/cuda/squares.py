@@ -5,9 +5,9 @@ from numba.extending import overload
 
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
-from lowprec.kernels.cuda.gradients import sum_run
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.kernels.cuda.runs import begins_run
+from lowprec.kernels.cuda.sums import sum_run
 from lowprec.scalar.bits import fma
 
 

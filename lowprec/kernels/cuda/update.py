@@ -4,10 +4,10 @@ import numpy as np
 
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
-from lowprec.kernels.cuda.gradients import how_to_sum, sum_run, without_empty
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.kernels.cuda.runs import begins_run, row_at
 from lowprec.kernels.cuda.squares import chain_squares, mean_square
+from lowprec.kernels.cuda.sums import how_to_sum, sum_run, without_empty
 from lowprec.kernels.cuda.wide import CHUNK
 from lowprec.kernels.keys import first_table, row_key
 
