@@ -1,8 +1,9 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cpu.dense import add_bias, bias_backward, note_nonfinite
+from lowprec.kernels.cpu.dense import add_bias, bias_backward
 from lowprec.kernels.cpu.dense_update import update_dense
+from lowprec.kernels.cpu.finite import judge, note_nonfinite
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
@@ -10,7 +11,7 @@ from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.runs import group_by_row
-from lowprec.kernels.cpu.sums import judge, sum_pieces, sum_runs
+from lowprec.kernels.cpu.sums import sum_pieces, sum_runs
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
 

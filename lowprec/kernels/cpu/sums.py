@@ -1,6 +1,4 @@
-"""The gradients of the rows of a batch: what each one is the sum of, and whether it is finite."""
-
-from dataclasses import dataclass, replace
+"""The gradients of the rows of a batch, each the sum of those of its positions."""
 
 import numpy as np
 from numba import njit, prange
@@ -11,13 +9,11 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.gradients import LABEL, PIECE, ROW_SHIFT
+from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma
-from lowprec.scalar.finite import is_within, magnitude_bits
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
-_INF = np.uint32(0x7F800000)
 
 
 @njit(forceinline=True, **SERIAL)
@@ -121,127 +117,3 @@ def sum_runs(runs, gradients, sums):
     The other places are left as they are.
     """
     launch(_sum_runs, threads_for(sums.size), runs, gradients, sums)
-
-
-@njit(**SERIAL)
-def sum_runs_of_one_column(runs, gradients, first, count, rows, sums):
-    """The rows of up to WIDTH runs and their gradients of one column, as `sum_run` gives them."""
-    store(zeros(sums, WIDTH), sums, 0)
-    start = np.uint64(runs.starts[first])
-    slot, previous = np.uint64(0), runs.order[start]
-    for i in range(start, np.uint64(runs.starts[first + count])):
-        entry = runs.order[i]
-        # without a branch, since where a run ends is hard to predict
-        slot += np.uint64(((entry ^ previous) >> ROW_SHIFT) != np.uint64(0))
-        previous = entry
-        rows[slot] = np.int64(entry >> ROW_SHIFT)
-        term = load(gradients.grad, bag_at(gradients, entry), 1)
-        if gradients.coefficients.size:
-            sums[slot] = fma(gradients.coefficients[np.uint32(entry & LABEL)], term, sums[slot])
-        else:
-            sums[slot] += term
-    if runs.first_pieces[first] == runs.first_pieces[first + count]:
-        return
-    for place in range(count):
-        run = first + place
-        if runs.first_pieces[run] < runs.first_pieces[run + _ONE]:
-            total = np.float32(0.0)
-            for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
-                total += runs.pieces[piece, 0]
-            sums[place] = total
-
-
-@njit(**SERIAL)
-def are_within(values, limit):
-    """Whether all sizes are at most the float32 `limit`, and none is NaN."""
-    within = True
-    for c in range(values.size):
-        within &= is_within(values[c], limit)
-    return within
-
-
-@njit(**SERIAL)
-def _rows_beyond_in_range(runs, gradients, limit, values, first, last):
-    count = 0
-    for run in range(np.uint64(first), np.uint64(last)):
-        sum_run(runs, gradients, run, values)
-        if not are_within(values, limit):
-            count += 1
-    return count
-
-
-@cached
-@njit(**PARALLEL)
-def _count_rows_beyond(runs, gradients, limit, totals, counts, threads):
-    rows = runs.starts.size - 1
-    for t in prange(threads):
-        first, last = t * rows // threads, (t + 1) * rows // threads
-        counts[t] = _rows_beyond_in_range(runs, gradients, limit, totals[t], first, last)
-
-
-def _rows_beyond(runs, gradients, limit, memory):
-    """How many rows of the batch have a gradient beyond `limit`."""
-    threads = threads_for(gradients.grad.size)
-    totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
-    counts = np.zeros(threads, np.int64)
-    launch(_count_rows_beyond, threads, runs, gradients, limit, totals, counts)
-    return int(counts.sum())
-
-
-@njit(**SERIAL)
-def _largest_magnitude(x):
-    most = np.uint32(0)
-    for i in range(x.size):
-        bits = magnitude_bits(x[i])
-        most = bits if bits > most else most
-    return most
-
-
-@cached
-@njit(**PARALLEL)
-def _largest_magnitudes(x, largest, threads):
-    """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.
-
-    Bits order as magnitudes do, inf above all finite ones and NaN above inf.
-    """
-    for t in prange(threads):
-        largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the gradients of a batch are within a limit, so that their steps are finite."""
-
-    guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
-    refused: bool  # nothing may be written
-    bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
-
-
-def judge(runs, gradients, limit, refuse, halted, memory):
-    """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
-    unless they are.
-
-    What must not be written may have been `halted` (1,) before, and is halted there from now on;
-    None begins anew.
-    """
-    verdict = _judge(runs, gradients, limit, refuse, memory)
-    if halted is not None:
-        halted[0] |= verdict.refused
-        verdict = replace(verdict, refused=bool(halted[0]))
-    return verdict
-
-
-def _judge(runs, gradients, limit, refuse, memory):
-    threads = threads_for(gradients.grad.size)
-    largest = np.zeros(threads, np.uint32)
-    launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
-    bits = largest.max()
-    if bits < _INF:
-        factor = float(np.abs(gradients.coefficients).max(initial=1.0))
-        bound = float(bits.view(np.float32)) * factor * runs.order.size
-        if bound < float(limit):
-            return Verdict(guard=False, refused=False, bad_rows=0)
-    if not refuse:
-        return Verdict(guard=True, refused=False, bad_rows=0)
-    bad_rows = _rows_beyond(runs, gradients, limit, memory)
-    return Verdict(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

@@ -6,6 +6,7 @@ from numba import njit, prange
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, step_columns, step_row
+from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
 from lowprec.kernels.cpu.one_column import (
@@ -18,7 +19,6 @@ from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.squares import mean_square
 from lowprec.kernels.cpu.sums import (
-    are_within,
     bag_at,
     is_one_gradient,
     prefetch_gradient,

@@ -3,7 +3,6 @@
 import numpy as np
 
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.scalar.finite import is_finite
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
 
@@ -50,15 +49,3 @@ def bias_backward(dy, y, relu):
     sums = dy[:blocks].copy()
     launch(_bias_backward, sums.size, dy, y, np.bool_(relu), sums)
     return sums.sum(axis=0)
-
-
-@kernel
-def _note_nonfinite(thread, threads, values, halted):
-    for i in range(thread, values.size, threads):
-        if not is_finite(values[i]):
-            halted[0] = True  # all threads that write here write the same
-
-
-def note_nonfinite(values, halted):
-    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, values.size, values, halted)
