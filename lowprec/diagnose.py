@@ -428,7 +428,7 @@ def stepped_rows(device: Any, arrays: tuple[Any, ...], runs: Any, gradients: Any
     places = xp.flatnonzero(begins)
     rows = rows[places]
     sums = device.empty((runs.order.size, columns), np.float32)
-    kernels.sum_runs(runs, gradients, sums)
+    kernels.sum_segments(runs, gradients, sums)
     held = [device.empty((rows.size, array.shape[1]), np.float32) for array in arrays]
     for array, numbers in zip(arrays, held, strict=True):
         kernels.gather(array, rows, numbers)

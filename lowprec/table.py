@@ -841,7 +841,7 @@ class EmbeddingTable:
     ) -> Any:  # fmt: skip
         """Whether the steps are finite; raises if they are to be refused at once."""
         kernels = self._device.kernels
-        verdict = kernels.judge(runs, gradients, limit, refuse, halted, memory)
+        verdict = kernels.check_steps(runs, gradients, limit, refuse, halted, memory)
         if refuse and halted is None and verdict.refused:
             self._raise_nonfinite(gradients.grad, verdict.bad_rows)
         return verdict

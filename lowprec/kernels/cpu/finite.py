@@ -8,7 +8,7 @@ from numba import njit, prange
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.sums import sum_run
+from lowprec.kernels.cpu.sums import sum_segment
 from lowprec.scalar.finite import is_within, magnitude_bits
 
 _LARGEST = np.finfo(np.float32).max
@@ -26,23 +26,23 @@ def are_within(values, limit):
 
 @cached
 @njit(**PARALLEL)
-def _note_nonfinite(values, halted, threads):
+def _note_nonfinite(values, diverged, threads):
     for t in prange(threads):
         first, last = t * values.size // threads, (t + 1) * values.size // threads
         if not are_within(values[first:last], _LARGEST):
-            halted[0] = True
+            diverged[0] = True
 
 
-def note_nonfinite(values, halted):
-    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, threads_for(values.size), values, halted)
+def note_nonfinite(values, diverged):
+    """Set `diverged` (1,) if one of 1-D float32 `values` is not finite."""
+    launch(_note_nonfinite, threads_for(values.size), values, diverged)
 
 
 @njit(**SERIAL)
-def _rows_beyond_in_range(runs, gradients, limit, values, first, last):
+def _rows_beyond_in_range(segments, gradients, limit, values, first, last):
     count = 0
-    for run in range(np.uint64(first), np.uint64(last)):
-        sum_run(runs, gradients, run, values)
+    for segment in range(np.uint64(first), np.uint64(last)):
+        sum_segment(segments, gradients, segment, values)
         if not are_within(values, limit):
             count += 1
     return count
@@ -50,19 +50,19 @@ def _rows_beyond_in_range(runs, gradients, limit, values, first, last):
 
 @cached
 @njit(**PARALLEL)
-def _count_rows_beyond(runs, gradients, limit, totals, counts, threads):
-    rows = runs.starts.size - 1
+def _count_rows_beyond(segments, gradients, limit, totals, counts, threads):
+    rows = segments.starts.size - 1
     for t in prange(threads):
         first, last = t * rows // threads, (t + 1) * rows // threads
-        counts[t] = _rows_beyond_in_range(runs, gradients, limit, totals[t], first, last)
+        counts[t] = _rows_beyond_in_range(segments, gradients, limit, totals[t], first, last)
 
 
-def _rows_beyond(runs, gradients, limit, memory):
+def _rows_beyond(segments, gradients, limit, memory):
     """How many rows of the batch have a gradient beyond `limit`."""
     threads = threads_for(gradients.grad.size)
     totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
     counts = np.zeros(threads, np.int64)
-    launch(_count_rows_beyond, threads, runs, gradients, limit, totals, counts)
+    launch(_count_rows_beyond, threads, segments, gradients, limit, totals, counts)
     return int(counts.sum())
 
 
@@ -87,7 +87,7 @@ def _largest_magnitudes(x, largest, threads):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StepCheck:
     """Whether the gradients of a batch are within a limit, so that their steps are finite."""
 
     guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
@@ -95,31 +95,31 @@ class Verdict:
     bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 
 
-def judge(runs, gradients, limit, refuse, halted, memory):
+def check_steps(segments, gradients, limit, refuse, diverged, memory):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
-    What must not be written may have been `halted` (1,) before, and is halted there from now on;
+    `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    verdict = _judge(runs, gradients, limit, refuse, memory)
-    if halted is not None:
-        halted[0] |= verdict.refused
-        verdict = replace(verdict, refused=bool(halted[0]))
-    return verdict
+    check = _check_steps(segments, gradients, limit, refuse, memory)
+    if diverged is not None:
+        diverged[0] |= check.refused
+        check = replace(check, refused=bool(diverged[0]))
+    return check
 
 
-def _judge(runs, gradients, limit, refuse, memory):
+def _check_steps(segments, gradients, limit, refuse, memory):
     threads = threads_for(gradients.grad.size)
     largest = np.zeros(threads, np.uint32)
     launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
     bits = largest.max()
     if bits < _INF:
         factor = float(np.abs(gradients.coefficients).max(initial=1.0))
-        bound = float(bits.view(np.float32)) * factor * runs.order.size
+        bound = float(bits.view(np.float32)) * factor * segments.order.size
         if bound < float(limit):
-            return Verdict(guard=False, refused=False, bad_rows=0)
+            return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:
-        return Verdict(guard=True, refused=False, bad_rows=0)
-    bad_rows = _rows_beyond(runs, gradients, limit, memory)
-    return Verdict(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)
+        return StepCheck(guard=True, refused=False, bad_rows=0)
+    bad_rows = _rows_beyond(segments, gradients, limit, memory)
+    return StepCheck(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

@@ -24,9 +24,9 @@ def bag_at(gradients, entry):
 
 
 @njit(forceinline=True, **SERIAL)
-def is_one_gradient(runs, gradients, run):
+def is_one_gradient(segments, gradients, segment):
     """Whether the gradient of a row is that of one bag as it is."""
-    count = runs.starts[run + _ONE] - runs.starts[run]
+    count = segments.starts[segment + _ONE] - segments.starts[segment]
     return count == 1 and gradients.coefficients.size == 0
 
 
@@ -67,53 +67,55 @@ def _sum_gradients(gradients, order, start, stop, total):
 
 
 @njit(**SERIAL)
-def _sum_piece(runs, gradients, piece):
-    run = first_at_least(runs.first_pieces, piece + 1) - 1
-    start = np.uint32(runs.starts[run] + (piece - runs.first_pieces[run]) * PIECE)
-    stop = np.uint32(min(np.int64(start) + PIECE, np.int64(runs.starts[run + 1])))
-    _sum_gradients(gradients, runs.order, start, stop, runs.pieces[piece])
+def _sum_piece(segments, gradients, piece):
+    segment = first_at_least(segments.first_pieces, piece + 1) - 1
+    start = np.uint32(segments.starts[segment] + (piece - segments.first_pieces[segment]) * PIECE)
+    stop = np.uint32(min(np.int64(start) + PIECE, np.int64(segments.starts[segment + 1])))
+    _sum_gradients(gradients, segments.order, start, stop, segments.pieces[piece])
 
 
 @cached
 @njit(**PARALLEL)
-def _sum_pieces(runs, gradients, threads):
-    pieces = runs.pieces.shape[0]
+def _sum_pieces(segments, gradients, threads):
+    pieces = segments.pieces.shape[0]
     for t in prange(threads):
         for piece in range(t * pieces // threads, (t + 1) * pieces // threads):
-            _sum_piece(runs, gradients, piece)
+            _sum_piece(segments, gradients, piece)
 
 
-def sum_pieces(runs, gradients):
-    """Fill ``runs.pieces``: the sums of the pieces of long runs, shared by all threads."""
-    if len(runs.pieces):
-        launch(_sum_pieces, threads_for(runs.pieces.size * PIECE), runs, gradients)
+def sum_pieces(segments, gradients):
+    """Fill ``segments.pieces``: the sums of the pieces of long segments, shared by all threads."""
+    if len(segments.pieces):
+        launch(_sum_pieces, threads_for(segments.pieces.size * PIECE), segments, gradients)
 
 
 @njit(**SERIAL)
-def sum_run(runs, gradients, run, total):
-    """total = the gradient of the row of one run."""
-    start, stop = runs.starts[run], runs.starts[run + _ONE]
+def sum_segment(segments, gradients, segment, total):
+    """total = the gradient of the row of one segment."""
+    start, stop = segments.starts[segment], segments.starts[segment + _ONE]
     if stop - start <= PIECE:
-        _sum_gradients(gradients, runs.order, start, stop, total)
+        _sum_gradients(gradients, segments.order, start, stop, total)
         return
     total[:] = np.float32(0.0)
-    for piece in range(runs.first_pieces[run], runs.first_pieces[run + _ONE]):
+    for piece in range(segments.first_pieces[segment], segments.first_pieces[segment + _ONE]):
         for c in range(total.size):
-            total[c] += runs.pieces[piece, c]
+            total[c] += segments.pieces[piece, c]
 
 
 @cached
 @njit(**PARALLEL)
-def _sum_runs(runs, gradients, sums, threads):
-    count = runs.starts.size - 1
+def _sum_segments(segments, gradients, sums, threads):
+    count = segments.starts.size - 1
     for t in prange(threads):
-        for run in range(t * count // threads, (t + 1) * count // threads):
-            sum_run(runs, gradients, np.uint64(run), sums[np.int64(runs.starts[run])])
+        for segment in range(t * count // threads, (t + 1) * count // threads):
+            sum_segment(
+                segments, gradients, np.uint64(segment), sums[np.int64(segments.starts[segment])]
+            )
 
 
-def sum_runs(runs, gradients, sums):
-    """``sums[place]`` = the gradient of the row whose run begins at a place of the sorted batch.
+def sum_segments(segments, gradients, sums):
+    """``sums[place]`` = the gradient of the row whose segment begins at a place of the order.
 
     The other places are left as they are.
     """
-    launch(_sum_runs, threads_for(sums.size), runs, gradients, sums)
+    launch(_sum_segments, threads_for(sums.size), segments, gradients, sums)

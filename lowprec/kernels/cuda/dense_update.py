@@ -12,8 +12,8 @@ _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
 
 
 @kernel
-def _update_dense(thread, threads, rule, arrays, gradient, halted):
-    if halted[0]:
+def _update_dense(thread, threads, rule, arrays, gradient, diverged):
+    if diverged[0]:
         return
     for place in range(thread, gradient.size, threads):
         number = load(gradient, place, 1)
@@ -21,8 +21,8 @@ def _update_dense(thread, threads, rule, arrays, gradient, halted):
 
 
 @kernel
-def _update_dense_rows(thread, threads, rule, arrays, gradient, chains, halted):
-    if halted[0]:
+def _update_dense_rows(thread, threads, rule, arrays, gradient, chains, diverged):
+    if diverged[0]:
         return
     rows, columns = gradient.shape
     stepped = by_column(rule, arrays)
@@ -40,13 +40,13 @@ def _update_dense_rows(thread, threads, rule, arrays, gradient, chains, halted):
             step_columns(own, stepped, place, 0, number, _NONE, _NONE, False)
 
 
-def update_dense(rule, arrays, gradient, halted):
+def update_dense(rule, arrays, gradient, diverged):
     """One step on a float32 parameter, ``(parameter, *states)`` of (rows, columns) or (rows, 1).
 
-    Nothing is written if `halted`.
+    Nothing is written if `diverged`.
     """
     if has_row(type(rule)):
         chains = np.empty_like(gradient, shape=(len(gradient), CHAINS))
-        launch(_update_dense_rows, len(gradient), rule, arrays, gradient, chains, halted)
+        launch(_update_dense_rows, len(gradient), rule, arrays, gradient, chains, diverged)
     else:
-        launch(_update_dense, gradient.size, rule, arrays, gradient, halted)
+        launch(_update_dense, gradient.size, rule, arrays, gradient, diverged)

@@ -6,8 +6,8 @@ import numpy as np
 
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.kernels.cuda.runs import begins_run
-from lowprec.kernels.cuda.sums import how_to_sum, sum_run, without_empty
+from lowprec.kernels.cuda.segments import begins_segment
+from lowprec.kernels.cuda.sums import how_to_sum, sum_segment, without_empty
 from lowprec.scalar.bits import bits_as_float
 from lowprec.scalar.finite import is_finite, is_within, magnitude_bits
 
@@ -16,15 +16,15 @@ _MAXIMA = 1 << 16  # threads that look for the largest gradient
 
 
 @kernel
-def _note_nonfinite(thread, threads, values, halted):
+def _note_nonfinite(thread, threads, values, diverged):
     for i in range(thread, values.size, threads):
         if not is_finite(values[i]):
-            halted[0] = True  # all threads that write here write the same
+            diverged[0] = True  # all threads that write here write the same
 
 
-def note_nonfinite(values, halted):
-    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, values.size, values, halted)
+def note_nonfinite(values, diverged):
+    """Set `diverged` (1,) if one of 1-D float32 `values` is not finite."""
+    launch(_note_nonfinite, values.size, values, diverged)
 
 
 @kernel
@@ -38,20 +38,20 @@ def _largest_magnitudes(thread, threads, x, largest):
         largest[slot] = most
 
 
-class Verdict(NamedTuple):
+class StepCheck(NamedTuple):
     """Whether the gradients of a batch are within a limit, so that their steps are finite.
 
     The device knows, the host if it waits.
     """
 
     guard: np.ndarray  # (1,) bool: some might not be, and `bad` says which
-    halted: np.ndarray  # (1,) bool: nothing may be written
-    bad: np.ndarray  # (n,) bool: of a place that begins a run, whether its gradient is beyond
+    diverged: np.ndarray  # (1,) bool: nothing may be written
+    bad: np.ndarray  # (n,) bool: of a place that begins a segment, whether its gradient is beyond
 
     @property
     def refused(self):
         """Whether nothing may be written."""
-        return bool(self.halted[0])
+        return bool(self.diverged[0])
 
     @property
     def bad_rows(self):
@@ -60,48 +60,48 @@ class Verdict(NamedTuple):
 
 
 @kernel
-def _judge(thread, threads, runs, gradients, how, largest, factor, limit, refuse, verdict):
-    order, grad = runs.order, gradients.grad
+def _check_steps(thread, threads, segments, gradients, how, largest, factor, limit, refuse, check):
+    order, grad = segments.order, gradients.grad
     bound = bits_as_float(largest[0]) * np.float32(order.size)
     if how.weighted and factor[0] > np.float32(1.0):
         bound *= factor[0]
     if bound < limit:  # and is not NaN
         return
-    verdict.guard[0] = True  # all threads that write here write the same
+    check.guard[0] = True  # all threads that write here write the same
     if refuse and largest[0] >= _INF:
-        verdict.halted[0] = True
+        check.diverged[0] = True
     for place in range(thread, order.size, threads):
-        if not begins_run(order, place):
+        if not begins_segment(order, place):
             continue
         for column in range(grad.shape[1]):
-            total = sum_run(runs, gradients, how, place, column, zeros(grad, 1))
+            total = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
             if not is_within(total, limit):
-                verdict.bad[place] = True
+                check.bad[place] = True
                 if refuse:
-                    verdict.halted[0] = True
+                    check.diverged[0] = True
 
 
-def judge(runs, gradients, limit, refuse, halted, memory):
+def check_steps(segments, gradients, limit, refuse, diverged, memory):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
-    What must not be written may have been `halted` (1,) before, and is halted there from now on;
+    `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    how = how_to_sum(runs, gradients)
+    how = how_to_sum(segments, gradients)
     x = gradients.grad.reshape(-1)
     largest = memory.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
     launch(_largest_magnitudes, largest.size, x, largest)
     largest = largest.max(keepdims=True)  # (1,), as bits
     factor = abs(gradients.coefficients).max(keepdims=True) if how.weighted else x
     flags = memory.empty("flags", (2,), np.bool_)
-    bad = memory.empty("bad", (runs.order.size,), np.bool_)
+    bad = memory.empty("bad", (segments.order.size,), np.bool_)
     flags.fill(False)
     bad.fill(False)
-    verdict = Verdict(flags[:1], flags[1:] if halted is None else halted, bad)
+    check = StepCheck(flags[:1], flags[1:] if diverged is None else diverged, bad)
     launch(
-        _judge, runs.order.size,
-        runs, without_empty(runs, gradients), how, largest, factor, np.float32(limit),
-        np.bool_(refuse), verdict,
+        _check_steps, segments.order.size,
+        segments, without_empty(segments, gradients), how, largest, factor, np.float32(limit),
+        np.bool_(refuse), check,
     )  # fmt: skip
-    return verdict
+    return check

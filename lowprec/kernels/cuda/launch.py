@@ -91,6 +91,6 @@ def _as_numba_has(argument):
     return array.view(argument.dtype) if isinstance(argument, Words) else array
 
 
-def lanes_for(items):
+def threads_per_row(items):
     """How many threads share a row of so many items: a power of 2 that divides a warp."""
     return min(WARP, 1 << max(0, items - 1).bit_length())

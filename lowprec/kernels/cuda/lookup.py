@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cuda.launch import INLINE, kernel, lanes_for, launch
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch, threads_per_row
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.scalar.bits import fma
 from lowprec.scalar.formats import decode
@@ -27,7 +27,7 @@ def gather(weight, rows, out):
     """``out[i] = weight[rows[i]]`` in float32."""
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
-    lanes = lanes_for(items_of_row(columns, wide))
+    lanes = threads_per_row(items_of_row(columns, wide))
     launch(_gather, rows.size * lanes, weight, rows, out, wide, lanes)
 
 
@@ -69,7 +69,7 @@ def pool(weight, rows, offsets, sample_weights, mean, out):
     """
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
-    lanes = lanes_for(items_of_row(columns, wide))
+    lanes = threads_per_row(items_of_row(columns, wide))
     weighted = sample_weights.size > 0
     if not rows.size:  # all bags are empty: nothing is read
         rows = offsets.view(np.uint32)

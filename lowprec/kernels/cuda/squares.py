@@ -6,32 +6,32 @@ from numba.extending import overload
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.kernels.cuda.runs import begins_run
-from lowprec.kernels.cuda.sums import sum_run
+from lowprec.kernels.cuda.segments import begins_segment
+from lowprec.kernels.cuda.sums import sum_segment
 from lowprec.scalar.bits import fma
 
 
 @kernel
-def _chain_squares(thread, threads, runs, gradients, how, chains):
-    order, columns = runs.order, gradients.grad.shape[1]
+def _chain_squares(thread, threads, segments, gradients, how, chains):
+    order, columns = segments.order, gradients.grad.shape[1]
     for index in range(thread, order.size * CHAINS, threads):
         place = index // CHAINS
-        if not begins_run(order, place):
+        if not begins_segment(order, place):
             continue
         total = np.float32(0.0)
         for column in range(index - place * CHAINS, columns, CHAINS):
-            value = sum_run(runs, gradients, how, place, column, zeros(gradients.grad, 1))
+            value = sum_segment(segments, gradients, how, place, column, zeros(gradients.grad, 1))
             total = fma(value, value, total)
         chains[place, index - place * CHAINS] = total
 
 
-def chain_squares(runs, gradients, how, memory):
-    """The squares of the gradient of each row, in CHAINS sums, at the place that begins its run.
+def chain_squares(segments, gradients, how, memory):
+    """The squares of the gradient of each row, in CHAINS sums, where its segment begins.
 
     Column c is in sum c % CHAINS.  The array is one of `memory`.
     """
-    chains = memory.empty("chains", (runs.order.size, CHAINS), np.float32)
-    launch(_chain_squares, chains.size, runs, gradients, how, chains)
+    chains = memory.empty("chains", (segments.order.size, CHAINS), np.float32)
+    launch(_chain_squares, chains.size, segments, gradients, how, chains)
     return chains
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cuda.launch import INLINE, kernel, lanes_for, launch
-from lowprec.kernels.cuda.runs import (
-    begins_run,
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch, threads_per_row
+from lowprec.kernels.cuda.segments import (
+    begins_segment,
     first_of_row,
     is_long,
     row_at,
@@ -28,17 +28,17 @@ class HowToSum(NamedTuple):
     lanes: int  # threads of a row
 
 
-def how_to_sum(runs, gradients, *arrays):
+def how_to_sum(segments, gradients, *arrays):
     """For rows whose columns are those of `arrays`, too."""
     columns = gradients.grad.shape[1]
-    wide = wide_columns(columns, gradients.grad, runs.pieces, *arrays)
-    lanes = lanes_for(items_of_row(columns, wide))
+    wide = wide_columns(columns, gradients.grad, segments.pieces, *arrays)
+    lanes = threads_per_row(items_of_row(columns, wide))
     return HowToSum(gradients.bags.size > 0, gradients.coefficients.size > 0, wide, lanes)
 
 
-def without_empty(runs, gradients):
+def without_empty(segments, gradients):
     """`Gradients` for a kernel, with other arrays where `HowToSum` says that there are none."""
-    bags = gradients.bags if gradients.bags.size else runs.order.view(np.uint32)
+    bags = gradients.bags if gradients.bags.size else segments.order.view(np.uint32)
     coefficients = gradients.coefficients
     if not coefficients.size:
         coefficients = gradients.grad.reshape(-1)
@@ -70,9 +70,9 @@ def _sum_piece(order, gradients, how, first, column, total):
 
 
 @njit(**INLINE)
-def sum_run(runs, gradients, how, first, column, total):
-    """The gradient of the row whose run begins at `first`; `total` is zero."""
-    order, pieces = runs.order, runs.pieces
+def sum_segment(segments, gradients, how, first, column, total):
+    """The gradient of the row whose segment begins at `first`; `total` is zero."""
+    order, pieces = segments.order, segments.pieces
     if not is_long(order, first):
         return _sum_piece(order, gradients, how, first, column, total)
     row, columns = row_at(order, first), pieces.shape[1]
@@ -86,8 +86,8 @@ def sum_run(runs, gradients, how, first, column, total):
 
 @njit(**INLINE)
 def _piece_slot(order, place):
-    """The slot of the piece of a long run that begins at a place, or -1 where none does."""
-    if begins_run(order, place):
+    """The slot of the piece of a long segment that begins at a place, or -1 where none does."""
+    if begins_segment(order, place):
         return slot_of_piece(place, True) if is_long(order, place) else np.int64(-1)
     row = row_at(order, place)
     if place < PIECE or row_at(order, place - PIECE) != row:
@@ -111,35 +111,35 @@ def _sum_pieces(thread, threads, order, pieces, gradients, how):
             store(number, pieces, slot * columns + column)
 
 
-def sum_pieces(runs, gradients):
-    """Fill ``runs.pieces``: the sums of the pieces of long runs, each by a group of threads."""
-    if runs.order.size > PIECE:
-        how = how_to_sum(runs, gradients)
+def sum_pieces(segments, gradients):
+    """Fill ``segments.pieces``: the sums of the pieces of long segments, by groups of threads."""
+    if segments.order.size > PIECE:
+        how = how_to_sum(segments, gradients)
         launch(
-            _sum_pieces, runs.order.size * how.lanes,
-            runs.order, runs.pieces, without_empty(runs, gradients), how,
+            _sum_pieces, segments.order.size * how.lanes,
+            segments.order, segments.pieces, without_empty(segments, gradients), how,
         )  # fmt: skip
 
 
 @kernel
-def _sum_runs(thread, threads, runs, gradients, how, sums):
-    order, columns, lane = runs.order, sums.shape[1], thread % how.lanes
+def _sum_segments(thread, threads, segments, gradients, how, sums):
+    order, columns, lane = segments.order, sums.shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
-        if not begins_run(order, place):
+        if not begins_segment(order, place):
             continue
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
-            block = sum_run(runs, gradients, how, place, column, zeros(sums, CHUNK))
+            block = sum_segment(segments, gradients, how, place, column, zeros(sums, CHUNK))
             store(block, sums, place * columns + column)
         for column in range(how.wide + lane, columns, how.lanes):
-            number = sum_run(runs, gradients, how, place, column, zeros(sums, 1))
+            number = sum_segment(segments, gradients, how, place, column, zeros(sums, 1))
             store(number, sums, place * columns + column)
 
 
-def sum_runs(runs, gradients, sums):
-    """``sums[place]`` = the gradient of the row whose run begins at a place of the sorted batch.
+def sum_segments(segments, gradients, sums):
+    """``sums[place]`` = the gradient of the row whose segment begins at a place of the order.
 
     The other places are left as they are.
     """
-    how = how_to_sum(runs, gradients, sums)
-    gradients = without_empty(runs, gradients)
-    launch(_sum_runs, runs.order.size * how.lanes, runs, gradients, how, sums)
+    how = how_to_sum(segments, gradients, sums)
+    gradients = without_empty(segments, gradients)
+    launch(_sum_segments, segments.order.size * how.lanes, segments, gradients, how, sums)

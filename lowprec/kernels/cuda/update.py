@@ -5,24 +5,24 @@ import numpy as np
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.kernels.cuda.runs import begins_run, row_at
+from lowprec.kernels.cuda.segments import begins_segment, row_at
 from lowprec.kernels.cuda.squares import chain_squares, mean_square
-from lowprec.kernels.cuda.sums import how_to_sum, sum_run, without_empty
+from lowprec.kernels.cuda.sums import how_to_sum, sum_segment, without_empty
 from lowprec.kernels.cuda.wide import CHUNK
 from lowprec.kernels.keys import first_table, row_key
 
 
 @kernel
 def _update_rows(
-    thread, threads, rule, arrays, runs, gradients, how, chains, keys, step, stochastic, verdict
+    thread, threads, rule, arrays, segments, gradients, how, chains, keys, step, stochastic, check
 ):
-    if verdict.halted[0]:
+    if check.diverged[0]:
         return
-    order, grad = runs.order, gradients.grad
+    order, grad = segments.order, gradients.grad
     stepped = by_column(rule, arrays)
     columns, lane = stepped[0].shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
-        if not begins_run(order, place) or (verdict.guard[0] and verdict.bad[place]):
+        if not begins_segment(order, place) or (check.guard[0] and check.bad[place]):
             continue
         row = row_at(order, place)
         # mixed for each row: kept over the loop, it would take registers
@@ -31,29 +31,29 @@ def _update_rows(
         own = step_row(rule, arrays, row, mean_square(rule, chains, place, columns))
         first = row * columns
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
-            block = sum_run(runs, gradients, how, place, column, zeros(grad, CHUNK))
+            block = sum_segment(segments, gradients, how, place, column, zeros(grad, CHUNK))
             step_columns(own, stepped, first + column, column, block, low, high, stochastic)
         for column in range(how.wide + lane, columns, how.lanes):
-            number = sum_run(runs, gradients, how, place, column, zeros(grad, 1))
+            number = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
             step_columns(own, stepped, first + column, column, number, low, high, stochastic)
 
 
-def update_rows(rule, arrays, runs, gradients, keys, step, stochastic, limit, verdict, memory):
+def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, memory):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
     `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
-    written if the `verdict` is that nothing may be.
+    written if the `check` says so.
     """
     by_rows = has_row(type(rule))
     columns = arrays[0].shape[1]
     # where a row has states, one thread reads and writes them, and so steps all of the row
-    how = how_to_sum(runs, gradients, *(a for a in arrays if a.shape[1] == columns))
+    how = how_to_sum(segments, gradients, *(a for a in arrays if a.shape[1] == columns))
     how = how._replace(lanes=1) if by_rows else how
-    gradients = without_empty(runs, gradients)
-    chains = chain_squares(runs, gradients, how, memory) if by_rows else gradients.grad
+    gradients = without_empty(segments, gradients)
+    chains = chain_squares(segments, gradients, how, memory) if by_rows else gradients.grad
     launch(
-        _update_rows, runs.order.size * how.lanes,
-        rule, arrays, runs, gradients, how, chains, keys, np.uint64(step), np.bool_(stochastic),
-        verdict,
+        _update_rows, segments.order.size * how.lanes,
+        rule, arrays, segments, gradients, how, chains, keys, np.uint64(step), np.bool_(stochastic),
+        check,
     )  # fmt: skip
-    return verdict.bad.sum()
+    return check.bad.sum()
