@@ -205,7 +205,7 @@ def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
     monkeypatch.setattr("lowprec.cuda.cuda", Cuda)
     monkeypatch.setattr(launch, "cuda", Cuda)
     monkeypatch.setattr(launch, "SIMULATED", False)
-    run, x = Kernel(), np.zeros(3)
+    run, x = Kernel(), types.SimpleNamespace(__cuda_array_interface__={})
     launch.launch(run, 1000, x, (_Pair(x, x), x), np.int64(3))
     stream.ptr = 0
     launch.launch(run, 2**40, x, (_Pair(x, x), x), np.int64(3))
