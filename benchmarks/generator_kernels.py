@@ -16,11 +16,11 @@ from lowprec.formats.words import decode, round_stochastic
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.gradients import bag_at, is_one_gradient, prefetch_gradient, sum_run
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.runs import row_of_run
+from lowprec.kernels.cpu.segments import row_of_segment
+from lowprec.kernels.cpu.sums import bag_at, is_one_gradient, prefetch_gradient, sum_segment
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import fma, u32
 
@@ -35,41 +35,41 @@ def _descend(weight, gradient, learning_rate):
 
 
 @njit(forceinline=True, **SERIAL)
-def _gradient(weight, runs, gradients, run, last, total):
-    """Where the gradient of a run's row begins: a matrix and a flat index.  Prefetches, too."""
-    prefetch_row(weight, row_of_run(runs, min(run + _AHEAD, last - np.uint64(1))))
-    if is_one_gradient(runs, gradients, run):
-        place = np.uint64(runs.starts[run])
-        prefetch_gradient(gradients, runs.order, place)
-        bag = bag_at(gradients, runs.order[place])
+def _gradient(weight, segments, gradients, segment, last, total):
+    """Where the gradient of a segment's row begins: a matrix and a flat index.  Prefetches, too."""
+    prefetch_row(weight, row_of_segment(segments, min(segment + _AHEAD, last - np.uint64(1))))
+    if is_one_gradient(segments, gradients, segment):
+        place = np.uint64(segments.starts[segment])
+        prefetch_gradient(gradients, segments.order, place)
+        bag = bag_at(gradients, segments.order[place])
         return gradients.grad, bag * weight.shape[1]
-    sum_run(runs, gradients, run, total[0])
+    sum_segment(segments, gradients, segment, total[0])
     return total, 0
 
 
 @njit(**SERIAL)
-def _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, total):
+def _blocks_range(weight, segments, gradients, learning_rate, draws, first, last, total):
     """Draws come from an array, in blocks, or are zero if it is empty; whole blocks only."""
     columns = weight.shape[1]
-    for run in range(first, last):
-        gradient, start = _gradient(weight, runs, gradients, run, last, total)
-        row = row_of_run(runs, run) * columns
+    for segment in range(first, last):
+        gradient, start = _gradient(weight, segments, gradients, segment, last, total)
+        row = row_of_segment(segments, segment) * columns
         for column in range(0, columns, WIDTH):
             step = load(gradient, start + column, WIDTH)
             values = _descend(decode(load(weight, row + column, WIDTH)), step, learning_rate)
             bits = zeros(draws, WIDTH)
             if draws.size:
-                bits = load(draws, np.int64(run) * columns + column, WIDTH)
+                bits = load(draws, np.int64(segment) * columns + column, WIDTH)
             store(round_stochastic(values, u32(bits), weight), weight, row + column)
 
 
 @njit(**SERIAL)
-def _xorshift_range(weight, runs, gradients, learning_rate, state, first, last, total):
+def _xorshift_range(weight, segments, gradients, learning_rate, state, first, last, total):
     columns = weight.shape[1]
     x = state[0]
-    for run in range(first, last):
-        gradient, start = _gradient(weight, runs, gradients, run, last, total)
-        row = row_of_run(runs, run)
+    for segment in range(first, last):
+        gradient, start = _gradient(weight, segments, gradients, segment, last, total)
+        row = row_of_segment(segments, segment)
         for column in range(columns):
             x = u32(x ^ u32(x << np.uint32(13)))
             x = u32(x ^ u32(x >> np.uint32(17)))
@@ -83,11 +83,11 @@ def _xorshift_range(weight, runs, gradients, learning_rate, state, first, last, 
 
 
 @njit(nogil=True, error_model="numpy")
-def _twister_range(weight, runs, gradients, learning_rate, first, last, total):
+def _twister_range(weight, segments, gradients, learning_rate, first, last, total):
     columns = weight.shape[1]
-    for run in range(first, last):
-        gradient, start = _gradient(weight, runs, gradients, run, last, total)
-        row = row_of_run(runs, run)
+    for segment in range(first, last):
+        gradient, start = _gradient(weight, segments, gradients, segment, last, total)
+        row = row_of_segment(segments, segment)
         for column in range(columns):
             place = row * columns + column
             word = load(weight, place, 1)
@@ -97,34 +97,36 @@ def _twister_range(weight, runs, gradients, learning_rate, first, last, total):
 
 
 @njit(forceinline=True, **SERIAL)
-def _part(runs, part, parts):
-    return np.uint64((runs.starts.size - 1) * part // parts)
+def _part(segments, part, parts):
+    return np.uint64((segments.starts.size - 1) * part // parts)
 
 
 @cached
 @njit(**PARALLEL)
-def _update_from_array(weight, runs, gradients, learning_rate, draws, totals, threads):
+def _update_from_array(weight, segments, gradients, learning_rate, draws, totals, threads):
     for t in prange(threads):
-        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
-        _blocks_range(weight, runs, gradients, learning_rate, draws, first, last, totals[t : t + 1])
-
-
-@cached
-@njit(**PARALLEL)
-def _update_xorshift(weight, runs, gradients, learning_rate, states, totals, threads):
-    for t in prange(threads):
-        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
-        _xorshift_range(
-            weight, runs, gradients, learning_rate, states[t], first, last, totals[t : t + 1]
+        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+        _blocks_range(
+            weight, segments, gradients, learning_rate, draws, first, last, totals[t : t + 1]
         )
 
 
 @cached
 @njit(**PARALLEL)
-def _update_twister(weight, runs, gradients, learning_rate, totals, threads):
+def _update_xorshift(weight, segments, gradients, learning_rate, states, totals, threads):
     for t in prange(threads):
-        first, last = _part(runs, t, threads), _part(runs, t + 1, threads)
-        _twister_range(weight, runs, gradients, learning_rate, first, last, totals[t : t + 1])
+        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+        _xorshift_range(
+            weight, segments, gradients, learning_rate, states[t], first, last, totals[t : t + 1]
+        )
+
+
+@cached
+@njit(**PARALLEL)
+def _update_twister(weight, segments, gradients, learning_rate, totals, threads):
+    for t in prange(threads):
+        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+        _twister_range(weight, segments, gradients, learning_rate, first, last, totals[t : t + 1])
 
 
 class _OtherDescent(Descent):
@@ -150,13 +152,13 @@ def _run(kernel, *arguments):
 _update_rows = kernels.update_rows
 
 
-def _update_rows_otherwise(rule, arrays, runs, gradients, *rest):
+def _update_rows_otherwise(rule, arrays, segments, gradients, *rest):
     """The library's own update, but for the rules above."""
     if not isinstance(rule, _OtherDescent):
-        return _update_rows(rule, arrays, runs, gradients, *rest)
+        return _update_rows(rule, arrays, segments, gradients, *rest)
     weight, memory, threads = arrays[0], rest[-1], int(threads_for(_ALL))
     totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
-    rule.optimizer._update(weight, runs, gradients, rule.learning_rate, totals)
+    rule.optimizer._update(weight, segments, gradients, rule.learning_rate, totals)
     return 0
 
 
@@ -166,8 +168,9 @@ kernels.update_rows = _update_rows_otherwise
 class NoGenerator(_OtherSGD):
     """Rounds with draws of zero."""
 
-    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _run(_update_from_array, weight, runs, gradients, rate, np.empty((0, 0), np.uint16), totals)
+    def _update(self, weight: Any, segments: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        none = np.empty((0, 0), np.uint16)
+        _run(_update_from_array, weight, segments, gradients, rate, none, totals)
 
 
 class Xorshift(_OtherSGD):
@@ -175,15 +178,17 @@ class Xorshift(_OtherSGD):
 
     _states = np.arange(1, 129, dtype=np.uint32).reshape(-1, 1) * np.uint32(2654435761)
 
-    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _run(_update_xorshift, weight, runs, gradients, rate, self._states[: len(totals)], totals)
+    def _update(self, weight: Any, segments: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        _run(
+            _update_xorshift, weight, segments, gradients, rate, self._states[: len(totals)], totals
+        )
 
 
 class NumbaTwister(_OtherSGD):
     """The generator that Numba has in compiled code, a state a thread."""
 
-    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        _run(_update_twister, weight, runs, gradients, rate, totals)
+    def _update(self, weight: Any, segments: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        _run(_update_twister, weight, segments, gradients, rate, totals)
 
 
 class NumpyTwister(_OtherSGD):
@@ -191,13 +196,19 @@ class NumpyTwister(_OtherSGD):
 
     _generator = np.random.MT19937(0)
 
-    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        rows, columns = len(runs.starts) - 1, weight.shape[1]
+    def _update(self, weight: Any, segments: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        rows, columns = len(segments.starts) - 1, weight.shape[1]
         words = self._generator.random_raw(rows * columns // 2).astype(np.uint32)
         draws = words.view(np.uint16)
         draws >>= 16 - _DRAW_BITS
         _run(
-            _update_from_array, weight, runs, gradients, rate, draws.reshape(rows, columns), totals
+            _update_from_array,
+            weight,
+            segments,
+            gradients,
+            rate,
+            draws.reshape(rows, columns),
+            totals,
         )
 
 
@@ -209,10 +220,10 @@ class FewerBits(_OtherSGD):
         self._mask = np.uint16((1 << _DRAW_BITS) - (1 << (_DRAW_BITS - bits)))
         self._rng = np.random.default_rng(0)
 
-    def _update(self, weight: Any, runs: Any, gradients: Any, rate: Any, totals: Any) -> None:
-        shape = len(runs.starts) - 1, weight.shape[1]
+    def _update(self, weight: Any, segments: Any, gradients: Any, rate: Any, totals: Any) -> None:
+        shape = len(segments.starts) - 1, weight.shape[1]
         draws = self._rng.integers(0, 1 << _DRAW_BITS, shape, dtype=np.uint16)
-        _run(_update_from_array, weight, runs, gradients, rate, draws & self._mask, totals)
+        _run(_update_from_array, weight, segments, gradients, rate, draws & self._mask, totals)
 
 
 OPTIMIZERS = (NoGenerator, Xorshift, NumbaTwister, NumpyTwister)

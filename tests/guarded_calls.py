@@ -26,7 +26,7 @@ F32 = np.float32
 
 
 def tables(rng, at_end):
-    """gather, pool, find rows, sort, sum, judge, update: of all formats and all ends of a row."""
+    """gather, pool, find rows, sort, sum, check, update: of all formats and all ends of a row."""
     guarded = lambda array: guard.guarded(array, at_end=at_end)
     for number, dim in enumerate((1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 64, 65)):
         for dtype in (DTYPES[(number + k) % len(DTYPES)] for k in range(2)):
@@ -52,7 +52,7 @@ def tables(rng, at_end):
                     table.lookup(flat, offsets, mean, weights, out=out)
                     table.lookup(flat, offsets, mean, out=out)
                     table.update(flat, grad, offsets, mean, weights)
-            long = guarded(np.full((300, 2), 4))  # a run in pieces
+            long = guarded(np.full((300, 2), 4))  # a segment in pieces
             table.update(long, guarded(np.ones((300, 2, dim), F32)))
             bad = np.ones((300, 2, dim), F32)
             bad[-1, -1, -1] = np.nan

@@ -175,13 +175,6 @@ class _Pair(NamedTuple):
     other: np.ndarray
 
 
-class _Launched(NamedTuple):
-    """What a kernel is launched with."""
-
-    first: np.ndarray
-    inner: _Pair
-
-
 @without_gpu
 def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
     """By default Numba synchronises the stream of every array that it takes from CuPy."""
@@ -212,16 +205,18 @@ def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
     monkeypatch.setattr("lowprec.cuda.cuda", Cuda)
     monkeypatch.setattr(launch, "cuda", Cuda)
     monkeypatch.setattr(launch, "SIMULATED", False)
-    run, x = Kernel(), np.zeros(3)
-    launch.launch(run, 1000, _Launched(x, _Pair(x, x)), "numbers")
+    run, x = Kernel(), types.SimpleNamespace(__cuda_array_interface__={})
+    launch.launch(run, 1000, x, (_Pair(x, x), x), np.int64(3))
     stream.ptr = 0
-    launch.launch(run, 2**40, _Launched(x, _Pair(x, x)), "numbers")
-    launch.launch(run, 0, None, None)  # nothing to do
-    (few, many), (arguments, _) = run.keys(), run.values()
+    launch.launch(run, 2**40, x, (_Pair(x, x), x), np.int64(3))
+    launch.launch(run, 0, x)  # nothing to do
+    (few, many), ((arguments,), _) = run.keys(), run.values()
     assert few == (4, 256, ("stream", 4096))
     assert many == (65536, 256, "default")
-    assert arguments[0].first[0] == "numba"
-    assert [each[0] for each in arguments[0].inner] == ["numba", "numba"]
+    first, (pair, second), number = arguments
+    assert {each[0] for each in (first, *pair, second)} == {"numba"}
+    assert isinstance(pair, _Pair)
+    assert number == 3
 
 
 class _Driver:

@@ -7,6 +7,9 @@ import numpy as np
 # An entry of a sorted batch is row << 32 | label, both 32 bits.
 ROW_SHIFT = np.uint64(32)
 LABEL = np.uint64(0xFFFFFFFF)
+# Gradients of one row are summed in pieces of this many, each from zero in batch order, and the
+# pieces are then summed in order: a fixed rule that lets many threads share the sum of a hot row.
+PIECE = 128
 
 
 class Gradients(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.scalar.bits import bits_as_float, u32
-from lowprec.scalar.updates import magnitude_bits
+from lowprec.scalar.finite import magnitude_bits
 
 _EXPONENT = np.uint32(0x7F800000)
 

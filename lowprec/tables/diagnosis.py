@@ -37,10 +37,10 @@ def diagnose(
     stepped = no_rows([array.shape[1] for array in store._arrays_of_rows()])
     if rows.size:
         memory = Fresh(store._device)
-        runs, gradients = group(store, batch, grad, memory, kept)
+        segments, gradients = group(store, batch, grad, memory, kept)
         if refuse:
-            check_steps(store, runs, gradients, limit, refuse, None, memory)
-        stepped = stepped_rows(store._device, store._arrays_of_rows(), runs, gradients)
+            check_steps(store, segments, gradients, limit, refuse, None, memory)
+        stepped = stepped_rows(store._device, store._arrays_of_rows(), segments, gradients)
     keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
     return report_on(
         store.dtype.name, store.rounding, *stepped, rule, limit, keys, np.uint64(store._step)
@@ -61,19 +61,19 @@ def no_rows(columns: Sequence[int]) -> _Rows:
     return np.empty(0, np.uint32), nothing, nothing[0]
 
 
-def stepped_rows(device: Any, arrays: tuple[Any, ...], runs: Any, gradients: Any) -> _Rows:
+def stepped_rows(device: Any, arrays: tuple[Any, ...], segments: Any, gradients: Any) -> _Rows:
     """The rows of a batch (n,), what weights and states hold there, and their summed gradients.
 
     In the memory of the host.
     """
     xp, kernels, columns = device.xp, device.kernels, arrays[0].shape[1]
-    rows = (runs.order >> ROW_SHIFT).astype(np.uint32)
+    rows = (segments.order >> ROW_SHIFT).astype(np.uint32)
     begins = xp.ones(rows.size, np.bool_)
     begins[1:] = rows[1:] != rows[:-1]
     places = xp.flatnonzero(begins)
     rows = rows[places]
-    sums = device.empty((runs.order.size, columns), np.float32)
-    kernels.sum_runs(runs, gradients, sums)
+    sums = device.empty((segments.order.size, columns), np.float32)
+    kernels.sum_segments(segments, gradients, sums)
     held = [device.empty((rows.size, array.shape[1]), np.float32) for array in arrays]
     for array, numbers in zip(arrays, held, strict=True):
         kernels.gather(array, rows, numbers)

@@ -47,14 +47,14 @@ def _update_rows(
     diverged: Any,
 ) -> None:
     kernels, memory = store._device.kernels, store._workspace
-    runs, gradients = group(store, batch, grad, memory)
+    segments, gradients = group(store, batch, grad, memory)
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rule)
-    verdict = check_steps(store, runs, gradients, limit, refuse, diverged, memory)
+    check = check_steps(store, segments, gradients, limit, refuse, diverged, memory)
     keys = row_keys(store._device, store.seed, STREAM_UPDATE)
     store._skipped_rows += kernels.update_rows(
-        rule, store._arrays_of_rows(), runs, gradients, keys, np.uint64(store._step),
-        store.rounding == "stochastic", limit, verdict, memory,
+        rule, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
+        store.rounding == "stochastic", limit, check, memory,
     )  # fmt: skip
 
 
@@ -75,21 +75,23 @@ def group(
     if kept is not None:
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
-    runs = kernels.group_by_row(rows, labels, store._features.num_rows, store.embedding_dim, memory)
-    kernels.sum_pieces(runs, gradients)
-    return runs, gradients
+    segments = kernels.group_by_row(
+        rows, labels, store._features.num_rows, store.embedding_dim, memory
+    )
+    kernels.sum_pieces(segments, gradients)
+    return segments, gradients
 
 
 def check_steps(
-    store: Store, runs: Any, gradients: Gradients, limit: np.float32, refuse: bool,
+    store: Store, segments: Any, gradients: Gradients, limit: np.float32, refuse: bool,
     diverged: Any, memory: Fresh,
 ) -> Any:  # fmt: skip
     """Whether the steps are finite; raises if they are to be refused at once."""
     kernels = store._device.kernels
-    verdict = kernels.judge(runs, gradients, limit, refuse, diverged, memory)
-    if refuse and diverged is None and verdict.refused:
-        _raise_nonfinite(store, gradients.grad, verdict.bad_rows)
-    return verdict
+    check = kernels.check_steps(segments, gradients, limit, refuse, diverged, memory)
+    if refuse and diverged is None and check.refused:
+        _raise_nonfinite(store, gradients.grad, check.bad_rows)
+    return check
 
 
 def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> None:

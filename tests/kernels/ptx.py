@@ -44,15 +44,14 @@ class Memory:
 
 
 def record_launches():
-    """Every (kernel, label, types of its arguments) that the library can launch."""
+    """Every (kernel, label, type of the tuple of its arguments) that the library can launch."""
     package = importlib.import_module("lowprec.kernels.cuda")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
     found, current = {}, {}
 
-    def record(run, threads, arrays, numbers):
-        types = numba.typeof(arrays), numba.typeof(numbers)
-        found.setdefault((run.__name__, *types), (run, current["format"]))
+    def record(run, threads, *arguments):
+        found.setdefault((run.__name__, numba.typeof(arguments)), (run, current["format"]))
 
     for module in modules:
         if hasattr(module, "launch") and not module.__name__.endswith(".launch"):
@@ -61,7 +60,7 @@ def record_launches():
         call_table_kernels(package, word)
     current["format"] = "float32"
     call_other_kernels(package)
-    return [(run, label, types) for (_, *types), (run, label) in found.items()]
+    return [(run, label, types) for (_, types), (run, label) in found.items()]
 
 
 def call_table_kernels(kernels, word):
@@ -80,16 +79,16 @@ def call_table_kernels(kernels, word):
     kernels.gather(weight, rows, grad)
     kernels.write_rows(weight, rows, grad, keys, np.uint64(0), True)
     kernels.pool(weight, rows, offsets, floats, True, grad)
-    runs = kernels.group_by_row(rows, bags, 12, columns, Memory)
+    segments = kernels.group_by_row(rows, bags, 12, columns, Memory)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):
-        kernels.sum_pieces(runs, gradients)
-        kernels.sum_runs(runs, gradients, grad)
-        verdict = kernels.judge(runs, gradients, np.float32(0.1), True, None, Memory)
+        kernels.sum_pieces(segments, gradients)
+        kernels.sum_segments(segments, gradients, grad)
+        check = kernels.check_steps(segments, gradients, np.float32(0.1), True, None, Memory)
         for optimizer in OPTIMIZERS:
             arrays = (weight, *init_states(get_device("cpu"), optimizer, *weight.shape).values())
             kernels.update_rows(
-                optimizer.rule(0), arrays, runs, gradients, keys, np.uint64(0), True,
-                np.float32(1.0), verdict, Memory,
+                optimizer.rule(0), arrays, segments, gradients, keys, np.uint64(0), True,
+                np.float32(1.0), check, Memory,
             )  # fmt: skip
     for dtype in (np.int32, np.int64):
         ids = np.zeros(n, dtype)
@@ -103,15 +102,15 @@ def call_other_kernels(kernels):
     y, bias = np.zeros((samples, columns), np.float32), np.zeros(columns, np.float32)
     embeddings = np.zeros((samples, features, columns), np.float32)
     joined = np.zeros((samples, columns + features * (features + 1) // 2), np.float32)
-    flat, halted = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
+    flat, diverged = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
     ids, sizes = np.zeros(samples, np.int32), np.full(features, 10)
     kernels.hash_categories(ids.astype(np.int64), sizes, ids)
     kernels.add_bias(y, bias, True)
     kernels.bias_backward(y, y.copy(), True)
-    kernels.note_nonfinite(flat, halted)
+    kernels.note_nonfinite(flat, diverged)
     for optimizer in OPTIMIZERS:
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape).values())
-        kernels.update_dense(optimizer.rule(0), arrays, y, halted)
+        kernels.update_dense(optimizer.rule(0), arrays, y, diverged)
     kernels.logistic_loss(flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)
@@ -208,8 +207,8 @@ def main(capabilities):
     launches = record_launches()
     for capability in capabilities:
         with OfflineDevice(capability):
-            for run, label, (arrays, numbers) in launches:
-                signature = numba.types.void(arrays, numbers)
+            for run, label, types in launches:
+                signature = numba.types.void(types)
                 ptx, _ = lowprec.cuda.cuda.compile(
                     run.py_func, signature, device=False, abi="numba", cc=capability
                 )

@@ -1,29 +1,30 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cpu.dense import add_bias, bias_backward, note_nonfinite
+from lowprec.kernels.cpu.dense import add_bias, bias_backward
 from lowprec.kernels.cpu.dense_update import update_dense
-from lowprec.kernels.cpu.gradients import judge, sum_pieces, sum_runs
+from lowprec.kernels.cpu.finite import check_steps, note_nonfinite
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
-from lowprec.kernels.cpu.runs import group_by_row
+from lowprec.kernels.cpu.segments import group_by_row
+from lowprec.kernels.cpu.sums import sum_pieces, sum_segments
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
 
 __all__ = [
     "add_bias",
     "bias_backward",
+    "check_steps",
     "dot_backward",
     "dot_forward",
     "fill_uniform",
     "gather",
     "group_by_row",
     "hash_categories",
-    "judge",
     "logistic_loss",
     "note_nonfinite",
     "pool",
@@ -33,7 +34,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
-    "sum_runs",
+    "sum_segments",
     "update_dense",
     "update_rows",
     "write_rows",

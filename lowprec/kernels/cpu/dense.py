@@ -4,11 +4,9 @@ import numpy as np
 from numba import njit, prange
 
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.gradients import are_within
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 
-_LARGEST = np.finfo(np.float32).max
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
 
@@ -62,17 +60,3 @@ def bias_backward(dy, y, relu):
     sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), dy.dtype)
     launch(_bias_backward, threads_for(dy.size), dy, y, relu, sums)
     return sums.sum(axis=0)
-
-
-@cached
-@njit(**PARALLEL)
-def _note_nonfinite(values, halted, threads):
-    for t in prange(threads):
-        first, last = t * values.size // threads, (t + 1) * values.size // threads
-        if not are_within(values[first:last], _LARGEST):
-            halted[0] = True
-
-
-def note_nonfinite(values, halted):
-    """Set `halted` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, threads_for(values.size), values, halted)

@@ -52,12 +52,12 @@ def _update_rows(rule, arrays, gradient, chains, threads):
         _step_rows(rule, arrays, gradient, chains[t], first, last)
 
 
-def update_dense(rule, arrays, gradient, halted):
+def update_dense(rule, arrays, gradient, diverged):
     """One step on a float32 parameter, ``(parameter, *states)`` of (rows, columns) or (rows, 1).
 
-    Nothing is written if `halted`.
+    Nothing is written if `diverged`.
     """
-    if halted[0]:
+    if diverged[0]:
         return
     threads = threads_for(gradient.size)
     if has_row(type(rule)):

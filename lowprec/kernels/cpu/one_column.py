@@ -6,15 +6,18 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lowprec.kernels.blocks import load
+from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.columns import by_column, copy_numbers, step_columns, step_row
-from lowprec.kernels.cpu.gradients import sum_runs_of_one_column
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.runs import row_of_run
+from lowprec.kernels.cpu.segments import row_of_segment
+from lowprec.kernels.cpu.sums import bag_at
+from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.scalar.bits import fma
 
 _ROWS_AHEAD = np.uint64(24)
+_ONE = np.uint64(1)
 
 
 class RowsInLanes(NamedTuple):
@@ -49,17 +52,47 @@ def _overload_numbers_in_lanes(arrays):
 
 
 @njit(**SERIAL)
+def _sum_segments_of_one_column(segments, gradients, first, count, rows, sums):
+    """The rows and gradients of up to WIDTH segments of one column, as `sum_segment` has them."""
+    store(zeros(sums, WIDTH), sums, 0)
+    start = np.uint64(segments.starts[first])
+    slot, previous = np.uint64(0), segments.order[start]
+    for i in range(start, np.uint64(segments.starts[first + count])):
+        entry = segments.order[i]
+        # without a branch, since where a segment ends is hard to predict
+        slot += np.uint64(((entry ^ previous) >> ROW_SHIFT) != np.uint64(0))
+        previous = entry
+        rows[slot] = np.int64(entry >> ROW_SHIFT)
+        term = load(gradients.grad, bag_at(gradients, entry), 1)
+        if gradients.coefficients.size:
+            sums[slot] = fma(gradients.coefficients[np.uint32(entry & LABEL)], term, sums[slot])
+        else:
+            sums[slot] += term
+    if segments.first_pieces[first] == segments.first_pieces[first + count]:
+        return
+    for place in range(count):
+        segment = first + place
+        if segments.first_pieces[segment] < segments.first_pieces[segment + _ONE]:
+            total = np.float32(0.0)
+            for piece in range(
+                segments.first_pieces[segment], segments.first_pieces[segment + _ONE]
+            ):
+                total += segments.pieces[piece, 0]
+            sums[place] = total
+
+
+@njit(**SERIAL)
 def step_range_of_one_column(
-    rule, arrays, runs, gradients, keys, step, stochastic, numbers, lanes, first, last
+    rule, arrays, segments, gradients, keys, step, stochastic, numbers, lanes, first, last
 ):
-    """Step the runs from `first` to `last`; `numbers` and `lanes` are scratch."""
+    """Step the segments from `first` to `last`; `numbers` and `lanes` are scratch."""
     rows, of_first = lanes.rows, first_table(keys, step)
     for start in range(first, last, np.uint64(WIDTH)):
         count = min(np.uint64(WIDTH), last - start)
-        sum_runs_of_one_column(runs, gradients, start, count, rows, lanes.sums)
+        _sum_segments_of_one_column(segments, gradients, start, count, rows, lanes.sums)
         for lane in range(count):
-            ahead = min(start + lane + _ROWS_AHEAD, last - np.uint64(1))
-            prefetch_numbers(arrays, row_of_run(runs, ahead))
+            ahead = min(start + lane + _ROWS_AHEAD, last - _ONE)
+            prefetch_numbers(arrays, row_of_segment(segments, ahead))
             lanes.low[lane], lanes.high[lane] = row_key(keys, step, of_first, rows[lane])
             copy_numbers(arrays, rows[lane], numbers, lane)
         gradient = load(lanes.sums, 0, WIDTH)

@@ -13,8 +13,8 @@ from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, 
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
 from lowprec.kernels.cpu.squares import mean_square
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.scalar.finite import is_finite
 from lowprec.scalar.precision import rounding_variance, spacing
-from lowprec.scalar.updates import is_finite
 
 
 class Survey(NamedTuple):

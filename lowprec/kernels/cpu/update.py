@@ -6,13 +6,7 @@ from numba import njit, prange
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, step_columns, step_row
-from lowprec.kernels.cpu.gradients import (
-    are_within,
-    bag_at,
-    is_one_gradient,
-    prefetch_gradient,
-    sum_run,
-)
+from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
 from lowprec.kernels.cpu.one_column import (
@@ -21,9 +15,15 @@ from lowprec.kernels.cpu.one_column import (
     step_range_of_one_column,
 )
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
-from lowprec.kernels.cpu.runs import row_of_run
 from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.cpu.segments import row_of_segment
 from lowprec.kernels.cpu.squares import mean_square
+from lowprec.kernels.cpu.sums import (
+    bag_at,
+    is_one_gradient,
+    prefetch_gradient,
+    sum_segment,
+)
 from lowprec.kernels.keys import first_table, row_key
 
 _ROWS_AHEAD = np.uint64(24)
@@ -31,36 +31,37 @@ _NEGATIVE_ZERO = np.float32(-0.0)
 
 
 @njit(forceinline=True, **SERIAL)
-def _first_run(starts, part, parts):
-    """The first run of a part of the batch: halfway between equal ids and equal rows a part."""
-    runs = starts.size - 1
-    by_ids = first_at_least(starts, np.int64(starts[runs]) * part // parts)
-    return np.uint64((by_ids + runs * part // parts) // 2)
+def _first_segment(starts, part, parts):
+    """The first segment of a part of the batch: halfway between equal ids and equal rows a part."""
+    segments = starts.size - 1
+    by_ids = first_at_least(starts, np.int64(starts[segments]) * part // parts)
+    return np.uint64((by_ids + segments * part // parts) // 2)
 
 
 @njit(**SERIAL)
 def _step_range(
-    rule, arrays, runs, gradients, keys, step, stochastic, limit, guard, first, last, total, chains
-):
+    rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+    first, last, total, chains,
+):  # fmt: skip
     columns = total.shape[1]
     whole = in_blocks(columns)
     stepped = by_column(rule, arrays)
     skipped, of_first = 0, first_table(keys, step)
-    for run in range(first, last):
-        ahead = min(run + _ROWS_AHEAD, last - np.uint64(1))
-        prefetch_rows(arrays, row_of_run(runs, ahead))
-        if is_one_gradient(runs, gradients, run) and not guard:
-            place = np.uint64(runs.starts[run])
-            prefetch_gradient(gradients, runs.order, place)
+    for segment in range(first, last):
+        ahead = min(segment + _ROWS_AHEAD, last - np.uint64(1))
+        prefetch_rows(arrays, row_of_segment(segments, ahead))
+        if is_one_gradient(segments, gradients, segment) and not guard:
+            place = np.uint64(segments.starts[segment])
+            prefetch_gradient(gradients, segments.order, place)
             gradient, zero = gradients.grad, np.float32(0.0)
-            start = bag_at(gradients, runs.order[place]) * columns
+            start = bag_at(gradients, segments.order[place]) * columns
         else:
-            sum_run(runs, gradients, run, total[0])
+            sum_segment(segments, gradients, segment, total[0])
             gradient, zero, start = total, _NEGATIVE_ZERO, 0
             if guard and not are_within(total[0], limit):
                 skipped += 1
                 continue
-        index = row_of_run(runs, run)
+        index = row_of_segment(segments, segment)
         low, high = row_key(keys, step, of_first, index)
         own = step_row(rule, arrays, index, mean_square(rule, gradient, start, columns, chains))
         row = index * columns
@@ -78,46 +79,46 @@ def _step_range(
 @cached
 @njit(**PARALLEL)
 def _update_rows(
-    rule, arrays, runs, gradients, keys, step, stochastic, limit, guard, totals, chains, skipped,
-    threads,
+    rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+    totals, chains, skipped, threads,
 ):  # fmt: skip
     for t in prange(threads):
-        first = _first_run(runs.starts, t, threads)
-        last = _first_run(runs.starts, t + 1, threads)
+        first = _first_segment(segments.starts, t, threads)
+        last = _first_segment(segments.starts, t + 1, threads)
         skipped[t] = _step_range(
-            rule, arrays, runs, gradients, keys, step, stochastic, limit, guard,
+            rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
             first, last, totals[t : t + 1], chains[t],
         )  # fmt: skip
 
 
 @cached
 @njit(**PARALLEL)
-def _update_rows_of_one_column(rule, arrays, runs, gradients, keys, step, stochastic, threads):
+def _update_rows_of_one_column(rule, arrays, segments, gradients, keys, step, stochastic, threads):
     for t in prange(threads):
-        first = _first_run(runs.starts, t, threads)
-        last = _first_run(runs.starts, t + 1, threads)
+        first = _first_segment(segments.starts, t, threads)
+        last = _first_segment(segments.starts, t + 1, threads)
         step_range_of_one_column(
-            rule, arrays, runs, gradients, keys, step, stochastic,
+            rule, arrays, segments, gradients, keys, step, stochastic,
             numbers_in_lanes(arrays), rows_in_lanes(), first, last,
         )  # fmt: skip
 
 
-def update_rows(rule, arrays, runs, gradients, keys, step, stochastic, limit, verdict, memory):
+def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, memory):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
     `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
-    written if the `verdict` is that nothing may be.
+    written if the `check` says so.
     """
-    if verdict.refused:
+    if check.refused:
         return 0
     columns = arrays[0].shape[1]
-    threads = threads_for(runs.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
-    common = rule, arrays, runs, gradients, keys, step, stochastic
-    if columns == 1 and not verdict.guard:  # as a linear model's weights
+    threads = threads_for(segments.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
+    common = rule, arrays, segments, gradients, keys, step, stochastic
+    if columns == 1 and not check.guard:  # as a linear model's weights
         launch(_update_rows_of_one_column, threads, *common)
         return 0
     totals = memory.empty("totals", (threads, columns), np.float32)
     chains = memory.empty("chains", (threads, WIDTH), np.float32)
     skipped = np.zeros(threads, np.int64)
-    launch(_update_rows, threads, *common, limit, verdict.guard, totals, chains, skipped)
+    launch(_update_rows, threads, *common, limit, check.guard, totals, chains, skipped)
     return int(skipped.sum())

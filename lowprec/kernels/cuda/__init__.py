@@ -2,29 +2,30 @@
 out."""
 
 from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cuda.dense import add_bias, bias_backward, note_nonfinite
+from lowprec.kernels.cuda.dense import add_bias, bias_backward
 from lowprec.kernels.cuda.dense_update import update_dense
-from lowprec.kernels.cuda.gradients import judge, sum_pieces, sum_runs
+from lowprec.kernels.cuda.finite import check_steps, note_nonfinite
 from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
-from lowprec.kernels.cuda.runs import group_by_row
+from lowprec.kernels.cuda.segments import group_by_row
+from lowprec.kernels.cuda.sums import sum_pieces, sum_segments
 from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
 
 __all__ = [
     "add_bias",
     "bias_backward",
+    "check_steps",
     "dot_backward",
     "dot_forward",
     "fill_uniform",
     "gather",
     "group_by_row",
     "hash_categories",
-    "judge",
     "logistic_loss",
     "note_nonfinite",
     "pool",
@@ -34,7 +35,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "sum_pieces",
-    "sum_runs",
+    "sum_segments",
     "update_dense",
     "update_rows",
     "write_rows",

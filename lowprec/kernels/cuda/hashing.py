@@ -1,36 +1,21 @@
 """From categories to ids."""
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cuda.launch import THREAD, NoNumbers, kernel, launch
+from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
 
 _MISSING = np.uint64(MISSING_CATEGORY)
 
 
-class _Hash(NamedTuple):
-    values: np.ndarray
-    num_embeddings: np.ndarray
-    ids: np.ndarray
-    in_range: np.ndarray
-
-
-@cached
-@njit(**THREAD)
-def _hash_categories(thread, threads, arrays, numbers):
-    features = arrays.num_embeddings.size
-    for position in range(thread, arrays.values.size, threads):
-        value, feature = arrays.values[position], position % features
+@kernel
+def _hash_categories(thread, threads, values, num_embeddings, ids, in_range):
+    features = num_embeddings.size
+    for position in range(thread, values.size, threads):
+        value, feature = values[position], position % features
         if np.uint64(value) > _MISSING:
-            arrays.in_range[0] = False
-        arrays.ids[position] = category_id(value, feature, arrays.num_embeddings[feature])
-
-
-_run_hash_categories = kernel(_hash_categories)
+            in_range[0] = False
+        ids[position] = category_id(value, feature, num_embeddings[feature])
 
 
 def hash_categories(values, num_embeddings, ids):
@@ -39,6 +24,5 @@ def hash_categories(values, num_embeddings, ids):
     Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     """
     in_range = np.ones_like(ids, np.bool_, shape=1)
-    arrays = _Hash(values, num_embeddings, ids, in_range)
-    launch(_run_hash_categories, values.size, arrays, NoNumbers())
+    launch(_hash_categories, values.size, values, num_embeddings, ids, in_range)
     return in_range

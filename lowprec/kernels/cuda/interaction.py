@@ -4,20 +4,11 @@ The vectors of a sample are v[0], the dense one, and v[1] to v[F], its embedding
 j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all pairs].
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cuda.launch import INLINE, THREAD, NoNumbers, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch
 from lowprec.scalar.bits import fma
-
-
-class _Forward(NamedTuple):
-    dense: np.ndarray
-    embeddings: np.ndarray
-    joined: np.ndarray
 
 
 @njit(**INLINE)
@@ -25,10 +16,8 @@ def _vector(dense, embeddings, sample, i, column):
     return embeddings[sample, i - 1, column] if i > 0 else dense[sample, column]
 
 
-@cached
-@njit(**THREAD)
-def _dot_forward(thread, threads, arrays, numbers):
-    dense, embeddings, joined = arrays.dense, arrays.embeddings, arrays.joined
+@kernel
+def _dot_forward(thread, threads, dense, embeddings, joined):
     vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
     # a thread for each (sample, i, j); where i is 0, it copies columns of the dense vector
     for place in range(thread, len(dense) * vectors * vectors, threads):
@@ -47,27 +36,14 @@ def _dot_forward(thread, threads, arrays, numbers):
             joined[sample, columns + i * (i - 1) // 2 + j] = total
 
 
-_run_dot_forward = kernel(_dot_forward)
-
-
 def dot_forward(dense, embeddings, joined):
     """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
     size = len(dense) * (embeddings.shape[1] + 1) ** 2
-    launch(_run_dot_forward, size, _Forward(dense, embeddings, joined), NoNumbers())
+    launch(_dot_forward, size, dense, embeddings, joined)
 
 
-class _Backward(NamedTuple):
-    djoined: np.ndarray
-    dense: np.ndarray
-    embeddings: np.ndarray
-    ddense: np.ndarray
-    dembeddings: np.ndarray
-
-
-@cached
-@njit(**THREAD)
-def _dot_backward(thread, threads, arrays, numbers):
-    djoined, dense, embeddings = arrays.djoined, arrays.dense, arrays.embeddings
+@kernel
+def _dot_backward(thread, threads, djoined, dense, embeddings, ddense, dembeddings):
     vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
     for place in range(thread, len(dense) * vectors * columns, threads):
         vector = place // columns
@@ -82,16 +58,12 @@ def _dot_backward(thread, threads, arrays, numbers):
                 factor = djoined[sample, columns + high * (high - 1) // 2 + low]
             total = fma(factor, _vector(dense, embeddings, sample, j, column), total)
         if i == 0:
-            arrays.ddense[sample, column] = total
+            ddense[sample, column] = total
         else:
-            arrays.dembeddings[sample, i - 1, column] = total
-
-
-_run_dot_backward = kernel(_dot_backward)
+            dembeddings[sample, i - 1, column] = total
 
 
 def dot_backward(djoined, dense, embeddings, ddense, dembeddings):
     """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
-    arrays = _Backward(djoined, dense, embeddings, ddense, dembeddings)
     size = dense.size + embeddings.size
-    launch(_run_dot_backward, size, arrays, NoNumbers())
+    launch(_dot_backward, size, djoined, dense, embeddings, ddense, dembeddings)

@@ -1,50 +1,37 @@
 """The mean of the squares of a row's gradient, for rules that look at whole rows."""
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import zeros
-from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
-from lowprec.kernels.cuda.gradients import Sum, sum_run
-from lowprec.kernels.cuda.launch import THREAD, kernel, launch
-from lowprec.kernels.cuda.runs import begins_run
+from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.segments import begins_segment
+from lowprec.kernels.cuda.sums import sum_segment
 from lowprec.scalar.bits import fma
 
 
-class _Squares(NamedTuple):
-    sums: Sum
-    chains: np.ndarray
-
-
-@cached
-@njit(**THREAD)
-def _chain_squares(thread, threads, arrays, how):
-    order, columns = arrays.sums.order, arrays.sums.grad.shape[1]
+@kernel
+def _chain_squares(thread, threads, segments, gradients, how, chains):
+    order, columns = segments.order, gradients.grad.shape[1]
     for index in range(thread, order.size * CHAINS, threads):
         place = index // CHAINS
-        if not begins_run(order, place):
+        if not begins_segment(order, place):
             continue
         total = np.float32(0.0)
         for column in range(index - place * CHAINS, columns, CHAINS):
-            value = sum_run(arrays.sums, how, place, column, zeros(arrays.sums.grad, 1))
+            value = sum_segment(segments, gradients, how, place, column, zeros(gradients.grad, 1))
             total = fma(value, value, total)
-        arrays.chains[place, index - place * CHAINS] = total
+        chains[place, index - place * CHAINS] = total
 
 
-_run_chain_squares = kernel(_chain_squares)
-
-
-def chain_squares(runs, sums, how, memory):
-    """The squares of the gradient of each row, in CHAINS sums, at the place that begins its run.
+def chain_squares(segments, gradients, how, memory):
+    """The squares of the gradient of each row, in CHAINS sums, where its segment begins.
 
     Column c is in sum c % CHAINS.  The array is one of `memory`.
     """
-    chains = memory.empty("chains", (runs.order.size, CHAINS), np.float32)
-    launch(_run_chain_squares, chains.size, _Squares(sums, chains), how)
+    chains = memory.empty("chains", (segments.order.size, CHAINS), np.float32)
+    launch(_chain_squares, chains.size, segments, gradients, how, chains)
     return chains
 
 

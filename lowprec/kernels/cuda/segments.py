@@ -1,7 +1,7 @@
 """The ids of a batch, grouped by row.
 
-A batch is sorted by row; a thread finds by itself whether its place begins a run of equal rows, so
-nothing about the runs has to be counted, or told to the host.
+A batch is sorted by row.  A thread finds by itself whether its place begins a segment of equal
+rows, so nothing about the segments has to be counted, or copied to the host.
 """
 
 from typing import NamedTuple
@@ -9,13 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cuda.launch import INLINE, THREAD, kernel, launch
-from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.scalar.updates import PIECE
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch
+from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 
 
-class Runs(NamedTuple):
+class Segments(NamedTuple):
     """What `group_by_row` made."""
 
     order: np.ndarray  # (n,) uint64: row << 32 | label, sorted
@@ -29,14 +27,14 @@ def row_at(order, place):
 
 
 @njit(**INLINE)
-def begins_run(order, place):
+def begins_segment(order, place):
     """Whether a place is the first of its row."""
     return place == 0 or row_at(order, place - 1) != row_at(order, place)
 
 
 @njit(**INLINE)
 def is_long(order, place):
-    """Whether the run that begins at a place is summed in pieces."""
+    """Whether the segment that begins at a place is summed in pieces."""
     ahead = place + PIECE
     return ahead < order.size and row_at(order, ahead) == row_at(order, place)
 
@@ -58,30 +56,16 @@ def first_of_row(order, row):
 def slot_of_piece(place, is_first):
     """Where the sum of the piece that begins at a place is kept.
 
-    Of PIECE places in a row, at most one begins a long run and one goes on with the run before.
+    Of PIECE successive places, at most one begins a long segment and one continues another.
     """
     return 2 * (place // PIECE) + (0 if is_first else 1)
 
 
-class _Pack(NamedTuple):
-    rows: np.ndarray
-    labels: np.ndarray
-    packed: np.ndarray
-
-
-class _PackNumbers(NamedTuple):
-    labelled: np.bool_
-
-
-@cached
-@njit(**THREAD)
-def _pack(thread, threads, arrays, numbers):
-    for i in range(thread, arrays.rows.size, threads):
-        label = np.uint64(arrays.labels[i]) if numbers.labelled else np.uint64(i)
-        arrays.packed[i] = (np.uint64(arrays.rows[i]) << ROW_SHIFT) | label
-
-
-_run_pack = kernel(_pack)
+@kernel
+def _pack(thread, threads, rows, labels, labelled, packed):
+    for i in range(thread, rows.size, threads):
+        label = np.uint64(labels[i]) if labelled else np.uint64(i)
+        packed[i] = (np.uint64(rows[i]) << ROW_SHIFT) | label
 
 
 def group_by_row(rows, labels, num_rows, columns, memory):
@@ -93,8 +77,7 @@ def group_by_row(rows, labels, num_rows, columns, memory):
     """
     packed = memory.empty("packed", (rows.size,), np.uint64)
     labelled = labels.size > 0
-    arrays = _Pack(rows, labels if labelled else rows, packed)
-    launch(_run_pack, rows.size, arrays, _PackNumbers(np.bool_(labelled)))
+    launch(_pack, rows.size, rows, labels if labelled else rows, labelled, packed)
     packed.sort()
     slots = 2 * (-(-rows.size // PIECE))
-    return Runs(packed, memory.empty("pieces", (slots, columns), np.float32))
+    return Segments(packed, memory.empty("pieces", (slots, columns), np.float32))

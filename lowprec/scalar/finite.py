@@ -1,14 +1,9 @@
-"""Gradients: how many of a row are summed apart, and whether one is finite."""
+"""Whether a number is finite, and how large it is."""
 
 import numpy as np
 from numba import njit
 
 from lowprec.scalar.bits import float_as_bits, u32
-
-# Gradients of one row are summed in pieces of this many, each from zero in batch order, and the
-# pieces are then summed in order: a fixed rule that lets many threads share the sum of a hot row.
-PIECE = 128
-
 
 _MAGNITUDE, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
 

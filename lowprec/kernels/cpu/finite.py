@@ -1,0 +1,125 @@
+"""Whether numbers are finite: any, or the gradients of a batch and the steps by them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.cache import cached
+from lowprec.kernels.cpu.launch import launch, threads_for
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.sums import sum_segment
+from lowprec.scalar.finite import is_within, magnitude_bits
+
+_LARGEST = np.finfo(np.float32).max
+_INF = np.uint32(0x7F800000)
+
+
+@njit(**SERIAL)
+def are_within(values, limit):
+    """Whether all sizes are at most the float32 `limit`, and none is NaN."""
+    within = True
+    for c in range(values.size):
+        within &= is_within(values[c], limit)
+    return within
+
+
+@cached
+@njit(**PARALLEL)
+def _note_nonfinite(values, diverged, threads):
+    for t in prange(threads):
+        first, last = t * values.size // threads, (t + 1) * values.size // threads
+        if not are_within(values[first:last], _LARGEST):
+            diverged[0] = True
+
+
+def note_nonfinite(values, diverged):
+    """Set `diverged` (1,) if one of 1-D float32 `values` is not finite."""
+    launch(_note_nonfinite, threads_for(values.size), values, diverged)
+
+
+@njit(**SERIAL)
+def _rows_beyond_in_range(segments, gradients, limit, values, first, last):
+    count = 0
+    for segment in range(np.uint64(first), np.uint64(last)):
+        sum_segment(segments, gradients, segment, values)
+        if not are_within(values, limit):
+            count += 1
+    return count
+
+
+@cached
+@njit(**PARALLEL)
+def _count_rows_beyond(segments, gradients, limit, totals, counts, threads):
+    rows = segments.starts.size - 1
+    for t in prange(threads):
+        first, last = t * rows // threads, (t + 1) * rows // threads
+        counts[t] = _rows_beyond_in_range(segments, gradients, limit, totals[t], first, last)
+
+
+def _rows_beyond(segments, gradients, limit, memory):
+    """How many rows of the batch have a gradient beyond `limit`."""
+    threads = threads_for(gradients.grad.size)
+    totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
+    counts = np.zeros(threads, np.int64)
+    launch(_count_rows_beyond, threads, segments, gradients, limit, totals, counts)
+    return int(counts.sum())
+
+
+@njit(**SERIAL)
+def _largest_magnitude(x):
+    most = np.uint32(0)
+    for i in range(x.size):
+        bits = magnitude_bits(x[i])
+        most = bits if bits > most else most
+    return most
+
+
+@cached
+@njit(**PARALLEL)
+def _largest_magnitudes(x, largest, threads):
+    """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.
+
+    Bits order as magnitudes do, inf above all finite ones and NaN above inf.
+    """
+    for t in prange(threads):
+        largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
+
+
+@dataclass(frozen=True)
+class StepCheck:
+    """Whether the gradients of a batch are within a limit, so that their steps are finite."""
+
+    guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
+    refused: bool  # nothing may be written
+    bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
+
+
+def check_steps(segments, gradients, limit, refuse, diverged, memory):
+    """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
+    unless they are.
+
+    `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
+    None begins anew.
+    """
+    check = _check_steps(segments, gradients, limit, refuse, memory)
+    if diverged is not None:
+        diverged[0] |= check.refused
+        check = replace(check, refused=bool(diverged[0]))
+    return check
+
+
+def _check_steps(segments, gradients, limit, refuse, memory):
+    threads = threads_for(gradients.grad.size)
+    largest = np.zeros(threads, np.uint32)
+    launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
+    bits = largest.max()
+    if bits < _INF:
+        factor = float(np.abs(gradients.coefficients).max(initial=1.0))
+        bound = float(bits.view(np.float32)) * factor * segments.order.size
+        if bound < float(limit):
+            return StepCheck(guard=False, refused=False, bad_rows=0)
+    if not refuse:
+        return StepCheck(guard=True, refused=False, bad_rows=0)
+    bad_rows = _rows_beyond(segments, gradients, limit, memory)
+    return StepCheck(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

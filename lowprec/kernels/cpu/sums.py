@@ -1,0 +1,121 @@
+"""The gradients of the rows of a batch, each the sum of those of its positions."""
+
+import numpy as np
+from numba import njit, prange
+
+from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cache import cached
+from lowprec.kernels.cpu.launch import launch, threads_for
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.gradients import LABEL, PIECE
+from lowprec.scalar.bits import fma
+
+_GRADIENTS_AHEAD = np.uint64(8)
+_ONE = np.uint64(1)
+
+
+@njit(forceinline=True, **SERIAL)
+def bag_at(gradients, entry):
+    """The bag (int64) of an entry of a sorted batch: its row of `grad`."""
+    label = np.uint32(entry & LABEL)
+    return np.int64(gradients.bags[label] if gradients.bags.size else label)
+
+
+@njit(forceinline=True, **SERIAL)
+def is_one_gradient(segments, gradients, segment):
+    """Whether the gradient of a row is that of one bag as it is."""
+    count = segments.starts[segment + _ONE] - segments.starts[segment]
+    return count == 1 and gradients.coefficients.size == 0
+
+
+@njit(forceinline=True, **SERIAL)
+def prefetch_gradient(gradients, order, place):
+    """Ask for the gradient that is due a few entries of `order` after that at `place`."""
+    ahead = min(place + _GRADIENTS_AHEAD, np.uint64(order.size - 1))
+    prefetch_row(gradients.grad, bag_at(gradients, order[ahead]))
+
+
+@njit(forceinline=True, **SERIAL)
+def _add_columns(gradients, entry, first, column, total, like):
+    """Add the columns of one gradient, as many as `like`, to those of `total`."""
+    so_far = load(total, column, like)
+    term = load(gradients.grad, first + column, like)
+    if gradients.coefficients.size:
+        coefficient = gradients.coefficients[np.uint32(entry & LABEL)]
+        store(fma(coefficient, term, so_far), total, column)
+    else:
+        store(so_far + term, total, column)
+
+
+@njit(**SERIAL)
+def _sum_gradients(gradients, order, start, stop, total):
+    """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
+    columns = total.size
+    whole = in_blocks(columns)
+    for c in range(columns):
+        total[c] = np.float32(0.0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        prefetch_gradient(gradients, order, i)
+        entry = order[i]
+        first = bag_at(gradients, entry) * columns
+        for column in range(0, whole, WIDTH):
+            _add_columns(gradients, entry, first, column, total, zeros(total, WIDTH))
+        for column in range(whole, columns):
+            _add_columns(gradients, entry, first, column, total, np.float32(0.0))
+
+
+@njit(**SERIAL)
+def _sum_piece(segments, gradients, piece):
+    segment = first_at_least(segments.first_pieces, piece + 1) - 1
+    start = np.uint32(segments.starts[segment] + (piece - segments.first_pieces[segment]) * PIECE)
+    stop = np.uint32(min(np.int64(start) + PIECE, np.int64(segments.starts[segment + 1])))
+    _sum_gradients(gradients, segments.order, start, stop, segments.pieces[piece])
+
+
+@cached
+@njit(**PARALLEL)
+def _sum_pieces(segments, gradients, threads):
+    pieces = segments.pieces.shape[0]
+    for t in prange(threads):
+        for piece in range(t * pieces // threads, (t + 1) * pieces // threads):
+            _sum_piece(segments, gradients, piece)
+
+
+def sum_pieces(segments, gradients):
+    """Fill ``segments.pieces``: the sums of the pieces of long segments, shared by all threads."""
+    if len(segments.pieces):
+        launch(_sum_pieces, threads_for(segments.pieces.size * PIECE), segments, gradients)
+
+
+@njit(**SERIAL)
+def sum_segment(segments, gradients, segment, total):
+    """total = the gradient of the row of one segment."""
+    start, stop = segments.starts[segment], segments.starts[segment + _ONE]
+    if stop - start <= PIECE:
+        _sum_gradients(gradients, segments.order, start, stop, total)
+        return
+    total[:] = np.float32(0.0)
+    for piece in range(segments.first_pieces[segment], segments.first_pieces[segment + _ONE]):
+        for c in range(total.size):
+            total[c] += segments.pieces[piece, c]
+
+
+@cached
+@njit(**PARALLEL)
+def _sum_segments(segments, gradients, sums, threads):
+    count = segments.starts.size - 1
+    for t in prange(threads):
+        for segment in range(t * count // threads, (t + 1) * count // threads):
+            sum_segment(
+                segments, gradients, np.uint64(segment), sums[np.int64(segments.starts[segment])]
+            )
+
+
+def sum_segments(segments, gradients, sums):
+    """``sums[place]`` = the gradient of the row whose segment begins at a place of the order.
+
+    The other places are left as they are.
+    """
+    launch(_sum_segments, threads_for(sums.size), segments, gradients, sums)
