@@ -75,9 +75,8 @@ def group(
     if kept is not None:
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
-    segments = kernels.group_by_row(
-        rows, labels, store._features.num_rows, store.embedding_dim, memory
-    )
+    num_rows, columns = store._features.num_rows, store.embedding_dim
+    segments = kernels.group_by_row(rows, labels, num_rows, columns, memory)
     kernels.sum_pieces(segments, gradients)
     return segments, gradients
 

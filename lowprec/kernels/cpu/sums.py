@@ -38,10 +38,10 @@ def prefetch_gradient(gradients, order, place):
 
 
 @njit(forceinline=True, **SERIAL)
-def _add_columns(gradients, entry, first, column, total, like):
-    """Add the columns of one gradient, as many as `like`, to those of `total`."""
-    so_far = load(total, column, like)
-    term = load(gradients.grad, first + column, like)
+def _add_columns(gradients, entry, first, column, total, width):
+    """Add the columns of one gradient, as many as `width` has, to those of `total`."""
+    so_far = load(total, column, width)
+    term = load(gradients.grad, first + column, width)
     if gradients.coefficients.size:
         coefficient = gradients.coefficients[np.uint32(entry & LABEL)]
         store(fma(coefficient, term, so_far), total, column)
