@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.device import Device
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 Float = NDArray[np.float32]
 Parameters = list[tuple[Float, Float]]  # one (weight, bias) a layer
@@ -52,16 +52,22 @@ def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Para
 
 
 def mlp_forward(
-    device: Device, memory: Fresh, name: str, x: Float, parameters: Parameters, *, last_relu: bool
+    device: Device,
+    scratch: Allocator,
+    name: str,
+    x: Float,
+    parameters: Parameters,
+    *,
+    last_relu: bool,
 ) -> list[Float]:
     """The input and every layer's output; ReLU after each layer, after the last if `last_relu`.
 
-    Outputs are arrays of `memory` whose names begin with `name`.
+    Outputs are arrays of `scratch` whose names begin with `name`.
     """
     activations = [x]
     for layer, (weight, bias) in enumerate(parameters):
         relu = last_relu or layer < len(parameters) - 1
-        out = memory.empty(f"{name}{layer}", (len(x), weight.shape[1]), x.dtype)
+        out = scratch.empty(f"{name}{layer}", (len(x), weight.shape[1]), x.dtype)
         activations.append(
             linear_forward(device, activations[-1], weight, bias, relu=relu, out=out)
         )
@@ -70,7 +76,7 @@ def mlp_forward(
 
 def mlp_backward(
     device: Device,
-    memory: Fresh,
+    scratch: Allocator,
     name: str,
     dy: Float,
     activations: list[Float],
@@ -81,7 +87,7 @@ def mlp_backward(
 ) -> tuple[Float | None, Parameters]:
     """dy (B, out) -> dx (B, in), or None unless `input_too`, and the parameters' gradients.
 
-    dx is an array of `memory` whose name begins with `name`.
+    dx is an array of `scratch` whose name begins with `name`.
     """
     gradients: Parameters = []
     dx: Float | None = dy
@@ -90,7 +96,7 @@ def mlp_backward(
         x, weight = activations[layer], parameters[layer][0]
         out = None
         if input_too or layer > 0:
-            out = memory.empty(f"d{name}{layer}", x.shape, x.dtype)
+            out = scratch.empty(f"d{name}{layer}", x.shape, x.dtype)
         relu = last_relu or layer < len(parameters) - 1
         dx, dweight, dbias = linear_backward(
             device, dx, activations[layer + 1], x, weight, relu=relu, out=out
@@ -104,20 +110,20 @@ def num_pairs(num_features: int) -> int:
     return num_features * (num_features + 1) // 2
 
 
-def dot_forward(device: Device, memory: Fresh, dense: Float, embeddings: Float) -> Float:
+def dot_forward(device: Device, scratch: Allocator, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> [dense, inner products of all pairs] (B, D + pairs)."""
     (samples, dim), features = dense.shape, embeddings.shape[1]
-    joined = memory.empty("joined", (samples, dim + num_pairs(features)), np.float32)
+    joined = scratch.empty("joined", (samples, dim + num_pairs(features)), np.float32)
     device.kernels.dot_forward(dense, embeddings, joined)
     return joined
 
 
 def dot_backward(
-    device: Device, memory: Fresh, djoined: Float, dense: Float, embeddings: Float
+    device: Device, scratch: Allocator, djoined: Float, dense: Float, embeddings: Float
 ) -> tuple[Float, Float]:
     """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
-    ddense = memory.empty("ddense", dense.shape, np.float32)
-    dembeddings = memory.empty("dembeddings", embeddings.shape, np.float32)
+    ddense = scratch.empty("ddense", dense.shape, np.float32)
+    dembeddings = scratch.empty("dembeddings", embeddings.shape, np.float32)
     device.kernels.dot_backward(djoined, dense, embeddings, ddense, dembeddings)
     return ddense, dembeddings
 

@@ -42,7 +42,7 @@ class Schedule(Protocol):
         ...
 
 
-def check_rate(name: str, value: float) -> None:
+def check_nonnegative(name: str, value: float) -> None:
     """ValueError or TypeError unless `value` is a finite number of float32, not negative."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
@@ -78,7 +78,7 @@ class Constant:
     learning_rate: float
 
     def __post_init__(self) -> None:
-        check_rate("learning_rate", self.learning_rate)
+        check_nonnegative("learning_rate", self.learning_rate)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
@@ -120,8 +120,8 @@ class InverseTime:
     decay: float
 
     def __post_init__(self) -> None:
-        check_rate("learning_rate", self.learning_rate)
-        check_rate("decay", self.decay)
+        check_nonnegative("learning_rate", self.learning_rate)
+        check_nonnegative("decay", self.decay)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
@@ -163,7 +163,7 @@ class WarmupLinearDecay:
     total_steps: int
 
     def __post_init__(self) -> None:
-        check_rate("learning_rate", self.learning_rate)
+        check_nonnegative("learning_rate", self.learning_rate)
         warmup_steps = check_int("warmup_steps", self.warmup_steps, low=0, high=_STEPS)
         check_int("total_steps", self.total_steps, low=warmup_steps + 1, high=2 * _STEPS)
 
@@ -201,7 +201,7 @@ def describe(learning_rate: float | Schedule) -> float | dict[str, Any]:
 def from_description(description: Any) -> float | Schedule:
     """What `describe` described; KeyError, TypeError or ValueError if that cannot be."""
     if not isinstance(description, dict):
-        check_rate("learning_rate", description)
+        check_nonnegative("learning_rate", description)
         return float(description)
     fields = dict(description)
     schedule: Schedule = _NAMED[fields.pop("schedule")](**fields)

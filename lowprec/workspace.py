@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from lowprec.device import Device
 
 
-class Fresh:
+class Allocator:
     """Arrays on a device that nobody else has: for calls that may run side by side."""
 
     def __init__(self, device: Device) -> None:
@@ -24,7 +24,7 @@ class Fresh:
         return self.device.empty(shape, dtype)
 
 
-class Workspace(Fresh):
+class Workspace(Allocator):
     """Named arrays on a device, made anew only where a larger one is asked for."""
 
     def __init__(self, device: Device) -> None:

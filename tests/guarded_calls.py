@@ -18,7 +18,7 @@ from lowprec.formats.entries import FORMATS
 from lowprec.kernels.cpu import launch
 from lowprec.losses import logistic_loss
 from lowprec.optimizers.dense import init_dense_states, update_dense
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 from tests import guard
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
@@ -76,7 +76,7 @@ def dense(rng, at_end):
     for dim in (1, 3, 16, 17):
         for features in (1, 2, 15, 16, 17):
             vectors, embeddings = guarded((3, dim)), guarded((3, features, dim))
-            memory = Fresh(cpu)
+            memory = Allocator(cpu)
             joined = layers.dot_forward(cpu, memory, vectors, embeddings)
             layers.dot_backward(cpu, memory, guarded(joined.shape), vectors, embeddings)
         weight, bias, x = guarded((dim, 5)), guarded((5,)), guarded((300, dim))

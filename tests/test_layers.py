@@ -8,11 +8,11 @@ import pytest
 
 from lowprec import layers
 from lowprec.device import get_device
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 from tests import naive_models
 
 CPU = get_device("cpu")
-MEMORY = Fresh(get_device("cpu"))
+MEMORY = Allocator(get_device("cpu"))
 DIMS = [1, 3, 8, 16, 17]
 FEATURES = [1, 2, 3, 4, 5]
 

@@ -352,7 +352,7 @@ def test_exported_names():
         "InverseTime",
         "Schedule",
         "WarmupLinearDecay",
-        "check_rate",
+        "check_nonnegative",
         "describe",
         "from_description",
     ]

@@ -1,4 +1,4 @@
-"""The files that version 1 wrote, and what it computed from them, for `tests/test_version_1.py`.
+"""The files that version 1 wrote, and what it computed from them: see `test_version_1`.
 
 ``python -m tests.version_1 FOLDER`` writes such files.  Those in ``tests/data/version_1`` were
 written by version 1 (commit be48e57) and are **never made anew**: every later version must load

@@ -17,4 +17,4 @@ class Gradients(NamedTuple):
 
     grad: np.ndarray  # (bags, embedding_dim) float32
     bags: np.ndarray  # (n,) uint32, the bag of a label; empty where labels are bags
-    coefficients: np.ndarray  # (n,) float32, the factor of a label; empty for ones
+    factors: np.ndarray  # (n,) float32, the factor of a label; empty for ones

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lowprec.checks import check_int, check_path
-from lowprec.schedules import check_rate
+from lowprec.schedules import check_nonnegative
 
 _NAME = re.compile(r"step-(\d{12,})\.safetensors")
 
@@ -62,7 +62,7 @@ class Checkpoints:
         if self.every_batches is not None:
             check_int("every_batches", self.every_batches, low=1)
         if self.every_minutes is not None:
-            check_rate("every_minutes", self.every_minutes)
+            check_nonnegative("every_minutes", self.every_minutes)
         check_int("keep", self.keep, low=1)
 
     def write(self, model: Any) -> None:

@@ -14,7 +14,7 @@ from lowprec.models.model import is_fitted
 from lowprec.models.recommender import Recommender
 from lowprec.models.training import NO_LABELS, samples_for, to_device
 from lowprec.staging import Staging
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 _PREDICT_BATCH = 16384
 
@@ -66,7 +66,7 @@ class Classifier(Recommender):
         staging = Staging(device)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             parts = [
-                self._forward(to_device(self, batch, staging), Fresh(device))[0]
+                self._forward(to_device(self, batch, staging), Allocator(device))[0]
                 for batch in samples.batches(_PREDICT_BATCH)
             ]
         logits = np.concatenate([device.to_host(part) for part in parts])

@@ -17,7 +17,7 @@ from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import feature_sizes
 from lowprec.optimizers import Optimizer, defaults
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 INTERACTIONS = ("dot", "cat")
 _MAX_UNITS = 2**24  # of a layer: no product of two is more than the numbers of an array
@@ -141,39 +141,39 @@ class DLRM(Classifier):
             for part, array in zip(("weight", "bias"), pair, strict=True)
         }
 
-    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], _Cache]:
+    def _forward(self, batch: Minibatch, scratch: Allocator) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
         bottom = layers.mlp_forward(
-            device, memory, "bottom", batch.dense, self.bottom_, last_relu=True
+            device, scratch, "bottom", batch.dense, self.bottom_, last_relu=True
         )
         shape = (len(batch), batch.num_features, self.table_.embedding_dim)
-        out = memory.empty("embeddings", shape, np.float32)
+        out = scratch.empty("embeddings", shape, np.float32)
         embeddings = self.table_.lookup(batch.ids, out=out)
         if self._interaction == "dot":
-            joined = layers.dot_forward(device, memory, bottom[-1], embeddings)
+            joined = layers.dot_forward(device, scratch, bottom[-1], embeddings)
         else:
             joined = layers.cat_forward(device, bottom[-1], embeddings)
-        top = layers.mlp_forward(device, memory, "top", joined, self.top_, last_relu=False)
+        top = layers.mlp_forward(device, scratch, "top", joined, self.top_, last_relu=False)
         return top[-1][:, 0], _Cache(bottom, embeddings, top)
 
     def _backward(
-        self, doutputs: NDArray[np.float32], cache: Any, memory: Fresh
+        self, doutputs: NDArray[np.float32], cache: Any, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         bottom, embeddings, top = cache
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
-            device, memory, "top", doutputs[:, None], top, self.top_,
+            device, scratch, "top", doutputs[:, None], top, self.top_,
             last_relu=False, input_too=True,
         )  # fmt: skip
         assert djoined is not None
         if self._interaction == "dot":
             ddense, dembeddings = layers.dot_backward(
-                device, memory, djoined, bottom[-1], embeddings
+                device, scratch, djoined, bottom[-1], embeddings
             )
         else:
             ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
         _, dbottom = layers.mlp_backward(
-            device, memory, "bottom", ddense, bottom, self.bottom_,
+            device, scratch, "bottom", ddense, bottom, self.bottom_,
             last_relu=True, input_too=False,
         )  # fmt: skip
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

@@ -13,9 +13,9 @@ from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import optimizer_of_table
-from lowprec.schedules import check_rate
+from lowprec.schedules import check_nonnegative
 from lowprec.tables import verbs
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 
 @dataclass(eq=False, repr=False)
@@ -80,7 +80,7 @@ class LogisticRegression(Classifier):
 
     def _check_parameters(self, step: int) -> None:
         super()._check_parameters(step)
-        check_rate("l2", self.l2)
+        check_nonnegative("l2", self.l2)
         if self.l2 and not optimizer_of_table(self).linear:
             raise ValueError(
                 f"l2 is supported with an optimizer whose step is a number times the gradient, as "
@@ -109,7 +109,7 @@ class LogisticRegression(Classifier):
 
     def _check_progress(self, progress: Any) -> None:
         super()._check_progress(progress)
-        check_rate("table_scale_", progress["table_scale_"])
+        check_nonnegative("table_scale_", progress["table_scale_"])
         if not 0.5 <= progress["table_scale_"] <= 1.0:
             raise ValueError(f"has table_scale_ = {progress['table_scale_']}, not in [0.5, 1]")
         check_int("_halvings", progress["_halvings"], low=0, high=2**63)
@@ -117,13 +117,15 @@ class LogisticRegression(Classifier):
     def _progress_of_training(self) -> dict[str, Any]:
         return {"table_scale_": self.table_scale_, "_halvings": self._halvings}
 
-    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Minibatch]:
+    def _forward(
+        self, batch: Minibatch, scratch: Allocator
+    ) -> tuple[NDArray[np.float32], Minibatch]:
         sums = self.table_.lookup(batch.ids)
         of_ids = sums[:, 0] * np.float32(self.table_scale_)
         return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
 
     def _backward(
-        self, doutputs: NDArray[np.float32], batch: Minibatch, memory: Fresh
+        self, doutputs: NDArray[np.float32], batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
         gradients = [doutputs @ batch.dense + dense_l2, doutputs.sum(keepdims=True)]

@@ -21,7 +21,7 @@ from lowprec.roundoff.report import RoundoffReport
 from lowprec.staging import Staging
 from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
-from lowprec.workspace import Fresh, Workspace
+from lowprec.workspace import Allocator, Workspace
 
 _MAX_COUNT = 2**63
 
@@ -64,7 +64,7 @@ class Model(TrainingParameters, Saved, ABC):
     _architecture_now: dict[str, Any]
     _dense_states: States
     _dense_stepped_by: Optimizer
-    _memory: Workspace
+    _scratch: Workspace
     _staging: Staging
     _divergence: DivergenceCheck
 
@@ -81,12 +81,12 @@ class Model(TrainingParameters, Saved, ABC):
         """Make the dense parameters, and what else training changes."""
 
     @abstractmethod
-    def _forward(self, batch: Minibatch, memory: Fresh) -> tuple[NDArray[np.float32], Any]:
-        """Outputs (B,) and what `_backward` needs; large arrays are those of `memory`."""
+    def _forward(self, batch: Minibatch, scratch: Allocator) -> tuple[NDArray[np.float32], Any]:
+        """Outputs (B,) and what `_backward` needs; large arrays are those of `scratch`."""
 
     @abstractmethod
     def _backward(
-        self, doutputs: NDArray[np.float32], cache: Any, memory: Fresh
+        self, doutputs: NDArray[np.float32], cache: Any, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """The gradients of the table's lookup and of `_dense_parameters`."""
 

@@ -23,7 +23,7 @@ from lowprec.models.parameters import (
     feature_sizes,
     optimizer_of_dense,
 )
-from lowprec.models.training import make_memory, take_optimizers
+from lowprec.models.training import prepare, take_optimizers
 from lowprec.optimizers import from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
 from lowprec.tables import verbs
@@ -95,7 +95,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
     found.expect_arrays([*arrays, *verbs.arrays_of(model.table_)])
-    make_memory(model, num_dense)
+    prepare(model, num_dense)
     model._build_dense(num_dense)
     with found.reading():
         model._check_progress(progress)

@@ -51,7 +51,7 @@ def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -
 
 def start(model: Model, samples: CheckedSamples) -> None:
     """Make a model anew for these samples."""
-    make_memory(model, samples.dense.shape[1])
+    prepare(model, samples.dense.shape[1])
     columns, init_range = model._table_shape()
     model.table_ = EmbeddingTable(
         feature_sizes(model), columns, model.dtype, model.rounding, optimizer_of_table(model),
@@ -67,10 +67,10 @@ def start(model: Model, samples: CheckedSamples) -> None:
     model.dense_mean_, model.dense_scale_ = device.asarray(mean), device.asarray(scale)
 
 
-def make_memory(model: Model, num_dense: int) -> None:
+def prepare(model: Model, num_dense: int) -> None:
     """What training needs beside the parameters."""
     device = get_device(model.device)
-    model._memory, model._staging = Workspace(device), Staging(device)
+    model._scratch, model._staging = Workspace(device), Staging(device)
     model.roundoff_history_ = []
     model.num_dense_ = num_dense
     model._dense_stepped_by = optimizer_of_dense(model)
@@ -108,9 +108,9 @@ def step(model: Model, batch: CheckedSamples) -> Any:
     dense_optimizer.rule(number)  # a bad schedule raises before anything is written
     device = get_device(model.device)
     loaded = to_device(model, batch, model._staging)
-    outputs, cache = model._forward(loaded, model._memory)
+    outputs, cache = model._forward(loaded, model._scratch)
     loss, doutputs = model._loss(device, outputs, loaded.y)
-    dembeddings, gradients = model._backward(doutputs, cache, model._memory)
+    dembeddings, gradients = model._backward(doutputs, cache, model._scratch)
     model._divergence.record(number, [outputs, *gradients])
     model._update_table(loaded, dembeddings)
     update_dense(

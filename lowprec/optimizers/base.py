@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lowprec.device import Device
 from lowprec.kernels.names import tell_apart
-from lowprec.schedules import Schedule, check_rate, describe
+from lowprec.schedules import Schedule, check_nonnegative, describe
 from lowprec.schedules import from_description as rate_from_description
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -96,7 +96,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
-            check_rate("learning_rate", self.learning_rate)
+            check_nonnegative("learning_rate", self.learning_rate)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of one step.
@@ -124,7 +124,7 @@ class Optimizer:
         if not callable(self.learning_rate):
             return self.learning_rate
         rate = self.learning_rate(step)
-        check_rate(f"learning_rate({step})", rate)
+        check_nonnegative(f"learning_rate({step})", rate)
         return rate
 
     def rule(self, step: int) -> Any:

@@ -32,9 +32,9 @@ def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable
 
 def update_dense(
     device: Device, optimizer: Optimizer, parameters: Iterable[Any], states: States,
-    gradients: Iterable[Any], step: int, halted: Any,
+    gradients: Iterable[Any], step: int, diverged: Any,
 ) -> None:  # fmt: skip
-    """Step dense float32 parameters in place, and their states, unless training is `halted` (1,).
+    """Step dense float32 parameters in place, and their states, unless training is `diverged` (1,).
 
     TypeError or ValueError of a schedule is raised before anything is written.
     """
@@ -42,4 +42,4 @@ def update_dense(
     for parameter, state, gradient in zip(parameters, states, gradients, strict=True):
         if parameter.size:
             arrays = (as_rows(parameter), *state.values())
-            device.kernels.update_dense(rule, arrays, as_rows(gradient), halted)
+            device.kernels.update_dense(rule, arrays, as_rows(gradient), diverged)

@@ -11,7 +11,7 @@ import numpy as np
 from lowprec.optimizers.base import LARGEST, Optimizer, State
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import sqrt
-from lowprec.schedules import check_rate
+from lowprec.schedules import check_nonnegative
 
 
 class RowWiseDescent(NamedTuple):
@@ -80,8 +80,8 @@ class RowWiseAdagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rate("eps", self.eps)
-        check_rate("initial_accumulator", self.initial_accumulator)
+        check_nonnegative("eps", self.eps)
+        check_nonnegative("initial_accumulator", self.initial_accumulator)
         if np.float32(self.eps) == 0:
             raise ValueError(f"eps must be positive in float32, got {self.eps}")
 

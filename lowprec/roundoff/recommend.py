@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lowprec.roundoff.counts import Counts
 from lowprec.roundoff.limits import LIMITS, itemsize
 from lowprec.roundoff.text import percent
-from lowprec.schedules import check_rate
+from lowprec.schedules import check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Recommendation:
 
 def recommend(counts: Counts, max_noise: float, eight_bits: bool) -> Recommendation:
     """See `RoundoffReport.recommend`."""
-    check_rate("max_noise", max_noise)
+    check_nonnegative("max_noise", max_noise)
     if not counts.steps:
         raise ValueError("this report has no steps to judge a format by")
     considered = [counts.of(name) for name in LIMITS if eight_bits or itemsize(name) > 1]

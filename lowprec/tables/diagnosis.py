@@ -19,7 +19,7 @@ from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
 from lowprec.tables.update import check_steps, group, largest_gradient
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 
 def diagnose(
@@ -36,10 +36,10 @@ def diagnose(
         rows = rows[kept]
     stepped = no_rows([array.shape[1] for array in store._arrays_of_rows()])
     if rows.size:
-        memory = Fresh(store._device)
-        segments, gradients = group(store, batch, grad, memory, kept)
+        scratch = Allocator(store._device)
+        segments, gradients = group(store, batch, grad, scratch, kept)
         if refuse:
-            check_steps(store, segments, gradients, limit, refuse, None, memory)
+            check_steps(store, segments, gradients, limit, refuse, None, scratch)
         stepped = stepped_rows(store._device, store._arrays_of_rows(), segments, gradients)
     keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
     return report_on(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_WRITE
-from lowprec.schedules import check_rate
+from lowprec.schedules import check_nonnegative
 from lowprec.tables.contents import write_rows
 from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
@@ -18,7 +18,7 @@ def bounds_of_features(store: Store, init_range: float | None) -> list[float]:
     """How large the weights of each feature are at most."""
     if init_range is None:
         return [1.0 / math.sqrt(rows) for rows in store._features.num_embeddings]
-    check_rate("init_range", init_range)
+    check_nonnegative("init_range", init_range)
     return [float(init_range)] * len(store._features)
 
 

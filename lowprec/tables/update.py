@@ -14,7 +14,7 @@ from lowprec.optimizers.base import rule_of
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 
 
 def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -46,15 +46,15 @@ def _update_rows(
     rule: Any,
     diverged: Any,
 ) -> None:
-    kernels, memory = store._device.kernels, store._workspace
-    segments, gradients = group(store, batch, grad, memory)
+    kernels, scratch = store._device.kernels, store._workspace
+    segments, gradients = group(store, batch, grad, scratch)
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rule)
-    check = check_steps(store, segments, gradients, limit, refuse, diverged, memory)
+    check = check_steps(store, segments, gradients, limit, refuse, diverged, scratch)
     keys = row_keys(store._device, store.seed, STREAM_UPDATE)
     store._skipped_rows += kernels.update_rows(
         rule, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
-        store.rounding == "stochastic", limit, check, memory,
+        store.rounding == "stochastic", limit, check, scratch,
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def largest_gradient(store: Store, rule: Any) -> np.float32:
 
 
 def group(
-    store: Store, batch: Batch, grad: NDArray[np.float32], memory: Fresh, kept: Any = None
+    store: Store, batch: Batch, grad: NDArray[np.float32], scratch: Allocator, kept: Any = None
 ) -> tuple[Any, Gradients]:
     """The positions of a batch by row, or some of them, and what they add to its gradient."""
     factors, none = store._unaliased(batch.factors()), batch.bags[:0]
@@ -76,18 +76,18 @@ def group(
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
     num_rows, columns = store._features.num_rows, store.embedding_dim
-    segments = kernels.group_by_row(rows, labels, num_rows, columns, memory)
+    segments = kernels.group_by_row(rows, labels, num_rows, columns, scratch)
     kernels.sum_pieces(segments, gradients)
     return segments, gradients
 
 
 def check_steps(
     store: Store, segments: Any, gradients: Gradients, limit: np.float32, refuse: bool,
-    diverged: Any, memory: Fresh,
+    diverged: Any, scratch: Allocator,
 ) -> Any:  # fmt: skip
     """Whether the steps are finite; raises if they are to be refused at once."""
     kernels = store._device.kernels
-    check = kernels.check_steps(segments, gradients, limit, refuse, diverged, memory)
+    check = kernels.check_steps(segments, gradients, limit, refuse, diverged, scratch)
     if refuse and diverged is None and check.refused:
         _raise_nonfinite(store, gradients.grad, check.bad_rows)
     return check

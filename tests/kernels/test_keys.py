@@ -10,9 +10,9 @@ from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
 from lowprec.tables.keys import row_keys
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 from tests import naive
-from tests.test_table import bits, gradient
+from tests.tables.test_embedding import bits, gradient
 
 
 @njit
@@ -66,7 +66,7 @@ def test_tables_of_one_launch_keep_the_bits_that_they_have_alone(dim):
     in_whole = ids < 4
     whole.update(1 + 3 * ids[in_whole].astype(int), grad[in_whole])
     other.update(ids[~in_whole].astype(int) - 4, grad[~in_whole])
-    none, memory = np.empty(0, np.uint32), Fresh(device)
+    none, memory = np.empty(0, np.uint32), Allocator(device)
     segments = device.kernels.group_by_row(ids, none, 9, dim, memory)
     gradients = Gradients(grad, none, np.empty(0, np.float32))
     limit = np.float32(1e30)

@@ -8,7 +8,7 @@ from lowprec.device import get_device
 from lowprec.losses import logistic_loss
 from lowprec.models.training import samples_for, to_device
 from lowprec.staging import Staging
-from lowprec.workspace import Fresh
+from lowprec.workspace import Allocator
 from tests import naive_models
 
 SIZES = [5, 3, 4]
@@ -54,9 +54,9 @@ def gradients_of(model, X, y):
     samples = samples_for(model, X, y, fitted=True)
     device = get_device(model.device)
     batch = to_device(model, samples, Staging(device))
-    logits, cache = model._forward(batch, Fresh(device))
+    logits, cache = model._forward(batch, Allocator(device))
     dembeddings, gradients = model._backward(
-        logistic_loss(device, logits, batch.y)[1], cache, Fresh(device)
+        logistic_loss(device, logits, batch.y)[1], cache, Allocator(device)
     )
     assert dembeddings.dtype == np.float32
     dtable = np.zeros(model.table_.weight.shape)

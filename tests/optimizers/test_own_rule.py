@@ -7,7 +7,7 @@ import lowprec as lp
 from lowprec.optimizers import from_description
 from tests import naive
 from tests.own_rule import Momentum, Signs
-from tests.test_table import bits, make_table
+from tests.tables.test_embedding import bits, make_table
 
 SIZES = (5, 3, 4)
 

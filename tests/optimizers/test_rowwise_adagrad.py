@@ -8,7 +8,7 @@ from lowprec.device import get_device
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from tests import naive
 from tests.devices import DEVICE, host
-from tests.test_table import DTYPES, bits, jagged, make_table
+from tests.tables.test_embedding import DTYPES, bits, jagged, make_table
 
 SIZES = (5, 3, 4)
 OPTIMIZER = lp.RowWiseAdagrad(0.3, eps=1e-4, initial_accumulator=0.5)

@@ -57,10 +57,10 @@ def _count_rows_beyond(segments, gradients, limit, totals, counts, threads):
         counts[t] = _rows_beyond_in_range(segments, gradients, limit, totals[t], first, last)
 
 
-def _rows_beyond(segments, gradients, limit, memory):
+def _rows_beyond(segments, gradients, limit, scratch):
     """How many rows of the batch have a gradient beyond `limit`."""
     threads = threads_for(gradients.grad.size)
-    totals = memory.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
+    totals = scratch.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
     counts = np.zeros(threads, np.int64)
     launch(_count_rows_beyond, threads, segments, gradients, limit, totals, counts)
     return int(counts.sum())
@@ -95,31 +95,31 @@ class StepCheck:
     bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 
 
-def check_steps(segments, gradients, limit, refuse, diverged, memory):
+def check_steps(segments, gradients, limit, refuse, diverged, scratch):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
     `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    check = _check_steps(segments, gradients, limit, refuse, memory)
+    check = _check_steps(segments, gradients, limit, refuse, scratch)
     if diverged is not None:
         diverged[0] |= check.refused
         check = replace(check, refused=bool(diverged[0]))
     return check
 
 
-def _check_steps(segments, gradients, limit, refuse, memory):
+def _check_steps(segments, gradients, limit, refuse, scratch):
     threads = threads_for(gradients.grad.size)
     largest = np.zeros(threads, np.uint32)
     launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
     bits = largest.max()
     if bits < _INF:
-        factor = float(np.abs(gradients.coefficients).max(initial=1.0))
+        factor = float(np.abs(gradients.factors).max(initial=1.0))
         bound = float(bits.view(np.float32)) * factor * segments.order.size
         if bound < float(limit):
             return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return StepCheck(guard=True, refused=False, bad_rows=0)
-    bad_rows = _rows_beyond(segments, gradients, limit, memory)
+    bad_rows = _rows_beyond(segments, gradients, limit, scratch)
     return StepCheck(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

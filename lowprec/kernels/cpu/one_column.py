@@ -64,8 +64,8 @@ def _sum_segments_of_one_column(segments, gradients, first, count, rows, sums):
         previous = entry
         rows[slot] = np.int64(entry >> ROW_SHIFT)
         term = load(gradients.grad, bag_at(gradients, entry), 1)
-        if gradients.coefficients.size:
-            sums[slot] = fma(gradients.coefficients[np.uint32(entry & LABEL)], term, sums[slot])
+        if gradients.factors.size:
+            sums[slot] = fma(gradients.factors[np.uint32(entry & LABEL)], term, sums[slot])
         else:
             sums[slot] += term
     if segments.first_pieces[first] == segments.first_pieces[first + count]:

@@ -52,17 +52,17 @@ def _find_segments(order, starts, first_pieces):
     return np.int64(segments), pieces
 
 
-def group_by_row(rows, labels, num_rows, columns, memory):
+def group_by_row(rows, labels, num_rows, columns, scratch):
     """The positions of a batch by row, each as its label: see `sort_by_row`.
 
-    `columns` is how many a gradient has.  The arrays are those of `memory`.
+    `columns` is how many a gradient has.  The arrays are those of `scratch`.
     """
     n = rows.size
-    packed = memory.empty("packed", (n,), np.uint64)
-    spare = memory.empty("spare", (n,), np.uint64)
-    starts = memory.empty("starts", (n + 1,), np.uint32)
-    first_pieces = memory.empty("first_pieces", (n + 1,), np.uint32)
+    packed = scratch.empty("packed", (n,), np.uint64)
+    spare = scratch.empty("spare", (n,), np.uint64)
+    starts = scratch.empty("starts", (n + 1,), np.uint32)
+    first_pieces = scratch.empty("first_pieces", (n + 1,), np.uint32)
     order = sort_by_row(rows, labels, (num_rows - 1).bit_length(), packed, spare)
     count, num_pieces = _find_segments(order, starts, first_pieces)
-    pieces = memory.empty("pieces", (num_pieces, columns), np.float32)
+    pieces = scratch.empty("pieces", (num_pieces, columns), np.float32)
     return Segments(order, starts[: count + 1], first_pieces[: count + 1], pieces)

@@ -27,7 +27,7 @@ def bag_at(gradients, entry):
 def is_one_gradient(segments, gradients, segment):
     """Whether the gradient of a row is that of one bag as it is."""
     count = segments.starts[segment + _ONE] - segments.starts[segment]
-    return count == 1 and gradients.coefficients.size == 0
+    return count == 1 and gradients.factors.size == 0
 
 
 @njit(forceinline=True, **SERIAL)
@@ -42,9 +42,9 @@ def _add_columns(gradients, entry, first, column, total, width):
     """Add the columns of one gradient, as many as `width` has, to those of `total`."""
     so_far = load(total, column, width)
     term = load(gradients.grad, first + column, width)
-    if gradients.coefficients.size:
-        coefficient = gradients.coefficients[np.uint32(entry & LABEL)]
-        store(fma(coefficient, term, so_far), total, column)
+    if gradients.factors.size:
+        factor = gradients.factors[np.uint32(entry & LABEL)]
+        store(fma(factor, term, so_far), total, column)
     else:
         store(so_far + term, total, column)
 

@@ -103,7 +103,7 @@ def _update_rows_of_one_column(rule, arrays, segments, gradients, keys, step, st
         )  # fmt: skip
 
 
-def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, memory):
+def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
     `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
@@ -117,8 +117,8 @@ def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit
     if columns == 1 and not check.guard:  # as a linear model's weights
         launch(_update_rows_of_one_column, threads, *common)
         return 0
-    totals = memory.empty("totals", (threads, columns), np.float32)
-    chains = memory.empty("chains", (threads, WIDTH), np.float32)
+    totals = scratch.empty("totals", (threads, columns), np.float32)
+    chains = scratch.empty("chains", (threads, WIDTH), np.float32)
     skipped = np.zeros(threads, np.int64)
     launch(_update_rows, threads, *common, limit, check.guard, totals, chains, skipped)
     return int(skipped.sum())

@@ -81,7 +81,7 @@ def _check_steps(thread, threads, segments, gradients, how, largest, factor, lim
                     check.diverged[0] = True
 
 
-def check_steps(segments, gradients, limit, refuse, diverged, memory):
+def check_steps(segments, gradients, limit, refuse, diverged, scratch):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
@@ -90,12 +90,12 @@ def check_steps(segments, gradients, limit, refuse, diverged, memory):
     """
     how = how_to_sum(segments, gradients)
     x = gradients.grad.reshape(-1)
-    largest = memory.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
+    largest = scratch.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
     launch(_largest_magnitudes, largest.size, x, largest)
     largest = largest.max(keepdims=True)  # (1,), as bits
-    factor = abs(gradients.coefficients).max(keepdims=True) if how.weighted else x
-    flags = memory.empty("flags", (2,), np.bool_)
-    bad = memory.empty("bad", (segments.order.size,), np.bool_)
+    factor = abs(gradients.factors).max(keepdims=True) if how.weighted else x
+    flags = scratch.empty("flags", (2,), np.bool_)
+    bad = scratch.empty("bad", (segments.order.size,), np.bool_)
     flags.fill(False)
     bad.fill(False)
     check = StepCheck(flags[:1], flags[1:] if diverged is None else diverged, bad)

@@ -68,16 +68,16 @@ def _pack(thread, threads, rows, labels, labelled, packed):
         packed[i] = (np.uint64(rows[i]) << ROW_SHIFT) | label
 
 
-def group_by_row(rows, labels, num_rows, columns, memory):
+def group_by_row(rows, labels, num_rows, columns, scratch):
     """The positions of a batch sorted by row, equal rows in batch order.
 
     An entry is ``row << 32 | label`` (uint64), where `labels` (uint32) are those of the positions,
     or the positions if it is empty.  Labels do not decrease, so sorting whole entries is stable.
-    `columns` is how many a gradient has.  The arrays are those of `memory`.
+    `columns` is how many a gradient has.  The arrays are those of `scratch`.
     """
-    packed = memory.empty("packed", (rows.size,), np.uint64)
+    packed = scratch.empty("packed", (rows.size,), np.uint64)
     labelled = labels.size > 0
     launch(_pack, rows.size, rows, labels if labelled else rows, labelled, packed)
     packed.sort()
     slots = 2 * (-(-rows.size // PIECE))
-    return Segments(packed, memory.empty("pieces", (slots, columns), np.float32))
+    return Segments(packed, scratch.empty("pieces", (slots, columns), np.float32))

@@ -25,12 +25,12 @@ def _chain_squares(thread, threads, segments, gradients, how, chains):
         chains[place, index - place * CHAINS] = total
 
 
-def chain_squares(segments, gradients, how, memory):
+def chain_squares(segments, gradients, how, scratch):
     """The squares of the gradient of each row, in CHAINS sums, where its segment begins.
 
-    Column c is in sum c % CHAINS.  The array is one of `memory`.
+    Column c is in sum c % CHAINS.  The array is one of `scratch`.
     """
-    chains = memory.empty("chains", (segments.order.size, CHAINS), np.float32)
+    chains = scratch.empty("chains", (segments.order.size, CHAINS), np.float32)
     launch(_chain_squares, chains.size, segments, gradients, how, chains)
     return chains
 

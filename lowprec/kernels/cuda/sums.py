@@ -33,16 +33,16 @@ def how_to_sum(segments, gradients, *arrays):
     columns = gradients.grad.shape[1]
     wide = wide_columns(columns, gradients.grad, segments.pieces, *arrays)
     lanes = threads_per_row(items_of_row(columns, wide))
-    return HowToSum(gradients.bags.size > 0, gradients.coefficients.size > 0, wide, lanes)
+    return HowToSum(gradients.bags.size > 0, gradients.factors.size > 0, wide, lanes)
 
 
 def without_empty(segments, gradients):
     """`Gradients` for a kernel, with other arrays where `HowToSum` says that there are none."""
     bags = gradients.bags if gradients.bags.size else segments.order.view(np.uint32)
-    coefficients = gradients.coefficients
-    if not coefficients.size:
-        coefficients = gradients.grad.reshape(-1)
-    return Gradients(gradients.grad, bags, coefficients)
+    factors = gradients.factors
+    if not factors.size:
+        factors = gradients.grad.reshape(-1)
+    return Gradients(gradients.grad, bags, factors)
 
 
 @njit(**INLINE)
@@ -52,7 +52,7 @@ def _add(gradients, how, entry, column, total):
     bag = np.int64(gradients.bags[label]) if how.by_bag else label
     term = load(gradients.grad, bag * gradients.grad.shape[1] + column, total)
     if how.weighted:
-        return fma(gradients.coefficients[label], term, total)
+        return fma(gradients.factors[label], term, total)
     return total + term
 
 

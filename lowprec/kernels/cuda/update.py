@@ -38,7 +38,7 @@ def _update_rows(
             step_columns(own, stepped, first + column, column, number, low, high, stochastic)
 
 
-def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, memory):
+def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
     `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
@@ -50,7 +50,7 @@ def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit
     how = how_to_sum(segments, gradients, *(a for a in arrays if a.shape[1] == columns))
     how = how._replace(lanes=1) if by_rows else how
     gradients = without_empty(segments, gradients)
-    chains = chain_squares(segments, gradients, how, memory) if by_rows else gradients.grad
+    chains = chain_squares(segments, gradients, how, scratch) if by_rows else gradients.grad
     launch(
         _update_rows, segments.order.size * how.lanes,
         rule, arrays, segments, gradients, how, chains, keys, np.uint64(step), np.bool_(stochastic),

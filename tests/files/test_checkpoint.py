@@ -90,7 +90,7 @@ def test_training_goes_on_in_another_process(kind, threads, path, tmp_path):
         import sys
         import numpy as np, lowprec as lp
         from tests import naive_models
-        from tests.test_checkpoint import step, SIZES
+        from tests.files.test_checkpoint import step, SIZES
         thing, out = lp.load(sys.argv[1]), sys.argv[2]
         if isinstance(thing, lp.EmbeddingTable):
             for seed in range(3, 6):
