@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from tests.models.test_base import RATES, SIZES, make_dlrm, make_logistic, state
+from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
 
 import lowprec as lp
 from tests import children, naive_models
@@ -67,7 +67,7 @@ def test_processes_of_one_two_and_one_thread(kind, tmp_path):
         import numpy as np, lowprec as lp
         import lowprec.kernels.cpu.launch
         from tests import naive_models
-        from tests.models.test_base import SIZES, make_dlrm, make_logistic
+        from tests.models.test_recommender import SIZES, make_dlrm, make_logistic
         kind, folder, stop, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
         lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # or one would do for so little
         assert lowprec.kernels.cpu.launch.threads_for(1000) == threads
