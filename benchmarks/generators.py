@@ -19,7 +19,7 @@ from benchmarks.results import Comparison, Job, Options, measure
 
 TITLE = "Random generators in the update of a float16 table"
 BATCH, BATCHES = 4096, 16
-KXS32 = "KXS32, lowprec's"
+KWX32 = "KWX32, lowprec's"
 NONE = "no generator"
 XORSHIFT = "xorshift32, number by number"
 NUMBA_TWISTER = "Mersenne twister, Numba's"
@@ -41,13 +41,13 @@ def compare(rows: int, dim: int, threads: int, rounds: int, seed: int) -> list[d
         table = lp.EmbeddingTable([rows_of_feature] * FEATURES, dim, optimizer=optimizer)
         return lambda number: table.update(batches[number % BATCHES], grad)
 
-    contestants = {KXS32: contestant(lp.SGD(0.01))}
+    contestants = {KWX32: contestant(lp.SGD(0.01))}
     for name, optimizer in zip(
         (NONE, XORSHIFT, NUMBA_TWISTER, NUMPY_TWISTER), OPTIMIZERS, strict=True
     ):
         contestants[name] = contestant(optimizer(0.01))
     setting = {"rows": rows, "dim": dim, "threads": threads, "batch": BATCH}
-    return [asdict(measure("generators", setting, KXS32, contestants, rounds, seed=seed))]
+    return [asdict(measure("generators", setting, KWX32, contestants, rounds, seed=seed))]
 
 
 def run(threads: int, **arguments: Any) -> list[Comparison]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmarks.data import FEATURES
-from benchmarks.generators import KXS32, NUMBA_TWISTER, NUMPY_TWISTER, XORSHIFT
+from benchmarks.generators import KWX32, NUMBA_TWISTER, NUMPY_TWISTER, XORSHIFT
 from benchmarks.limits import ROWS, UPDATE
 from benchmarks.results import NEAREST, REFERENCE, SUBJECT, Comparison
 
@@ -57,9 +57,9 @@ GOALS = (
     Goal("own nearest rounding, dims 16 and 64", 0.95, "table", (NEAREST,),
          {"dim": (16, 64), "batch": (4096,)}),
     Goal("Mersenne twisters in the same update, dim 64", 10.0, "generators",
-         (NUMBA_TWISTER, NUMPY_TWISTER), {"rows": (10**6,), "dim": (64,)}, KXS32),
+         (NUMBA_TWISTER, NUMPY_TWISTER), {"rows": (10**6,), "dim": (64,)}, KWX32),
     Goal("xorshift number by number in the same update, dim 64", 4.0, "generators",
-         (XORSHIFT,), {"rows": (10**6,), "dim": (64,)}, KXS32),
+         (XORSHIFT,), {"rows": (10**6,), "dim": (64,)}, KWX32),
     Goal("the limit of random rows: update, 1e7 x 64", 0.8, "limits", (ROWS,),
          {**_LARGE, "dim": (64,)}, UPDATE),
     Goal("PyTorch: DLRM, dims 16 and 64, 2 threads", 1.3, "dlrm", ("PyTorch",),

@@ -1,7 +1,7 @@
 """How much training gains from its random generator: the same DLRM with other generators.
 
 Stochastic rounding draws a number for each weight that it stores.  The models here train by turns
-on the same samples and differ in what draws: KXS32, which is lowprec's (docs/random-bits.md);
+on the same samples and differ in what draws: KWX32, which is lowprec's (docs/random-bits.md);
 nothing, which is what a generator for free would be; xorshift, one number after the other; and two
 Mersenne twisters, the usual generator of numerical libraries.
 
@@ -21,9 +21,9 @@ from turns import Shape, make_model, median, speed_up, train_in_turns
 import lowprec as lp
 from benchmarks.generator_kernels import NoGenerator, NumbaTwister, NumpyTwister, Xorshift
 
-KXS32 = "KXS32 (lowprec)"
+KWX32 = "KWX32 (lowprec)"
 GENERATORS = {
-    KXS32: lp.SGD,
+    KWX32: lp.SGD,
     "none": NoGenerator,
     "xorshift, one by one": Xorshift,
     "Mersenne twister (NumPy, bulk)": NumpyTwister,
@@ -38,13 +38,13 @@ SHAPES_IN_FULL = (
 
 
 def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
-    """One shape: milliseconds a step, and how many times faster training is with KXS32."""
+    """One shape: milliseconds a step, and how many times faster training is with KWX32."""
     models = {
         name: make_model(shape, "float16", "stochastic", optimizer(0.1))
         for name, optimizer in GENERATORS.items()
     }
     trainees = train_in_turns(shape, models, batches, rounds, seed=0)
-    own = trainees[KXS32]
+    own = trainees[KWX32]
     return {
         "shape": shape.name,
         "generators": {
@@ -61,7 +61,7 @@ def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
 
 def print_result(result: dict[str, Any]) -> None:
     """For people."""
-    print(f"{result['shape']}: KXS32 is so many times faster (median and quartiles)")
+    print(f"{result['shape']}: KWX32 is so many times faster (median and quartiles)")
     for name, found in result["generators"].items():
         update, whole = found["update_speed_up"], found["training_speed_up"]
         print(
@@ -79,7 +79,7 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
     for place, result in enumerate(results):
         for number, (name, found) in enumerate(result["generators"].items()):
             y = place + (number - (len(GENERATORS) - 1) / 2) * height
-            color = report.STOCHASTIC.color if name == KXS32 else report.PEER_COLOR
+            color = report.STOCHASTIC.color if name == KWX32 else report.PEER_COLOR
             axis.barh(y, found["step_milliseconds"], 0.9 * height, color=color)
             axis.text(found["step_milliseconds"], y, f" {name}", va="center", fontsize="small")
     axis.set_yticks(range(len(results)), [result["shape"] for result in results])

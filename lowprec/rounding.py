@@ -58,7 +58,7 @@ def stochastic_round(
     Rounding at random so that the mean is right goes back to Forsythe ("Round-off errors in
     numerical integration on automatic machinery", 1950); training with tables stored like this is
     from Zhang, Yang and Yuen, "Training with Low-precision Embedding Tables" (Systems for ML
-    workshop, NeurIPS 2018).  The random bits are those of KXS32 (``docs/random-bits.md``).
+    workshop, NeurIPS 2018).  The random bits are those of KWX32 (``docs/random-bits.md``).
 
     Examples
     --------

@@ -87,7 +87,7 @@ def round_nearest(x, name):
     )
 
 
-# --- the generator KXS32 ---
+# --- the generator KWX32 ---
 
 M32, M64 = 2**32 - 1, 2**64 - 1
 
@@ -103,7 +103,7 @@ def derive(key, value):
 
 
 def word(key, position):
-    x = (key + position * 0x9E3779B9) & M32
+    x = (key + position * (key >> 32 | 1)) & M32
     x ^= x << 13 & M32
     x ^= x >> 17
     x ^= x << 5 & M32

@@ -61,6 +61,7 @@ class Checkpoint:
     kind: str
     state: dict[str, Any]
     arrays: dict[str, NDArray[Any]]
+    generator: str  # of the random bits of the training so far
 
     def expect(self, kind: str) -> None:
         """CheckpointError unless it is of this kind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import warnings
 import zlib
 from typing import Any
 
@@ -24,6 +25,9 @@ from lowprec.files.checkpoint import (
     checksum,
 )
 from lowprec.scalar import hashing, xorshift
+
+# What this version draws with first, and then those whose files it reads: see `warn_of_generator`.
+_GENERATORS = [[xorshift.NAME, xorshift.VERSION], ["KXS32", 1]]
 
 
 def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = True) -> Checkpoint:
@@ -57,7 +61,7 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     for key, array in arrays.items():
         if verify and checksum(array) != checksums[key]:
             raise CheckpointError(f"{name} is damaged: the checksum of {key!r} does not fit")
-    return Checkpoint(name, entry["kind"], entry["state"], arrays)
+    return Checkpoint(name, entry["kind"], entry["state"], arrays, entry["generator"][0])
 
 
 def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[int, ...], int]]]:
@@ -106,11 +110,12 @@ def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
             f"{entry.get('lowprec_version')}; this is lowprec {__version__}, which reads version "
             f"{FORMAT_VERSION}"
         )
-    for what, here in (
-        ("generator", [xorshift.NAME, xorshift.VERSION]),
-        ("hash_version", hashing.VERSION),
-    ):
-        if entry.get(what) != here:
+    known: dict[str, list[Any]] = {
+        "generator": _GENERATORS, "hash_version": [hashing.VERSION],
+    }  # fmt: skip
+    for what, versions in known.items():
+        if entry.get(what) not in versions:
+            here = versions[0]
             raise CheckpointError(f"{name} was made with {what} {entry.get(what)}; this has {here}")
     for key, kind in (("kind", str), ("state", dict), ("checksums", dict)):
         if not isinstance(entry.get(key), kind):
@@ -133,3 +138,15 @@ def _array(
             if file.readinto(part.data) != part.size:
                 raise CheckpointError(f"{name} was cut while it was read")
     return array
+
+
+def warn_of_generator(found: Checkpoint) -> None:
+    """Warn that a training with stochastic rounding goes on with other random bits."""
+    if found.generator != xorshift.NAME:
+        warnings.warn(
+            f"{found.path} was trained with the random bits of {found.generator}; training goes on "
+            f"with those of {xorshift.NAME}, as unbiased, so its bits are not those that an "
+            "uninterrupted training would have had",
+            UserWarning,
+            stacklevel=2,
+        )

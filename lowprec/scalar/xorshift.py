@@ -1,6 +1,6 @@
-"""KXS32, the keyed xorshift generator: random words as a pure function of a key and a position.
+"""KWX32, keyed Weyl steps and xorshift: random words as a pure function of a key and a position.
 
-The specification, with the reasons, is `docs/random-bits.md`; `tests/data/kxs32.json` holds known
+The specification, with the reasons, is `docs/random-bits.md`; `tests/data/kwx32.json` holds known
 answers.  Any change of output is a new generator with a new name.
 """
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from lowprec.scalar.bits import u32
 
-NAME = "KXS32"
+NAME = "KWX32"
 VERSION = 1
 
 # What a stream of words is used for: the first value that enters a key after the seed.
@@ -19,7 +19,6 @@ STREAM_INIT = 2  # initial weights of a table; keyed further by (0, row)
 STREAM_WRITE = 3  # rounding of rows that are written as given; keyed further by (step, row)
 ROUND_BLOCK = 1024  # elements that stochastic_round puts under one key, as the columns of a row
 
-_GOLDEN32 = np.uint32(0x9E3779B9)
 _GOLDEN64 = np.uint64(0x9E3779B97F4A7C15)
 _MIX64 = np.uint64(0xD6E8FEB86659FD93)
 _MULTIPLIER = np.uint32(0x2C1B3C6D)
@@ -53,7 +52,7 @@ def halves_of(key):
 @njit(forceinline=True)
 def word(key_low, key_high, position):
     """The 32-bit random word number `position` (uint32) under the two halves of a key."""
-    x = u32(key_low + u32(position * _GOLDEN32))
+    x = u32(key_low + u32(position * u32(key_high | _U32(1))))
     x = u32(x ^ u32(x << _U32(13)))
     x = u32(x ^ u32(x >> _U32(17)))
     x = u32(x ^ u32(x << _U32(5)))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lowprec.checks import check_int
 from lowprec.files.checkpoint import Checkpoint
+from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import from_description
 from lowprec.tables.store import Store
 
@@ -60,6 +61,8 @@ def restore(table: Store, found: Checkpoint, description: Any, device: str) -> N
         for name in ("step", "skipped_rows"):
             count = check_int(name, description[name], low=0, high=_MAX_COUNT)
             setattr(table, f"_{name}", count)
+    if table.rounding == "stochastic" and table.dtype != np.float32:
+        warn_of_generator(found)
     weight = found.array(_WEIGHT, table._shape, table.dtype)
     table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
     table._state = {

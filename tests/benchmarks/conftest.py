@@ -62,10 +62,10 @@ def whole_run(make_comparison):
                 for name, times in ((limits.UPDATE, update), (limits.LOOKUP, lookup))
             ]
         setting = {"rows": 10**6, "dim": dim, "threads": 2, "batch": 4096}
-        names = (generators.KXS32, generators.NONE, generators.XORSHIFT)
+        names = (generators.KWX32, generators.NONE, generators.XORSHIFT)
         names += (generators.NUMBA_TWISTER, generators.NUMPY_TWISTER)
         times = dict(zip(names, (5.0, 4.8, 21.0, 61.0, 55.0), strict=True))
-        found.append(make_comparison("generators", setting, times, generators.KXS32))
+        found.append(make_comparison("generators", setting, times, generators.KWX32))
     samples = {"amount": 2048.0, "unit": "samples/s"}
     models = {**slowness, "PyTorch": 1.5}
     for dim in (16, 64):

@@ -79,7 +79,7 @@ def check_rng(results):
     assert len(shape["generators"]) == 5
     for found in shape["generators"].values():
         assert 0 < found["update_milliseconds"] < found["step_milliseconds"]
-    assert shape["generators"]["KXS32 (lowprec)"]["training_speed_up"]["median"] == 1.0
+    assert shape["generators"]["KWX32 (lowprec)"]["training_speed_up"]["median"] == 1.0
 
 
 def check_speed(results):

@@ -7,10 +7,10 @@ import threading
 
 import numpy as np
 import pytest
-from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
 
 import lowprec as lp
 from tests import children, naive_models
+from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
 
 pytestmark = pytest.mark.filterwarnings("error")
 

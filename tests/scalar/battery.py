@@ -19,6 +19,9 @@ sums
     The number of round-ups in a row of 128 columns, and of one weight in 128 steps, has the
     variance of the binomial distribution, for six fractions and 2**15 sums: z-test.
 
+collisions, close pairs
+    See `tests.scalar.tuples`.
+
 Every p-value is two-sided, so a generator that is too even fails too.  A test fails below
 `THRESHOLD` = 1e-8; there are fewer than 1000 tests, so an ideal generator with random seeds would
 fail the battery with a probability below 1e-5.  The seeds are fixed: the outcome never changes.
@@ -27,6 +30,8 @@ fail the battery with a probability below 1e-5.  The seeds are fixed: the outcom
 import numpy as np
 from numba import njit
 from scipy import special, stats
+
+from tests.scalar import tuples
 
 THRESHOLD = 1e-8
 SEED = 20240607
@@ -236,4 +241,4 @@ def sums(source):
             yield f"sums: {sample}, {numerator}/8192", float(special.erfc(abs(z) / np.sqrt(2)))
 
 
-GROUPS = {"uniform": uniform, "pairs": pairs, "bits": bits, "sums": sums}
+GROUPS = {"uniform": uniform, "pairs": pairs, "bits": bits, "sums": sums, **tuples.GROUPS}

@@ -1,4 +1,4 @@
-"""The generator KXS32: known answers, its specification, and the quality of its bits."""
+"""The generator KWX32: known answers, its specification, and the quality of its bits."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,12 @@ from lowprec.kernels.keys import stream_key
 from lowprec.scalar import xorshift
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, mix64
 from tests import naive
-from tests.scalar import battery
+from tests.scalar import battery, kxs32
 
 DATA = Path(__file__).parents[1] / "data"
-WORDS = json.loads((DATA / "kxs32.json").read_text())
-ROUNDED = json.loads((DATA / "stochastic_round.json").read_text())
+WORDS = json.loads((DATA / "kwx32.json").read_text())
+ROUNDED = json.loads((DATA / "stochastic_round_kwx32.json").read_text())
+FORMER = json.loads((DATA / "kxs32.json").read_text())
 
 u32, u64 = np.uint32, np.uint64
 keys = st.integers(0, 2**64 - 1)
@@ -55,8 +56,10 @@ def row_key(seed, stream, step, row):
 def test_the_files_are_of_this_generator():
     assert (WORDS["name"], WORDS["version"]) == (xorshift.NAME, xorshift.VERSION)
     assert (ROUNDED["generator"], ROUNDED["version"]) == (xorshift.NAME, xorshift.VERSION)
-    streams = xorshift.STREAM_UPDATE, xorshift.STREAM_ROUND, xorshift.STREAM_INIT
-    assert (*streams, ROUND_BLOCK) == (0, 1, 2, 1024)
+    streams = (
+        xorshift.STREAM_UPDATE, xorshift.STREAM_ROUND, xorshift.STREAM_INIT, xorshift.STREAM_WRITE,
+    )  # fmt: skip
+    assert (*streams, ROUND_BLOCK) == (0, 1, 2, 3, 1024)
 
 
 @pytest.mark.parametrize("case", WORDS["cases"], ids=lambda case: "-".join(map(str, case[:5])))
@@ -67,10 +70,23 @@ def test_known_words(case):
     assert row_key(seed, stream, step, row) == key
     assert naive.word(key, column) == word
     assert one_word(u64(key), u32(column)) == word
-    for bits, draw in zip((13, 16, 20, 21), draws, strict=True):
+    for bits, draw in zip((13, 16, 19, 20, 21), draws, strict=True):
         assert naive.draw(key, column, bits) == draw
         assert one_draw(u64(key), u32(column), bits) == draw
         assert one_draw(u64(key), column, bits) == draw  # a signed loop variable
+
+
+@pytest.mark.parametrize("case", WORDS["words"], ids=lambda case: "-".join(map(str, case[:2])))
+def test_known_words_of_keys(case):
+    key, at, word = int(case[0], 16), case[1], int(case[2], 16)
+    assert naive.word(key, at) == one_word(u64(key), u32(at)) == word
+
+
+@pytest.mark.parametrize("case", FORMER["cases"][::7], ids=lambda case: "-".join(case[3:6:2]))
+def test_the_former_generator_is_the_one_that_is_tested(case):
+    key, column = int(case[5], 16), case[4]
+    found = kxs32.word(u32(key & 0xFFFFFFFF), u32(key >> 32), u32(column))
+    assert found == int(case[6], 16)
 
 
 def test_known_mixes():
@@ -103,7 +119,7 @@ def test_draw_is_the_specification(key, column, bits):
     assert 0 <= draw < 2**bits
 
 
-@given(keys, st.integers(0, 2), keys, keys)
+@given(keys, st.integers(0, 3), keys, keys)
 def test_row_keys_are_the_specification(seed, stream, step, row):
     assert row_key(seed, stream, step, row) == naive.row_key(seed, stream, step, row)
 
@@ -163,14 +179,22 @@ def words_of(key, at):
     return out
 
 
-def test_keys_that_share_their_low_half():
-    """A limit that the specification states: the upper half-words then differ by a constant."""
+def test_keys_that_differ_in_one_bit():
+    """A limit that the specification states: in the lowest bit of the upper half, to be exact.
+
+    Their words run through the same states, so the upper half-words differ by a constant.
+    """
     at = np.arange(1000, dtype=np.uint32)
-    low, high, other = (u64(n) for n in (0x12345678, 0x9ABCDEF0, 0x0F1E2D3C))
-    difference = (words_of(low | other << u64(32), at) >> u32(16)) - (
-        words_of(low | high << u64(32), at) >> u32(16)
-    )
+    key = u64(0x9ABCDEF012345678)
+    difference = (words_of(key ^ u64(1 << 32), at) >> u32(16)) - (words_of(key, at) >> u32(16))
     assert np.unique(difference & u32(0xFFFF)).size == 2  # the constant, with or without a carry
+
+
+def test_steps_of_a_key_are_odd():
+    """Even ones would visit a part of the states alone."""
+    at = np.arange(2**16, dtype=np.uint32)
+    for high in (0, 1, 2, 2**31, 2**32 - 2):
+        assert np.unique(words_of(u64(high << 32), at)).size == at.size
 
 
 @pytest.mark.parametrize("dtype", [fmt.name for fmt in FORMATS])
@@ -206,8 +230,8 @@ def test_the_generator_passes():
 
 
 @njit
-def golden(position):
-    return u32(position) * u32(0x9E3779B9)
+def start(low, high, position):
+    return u32(low + u32(position * u32(high | u32(1))))
 
 
 @njit
@@ -229,33 +253,36 @@ def fold(x):
 
 @njit
 def without_fold(low, high, position):
-    return multiply(shift_three_times(u32(low + golden(position))) + high)
+    return multiply(shift_three_times(start(low, high, position)) + high)
 
 
 @njit
 def without_multiply(low, high, position):
-    return fold(shift_three_times(u32(low + golden(position))) + high)
+    return fold(shift_three_times(start(low, high, position)) + high)
 
 
 @njit
-def without_weyl(low, high, position):
+def without_steps(low, high, position):
     return fold(multiply(shift_three_times(u32(low + u32(position))) + high))
 
 
 @njit
 def without_xorshift(low, high, position):
-    return fold(multiply(u32(low + golden(position)) + high))
+    return fold(multiply(start(low, high, position) + high))
 
 
 @njit
-def seeded_by_xor(low, high, position):
+def all_linear(low, high, position):
     """Linear over bits: every word of a key is a fixed xor of every other."""
-    return fold(shift_three_times(u32(low ^ golden(position))) ^ high)
+    golden = u32(position) * u32(0x9E3779B9)
+    return fold(shift_three_times(u32(low ^ golden)) ^ high)
 
 
 @njit
-def seeded_by_xor_but_multiplied(low, high, position):
-    return fold(multiply(shift_three_times(u32(low ^ golden(position))) ^ high))
+def with_a_short_key(low, high, position):
+    """Of the upper half of a key, 8 bits."""
+    short = u32(u32(high & u32(0xFF)) * u32(0x01010101))
+    return xorshift.word(low, short, position)
 
 
 @njit
@@ -271,22 +298,26 @@ def base_plus_weyl_of_row(seed, step, row):
 WEAK = {
     # name: (key, word, a test that fails), and what it sees
     # The lowest bits of a product depend on the lowest bits of its factor alone.
-    "no fold": (row_key_of_update, without_fold, "pairs: position + 4, even bits 3-8"),
-    # An xorshift is linear over bits: some bits of two words of a key go together.
-    "no multiply": (row_key_of_update, without_multiply, "bits"),
+    "no fold": (row_key_of_update, without_fold, "uniform: 16 bits, even, over positions"),
+    # An xorshift is linear over bits, and one row shows it.
+    "no multiply": (row_key_of_update, without_multiply, "uniform: 13 bits, odd, over positions"),
     # Neighbouring positions start from states that differ in a few low bits.
-    "no Weyl start": (row_key_of_update, without_weyl, "pairs: position + 1, even bits 3-8"),
+    "steps of one": (row_key_of_update, without_steps, "pairs: position + 1, even bits 3-8"),
     # Equal steps of position are equal steps of the product.
-    "no xorshift": (row_key_of_update, without_xorshift, "pairs: position + 2, even bits 3-8"),
+    "no xorshift": (row_key_of_update, without_xorshift, "collisions: differences"),
     # Everything is linear: two words of a key differ by the same bits under every key.
-    "all linear": (row_key_of_update, seeded_by_xor, "bits"),
-    # So do the states before the multiplication.
-    "xor for plus": (row_key_of_update, seeded_by_xor_but_multiplied, "bits"),
+    "all linear": (row_key_of_update, all_linear, "bits"),
+    # Rows of equal steps run through the same states.
+    "a short key": (row_key_of_update, with_a_short_key, "collisions: differences"),
+    # The steps of all rows are equal, and the upper half of a key moves a row by a constant.
+    "KXS32": (row_key_of_update, kxs32.word, "collisions: words"),
+    "KXS32, differences": (row_key_of_update, kxs32.word, "collisions: differences"),
+    "KXS32, pairs": (row_key_of_update, kxs32.word, "close pairs"),
     # Keys of neighbouring rows differ in the lowest bits of their low half alone.
     "base + row": (base_plus_row, xorshift.word, "pairs: row + 1, even bits 3-8"),
-    # The low halves of the keys of rows 2**26 apart differ in their upper bits alone.
+    # The low halves of the keys of rows 2**31 apart differ in their upper bits alone.
     "base + Weyl of row": (
-        base_plus_weyl_of_row, xorshift.word, "pairs: row + 67108864, odd low",
+        base_plus_weyl_of_row, xorshift.word, "pairs: row + 2147483648, odd top",
     ),
 }  # fmt: skip
 

@@ -1,9 +1,10 @@
-"""The files that version 1 wrote, and what it computed from them: see `test_version_1`.
+"""Files that are kept, and what was computed from them when they were written.
 
-``python -m tests.version_1 FOLDER`` writes such files.  Those in ``tests/data/version_1`` were
-written by version 1 (commit be48e57) and are **never made anew**: every later version must load
-them, and train on with the same bits.  The functions that train here never change either.  What
-version 1 could not do is tested elsewhere.
+``python -m tests.known_files FOLDER`` writes such files.  They are **never made anew**: every later
+version must load them.  Those in ``tests/data/kwx32`` were written when KWX32 became the generator,
+and train on with the same bits; those in ``tests/data/version_1`` by commit be48e57, whose random
+bits were those of KXS32.  The functions that train here never change either.  What these versions
+could not do is tested elsewhere.
 
 Inputs are made of the raw words of PCG64, which NumPy promises to keep, and not by a `Generator`,
 which may change.  Models shuffle and initialize with a `Generator`: a digest of what it gives shows

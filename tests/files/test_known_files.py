@@ -1,7 +1,7 @@
-"""Files that version 1 wrote: they load, and train on with the same bits.
+"""Files of earlier versions: they load, and train on with the same bits.
 
-The files in ``tests/data/version_1`` are never made anew, and neither are the digests and arrays
-beside them: if a test here fails, the code has changed what a file means.  `tests.version_1` has
+The files in ``tests/data/kwx32`` are never made anew, and neither are the digests and arrays
+beside them: if a test here fails, the code has changed what a file means.  `tests.known_files` has
 the functions that wrote them.
 """
 
@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests import version_1
+from tests import known_files
 from tests.conftest import ROOT
 from tests.devices import with_gpu
 
-DATA = ROOT / "tests" / "data" / "version_1"
+DATA = ROOT / "tests" / "data" / "kwx32"
 KNOWN = json.loads((DATA / "digests.json").read_text())
-TABLES, MODELS = KNOWN["tables"], version_1.models()
+TABLES, MODELS = KNOWN["tables"], known_files.models()
 IN_FIT = [f"{name}_in_fit" for name in MODELS]
 
 
@@ -50,14 +50,14 @@ def test_every_file_is_tested():
     assert set(KNOWN["models"]) == {*MODELS, *IN_FIT}
 
 
-def test_inputs_are_those_of_version_1():
+def test_inputs_are_those_of_the_files():
     """If this fails, no other failure here says anything."""
-    assert version_1.of_inputs() == KNOWN["inputs"]
+    assert known_files.of_inputs() == KNOWN["inputs"]
 
 
 def test_numpy_draws_as_it_did():
     """If this fails, NumPy has changed, and failures of models, not of tables, say nothing."""
-    assert version_1.of_generator() == KNOWN["generator"]
+    assert known_files.of_generator() == KNOWN["generator"]
 
 
 # --- tables ---
@@ -76,22 +76,24 @@ WAYS = {
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_trains_on(name, way, tmp_path):
     table = WAYS[way](path_of(name), tmp_path)
-    assert version_1.of_table(table) == TABLES[name]["loaded"]
-    assert version_1.of_trained(table) == TABLES[name]["trained"]
+    assert known_files.of_table(table) == TABLES[name]["loaded"]
+    assert known_files.of_trained(table) == TABLES[name]["trained"]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_saved_in_the_middle(name, tmp_path):
-    table = version_1.train(lp.load(path_of(name)), seed=2)
+    table = known_files.train(lp.load(path_of(name)), seed=2)
     table.save(tmp_path / "middle.safetensors")
-    assert version_1.of_table(table) == version_1.of_table(lp.load(tmp_path / "middle.safetensors"))
+    assert known_files.of_table(table) == known_files.of_table(
+        lp.load(tmp_path / "middle.safetensors")
+    )
 
 
 @with_gpu
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_trains_on_a_gpu(name):
-    table = version_1.train(lp.load(path_of(name), device="cuda"), seed=2, rounds=2)
-    assert version_1.of_table(table.to("cpu")) == TABLES[name]["trained"]
+    table = known_files.train(lp.load(path_of(name), device="cuda"), seed=2, rounds=2)
+    assert known_files.of_table(table.to("cpu")) == TABLES[name]["trained"]
 
 
 # --- models ---
@@ -101,28 +103,28 @@ def test_a_table_trains_on_a_gpu(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_trains_on(name, mmap, arrays):
     model = lp.load(path_of(name), mmap=mmap)
-    assert version_1.of_loaded(model) == KNOWN["models"][name]
-    version_1.check_results(version_1.results(model), arrays[f"{name}/loaded"], model.dtype)
-    model.partial_fit(*version_1.samples(3))
-    version_1.check_results(version_1.results(model), arrays[f"{name}/trained"], model.dtype)
+    assert known_files.of_loaded(model) == KNOWN["models"][name]
+    known_files.check_results(known_files.results(model), arrays[f"{name}/loaded"], model.dtype)
+    model.partial_fit(*known_files.samples(3))
+    known_files.check_results(known_files.results(model), arrays[f"{name}/trained"], model.dtype)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_that_is_saved_again_trains_on(name, arrays, tmp_path):
-    model = lp.load(resaved(path_of(name), tmp_path)).partial_fit(*version_1.samples(3))
-    version_1.check_results(version_1.results(model), arrays[f"{name}/trained"], model.dtype)
+    model = lp.load(resaved(path_of(name), tmp_path)).partial_fit(*known_files.samples(3))
+    known_files.check_results(known_files.results(model), arrays[f"{name}/trained"], model.dtype)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_is_resumed(name, arrays):
     path = path_of(f"{name}_in_fit")
-    assert version_1.of_loaded(lp.load(path)) == KNOWN["models"][f"{name}_in_fit"]
+    assert known_files.of_loaded(lp.load(path)) == KNOWN["models"][f"{name}_in_fit"]
     seen = []
-    model = version_1.models()[name].fit(
-        *version_1.samples(1), resume=path, callback=lambda model, done: seen.append(done)
+    model = known_files.models()[name].fit(
+        *known_files.samples(1), resume=path, callback=lambda model, done: seen.append(done)
     )
-    assert len(seen) == model.table_.step - version_1.STOPS[name] == 20 - version_1.STOPS[name]
-    version_1.check_results(version_1.results(model), arrays[f"{name}/resumed"], model.dtype)
+    assert len(seen) == model.table_.step - known_files.STOPS[name] == 20 - known_files.STOPS[name]
+    known_files.check_results(known_files.results(model), arrays[f"{name}/resumed"], model.dtype)
 
 
 def test_other_random_bits_are_detected(arrays):
@@ -130,10 +132,10 @@ def test_other_random_bits_are_detected(arrays):
     for name in MODELS:
         model = lp.load(path_of(name))
         model.table_.seed += 1
-        model.partial_fit(*version_1.samples(3))
+        model.partial_fit(*known_files.samples(3))
         with pytest.raises(AssertionError, match="of the weights differ"):
-            version_1.check_results(
-                version_1.results(model), arrays[f"{name}/trained"], model.dtype
+            known_files.check_results(
+                known_files.results(model), arrays[f"{name}/trained"], model.dtype
             )
 
 
@@ -151,8 +153,8 @@ def contains(new, old):
 
 @pytest.mark.parametrize("name", [*TABLES, *MODELS])
 def test_a_file_is_written_again(name, tmp_path):
-    old, old_arrays = version_1.contents(path_of(name))
-    new, new_arrays = version_1.contents(resaved(path_of(name), tmp_path))
+    old, old_arrays = known_files.contents(path_of(name))
+    new, new_arrays = known_files.contents(resaved(path_of(name), tmp_path))
     assert new_arrays == old_arrays
     assert new["kind"] == old["kind"]
     assert new["checksums"] == old["checksums"]
@@ -178,11 +180,11 @@ def test_tables_from_scratch(what):
 
 
 def test_the_tables_of_the_files_from_scratch():
-    found = {name: version_1.of_table(table) for name, table in version_1.tables()}
+    found = {name: known_files.of_table(table) for name, table in known_files.tables()}
     assert found == {name: known["loaded"] for name, known in TABLES.items()}
 
 
-@pytest.mark.parametrize("name", version_1.models_from_scratch())
+@pytest.mark.parametrize("name", known_files.models_from_scratch())
 def test_models_from_scratch(name, arrays):
-    model = version_1.models_from_scratch()[name].fit(*version_1.samples(4))
-    version_1.check_results(version_1.results(model), arrays[f"{name}/fresh"], model.dtype)
+    model = known_files.models_from_scratch()[name].fit(*known_files.samples(4))
+    known_files.check_results(known_files.results(model), arrays[f"{name}/fresh"], model.dtype)
