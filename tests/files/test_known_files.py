@@ -176,7 +176,7 @@ def test_contains():
     "what", ["initial_weights", "trained_from_scratch", "diagnosed_from_scratch", "large_batch"]
 )
 def test_tables_from_scratch(what):
-    assert getattr(version_1, what)() == KNOWN["fresh"][what]
+    assert getattr(known_files, what)() == KNOWN["fresh"][what]
 
 
 def test_the_tables_of_the_files_from_scratch():
