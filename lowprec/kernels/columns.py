@@ -15,7 +15,7 @@ from lowprec.formats.words import decode, random_bits, round_nearest, round_stoc
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar.bits import u32
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
-from lowprec.scalar.xorshift import draw, word
+from lowprec.scalar.xorshift import draw, low_from, word
 
 CHAINS = 16  # sums that the squares of a row are added up in: column c in number c % CHAINS
 # without reference counts, as all that kernels are made of: each costs an atomic operation
@@ -40,9 +40,10 @@ def _overload_draws(low, high, column, format_of, values):
     def draws_of_block(low, high, column, format_of, values):
         bits = random_bits(format_of)
         if bits <= 16:
-            words = word(low, high, u32(np.uint32(column >> 1) + lane_numbers(half_count)))
+            first = low_from(low, high, np.uint32(column >> 1))
+            words = word(first, high, lane_numbers(half_count))
             return u32(u32(halves_of_lanes(words)) >> np.uint32(16 - bits))
-        words = word(low, high, u32(np.uint32(column) + lane_numbers(count)))
+        words = word(low_from(low, high, np.uint32(column)), high, lane_numbers(count))
         return u32(words >> np.uint32(32 - bits))
 
     return draws_of_block

@@ -50,9 +50,19 @@ def halves_of(key):
 
 
 @njit(forceinline=True)
+def low_from(key_low, key_high, position):
+    """The low half of a key whose word 0 is word number `position` of this one.
+
+    Blocks of words are taken by it: what their lanes are multiplied with is then the same for all
+    blocks of a row, and computed once.
+    """
+    return u32(key_low + u32(position * u32(key_high | _U32(1))))
+
+
+@njit(forceinline=True)
 def word(key_low, key_high, position):
     """The 32-bit random word number `position` (uint32) under the two halves of a key."""
-    x = u32(key_low + u32(position * u32(key_high | _U32(1))))
+    x = low_from(key_low, key_high, position)
     x = u32(x ^ u32(x << _U32(13)))
     x = u32(x ^ u32(x >> _U32(17)))
     x = u32(x ^ u32(x << _U32(5)))

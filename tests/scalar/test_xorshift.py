@@ -112,6 +112,13 @@ def test_word_is_the_specification(key, position):
     assert one_word(u64(key), u32(position)) == naive.word(key, position)
 
 
+@given(keys, positions, positions)
+def test_words_from_a_position_on(key, first, position):
+    low, high = u32(key & 0xFFFFFFFF), u32(key >> 32)
+    found = xorshift.word(xorshift.low_from(low, high, u32(first)), high, u32(position))
+    assert found == naive.word(key, (first + position) % 2**32)
+
+
 @given(keys, positions, st.integers(1, 32))
 def test_draw_is_the_specification(key, column, bits):
     draw = int(one_draw(u64(key), u32(column), bits))
