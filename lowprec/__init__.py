@@ -10,6 +10,8 @@ from lowprec._version import __version__
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
+from lowprec.optimizers.adagrad import Adagrad
+from lowprec.optimizers.adam import Adam
 from lowprec.optimizers.rowwise_adagrad import RowWiseAdagrad
 from lowprec.optimizers.sgd import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
@@ -20,6 +22,8 @@ from lowprec.tables.embedding import EmbeddingTable
 __all__ = [
     "DLRM",
     "SGD",
+    "Adagrad",
+    "Adam",
     "CheckpointError",
     "Checkpoints",
     "Diagnostics",

@@ -27,7 +27,7 @@ def fma(x, y, z):
 
 def words(key, positions):
     """The random words at `positions` (uint32) under a key."""
-    x = U32(key & naive.M32) + positions * U32(0x9E3779B9)
+    x = U32(key & naive.M32) + positions * U32(key >> 32 | 1)
     x ^= x << U32(13)
     x ^= x >> U32(17)
     x ^= x << U32(5)

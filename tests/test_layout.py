@@ -320,6 +320,8 @@ def public(module):
 
 def test_exported_names():
     assert sorted(lp.__all__) == [
+        "Adagrad",
+        "Adam",
         "CheckpointError",
         "Checkpoints",
         "DLRM",

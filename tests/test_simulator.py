@@ -18,6 +18,7 @@ FILES = [
     "tests/tables/test_embedding.py",
     "tests/tables/test_contents.py",
     "tests/test_losses.py",
+    "tests/optimizers/test_all.py",
     "tests/optimizers/test_own_rule.py",
     "tests/optimizers/test_rowwise_adagrad.py",
     "tests/models/test_on_cuda.py",

@@ -12,7 +12,7 @@ import numpy as np
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults
-from lowprec.optimizers.base import check_optimizer
+from lowprec.optimizers.checks import check_optimizer
 from lowprec.tables.store import ROUNDINGS
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")

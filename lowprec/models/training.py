@@ -22,7 +22,7 @@ from lowprec.models.parameters import (
     optimizer_of_dense,
     optimizer_of_table,
 )
-from lowprec.optimizers.base import check_same_states
+from lowprec.optimizers.checks import check_same_states
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.staging import Staging
 from lowprec.tables import verbs

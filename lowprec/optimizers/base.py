@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class State(NamedTuple):
         return (rows, 1 if self.by_row else columns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Optimizer:
     """The base of all optimizers; a subclass is a frozen dataclass that defines `rule`.
 
@@ -90,13 +90,26 @@ class Optimizer:
 
     learning_rate: float | Schedule = 0.1
 
-    # whether a step is a number times the gradient, whatever came before: what l2 of
-    # LogisticRegression asks for
-    linear: ClassVar[bool] = False
-
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
             check_nonnegative("learning_rate", self.learning_rate)
+
+    def __repr__(self) -> str:
+        """The learning rate, and whatever else is not as it is by default."""
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)
+            if f.name == "learning_rate" or getattr(self, f.name) != f.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def linear(self) -> bool:
+        """Whether a step is a number times the gradient, whatever came before.
+
+        The `l2` of `LogisticRegression` asks for it.
+        """
+        return False
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of one step.
@@ -125,6 +138,34 @@ class Optimizer:
             return self.learning_rate
         rate = self.learning_rate(step)
         check_nonnegative(f"learning_rate({step})", rate)
+        return rate
+
+    def rate_over_eps(self, step: int) -> float:
+        """`learning_rate_at` of a rule that divides by ``eps``, or a little more.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 0.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `learning_rate_at`, and if ``learning_rate / eps`` overflows float32.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.Adam(0.25).rate_over_eps(step=0)
+        0.25
+        """
+        rate, eps = self.learning_rate_at(step), self.eps  # type: ignore[attr-defined]
+        if not rate / eps <= 0.5 * LARGEST:
+            raise ValueError(f"learning_rate / eps overflows float32: {rate} / {eps}")
         return rate
 
     def rule(self, step: int) -> Any:
@@ -238,13 +279,6 @@ def rule_of(optimizer: Optimizer, step: int) -> Any:
     return rule
 
 
-def check_optimizer(name: str, value: Any) -> Optimizer:
-    """`value` if it is an optimizer; TypeError otherwise."""
-    if not isinstance(value, Optimizer):
-        raise TypeError(f"{name} must be an optimizer, such as lowprec.SGD, got {value!r}")
-    return value
-
-
 def init_states(
     device: Device, optimizer: Optimizer, rows: int, columns: int
 ) -> dict[str, NDArray[np.float32]]:
@@ -255,13 +289,3 @@ def init_states(
         array.fill(np.float32(state.initial))
         states[name] = array
     return states
-
-
-def check_same_states(old: Optimizer, new: Optimizer) -> None:
-    """ValueError unless two optimizers keep the same states, by name and shape."""
-    kept, wanted = ({name: s.by_row for name, s in each.states().items()} for each in (old, new))
-    if kept != wanted:
-        raise ValueError(
-            f"{new!r} keeps the states {list(wanted)}, and {old!r}, which has been in use, "
-            f"{list(kept)}: an optimizer with other states needs a new fit or table"
-        )

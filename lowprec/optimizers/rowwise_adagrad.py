@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.checks import check_eps
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import sqrt
 from lowprec.schedules import check_nonnegative
@@ -26,7 +27,7 @@ class RowWiseDescent(NamedTuple):
         return Descent(rule.learning_rate / (sqrt(total) + rule.eps)), total
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RowWiseAdagrad(Optimizer):
     """Adagrad with one number a row: what tables of recommenders are mostly trained with.
 
@@ -80,19 +81,14 @@ class RowWiseAdagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_nonnegative("eps", self.eps)
+        check_eps(self.eps)
         check_nonnegative("initial_accumulator", self.initial_accumulator)
-        if np.float32(self.eps) == 0:
-            raise ValueError(f"eps must be positive in float32, got {self.eps}")
 
     def states(self) -> dict[str, State]:
         return {"sum": State(float(self.initial_accumulator), by_row=True)}
 
     def rule(self, step: int) -> RowWiseDescent:
-        rate = self.learning_rate_at(step)
-        if not rate / self.eps <= 0.5 * LARGEST:
-            raise ValueError(f"learning_rate / eps overflows float32: {rate} / {self.eps}")
-        return RowWiseDescent(np.float32(rate), np.float32(self.eps))
+        return RowWiseDescent(np.float32(self.rate_over_eps(step)), np.float32(self.eps))
 
     def largest_gradient(self, rule: RowWiseDescent, columns: int) -> float:
         # the sum of squares is then finite, and the step at most learning_rate * sqrt(columns)

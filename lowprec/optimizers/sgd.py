@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.optimizers.base import LARGEST, Optimizer
+from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.checks import check_share
 from lowprec.scalar.bits import fma
 
 
@@ -22,7 +23,19 @@ class Descent(NamedTuple):
         return (fma(-rule.learning_rate, gradient, weight),)
 
 
-@dataclass(frozen=True)
+class MomentumDescent(NamedTuple):
+    """The rule with momentum: a weight less a sum of gradients times a number."""
+
+    learning_rate: np.float32
+    momentum: np.float32
+
+    @staticmethod
+    def step(rule, gradient, weight, velocity):  # type: ignore[no-untyped-def]
+        velocity = fma(rule.momentum, velocity, gradient)
+        return fma(-rule.learning_rate, velocity, weight), velocity
+
+
+@dataclass(frozen=True, repr=False)
 class SGD(Optimizer):
     """Stochastic gradient descent: ``weight - learning_rate * gradient``, in float32.
 
@@ -31,17 +44,24 @@ class SGD(Optimizer):
     learning_rate : float or schedule, default 0.1
         A number, not negative, or a function from the step (int, from 0) to one: see
         `lowprec.schedules`.
+    momentum : float, default 0.0
+        What is kept of the sum of gradients at a step, in [0, 1).
 
     Raises
     ------
     TypeError, ValueError
-        If the learning rate is not a finite number, or is negative.
+        If the learning rate is not a finite number, or is negative, or `momentum` is not in [0, 1).
 
     Notes
     -----
-    Immutable, and without state: a table needs no memory beside its weights.  The step of a weight
-    is ``fma(-learning_rate, gradient, weight)``, rounded once to float32 and once more where it is
-    stored.
+    Immutable, and without state unless there is momentum: a table needs no memory beside its
+    weights.  The step of a weight is ``fma(-learning_rate, gradient, weight)``, rounded once to
+    float32 and once more where it is stored.  With momentum (Polyak 1964), the gradient is that
+    of the state ``"momentum"``, float32 of the shape of the weights::
+
+        momentum_state = momentum * momentum_state + gradient
+
+    Rows that a batch does not hold stay as they are, their momentum too.
 
     Examples
     --------
@@ -52,13 +72,28 @@ class SGD(Optimizer):
     0.25
     """
 
-    linear: ClassVar[bool] = True
+    _: KW_ONLY
+    momentum: float = 0.0
 
-    def rule(self, step: int) -> Descent:
-        return Descent(np.float32(self.learning_rate_at(step)))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share("momentum", self.momentum)
 
-    def largest_gradient(self, rule: Descent, columns: int) -> float:
-        return largest_times(float(rule.learning_rate))
+    @property
+    def linear(self) -> bool:
+        return self.momentum == 0
+
+    def states(self) -> dict[str, State]:
+        return {"momentum": State()} if self.momentum else {}
+
+    def rule(self, step: int) -> Descent | MomentumDescent:
+        rate = np.float32(self.learning_rate_at(step))
+        return MomentumDescent(rate, np.float32(self.momentum)) if self.momentum else Descent(rate)
+
+    def largest_gradient(self, rule: Descent | MomentumDescent, columns: int) -> float:
+        most = largest_times(float(rule.learning_rate))
+        # the sum of such gradients is then finite, however many there are
+        return most if self.momentum == 0 else 0.5 * (1 - float(np.float32(self.momentum))) * most
 
 
 @functools.lru_cache(maxsize=64)

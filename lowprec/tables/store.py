@@ -13,7 +13,7 @@ from lowprec.checks import check_choice, check_flag, check_int, check_seed
 from lowprec.device import get_device
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults
-from lowprec.optimizers.base import check_optimizer, check_same_states
+from lowprec.optimizers.checks import check_optimizer, check_same_states
 from lowprec.workspace import Workspace
 
 ROUNDINGS = ("stochastic", "nearest")

@@ -32,6 +32,7 @@ from lowprec.tables.keys import row_keys
 
 CANNOT = 77
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
+MORE_OPTIMIZERS = (lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1))  # in float16 alone
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 
 
@@ -84,7 +85,8 @@ def call_table_kernels(kernels, word):
         kernels.sum_pieces(segments, gradients)
         kernels.sum_segments(segments, gradients, grad)
         check = kernels.check_steps(segments, gradients, np.float32(0.1), True, None, Memory)
-        for optimizer in OPTIMIZERS:
+        more = MORE_OPTIMIZERS if word == WORDS["float16"] else ()
+        for optimizer in (*OPTIMIZERS, *more):
             arrays = (weight, *init_states(get_device("cpu"), optimizer, *weight.shape).values())
             kernels.update_rows(
                 optimizer.rule(0), arrays, segments, gradients, keys, np.uint64(0), True,
@@ -108,7 +110,7 @@ def call_other_kernels(kernels):
     kernels.add_bias(y, bias, True)
     kernels.bias_backward(y, y.copy(), True)
     kernels.note_nonfinite(flat, diverged)
-    for optimizer in OPTIMIZERS:
+    for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape).values())
         kernels.update_dense(optimizer.rule(0), arrays, y, diverged)
     kernels.logistic_loss(flat, flat, flat)

@@ -1,0 +1,41 @@
+"""What is wrong with an optimizer or a number of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lowprec.optimizers.base import Optimizer
+from lowprec.schedules import check_nonnegative
+
+
+def check_eps(eps: Any) -> None:
+    """TypeError or ValueError unless it is a number that is positive in float32."""
+    check_nonnegative("eps", eps)
+    if np.float32(eps) == 0:
+        raise ValueError(f"eps must be positive in float32, got {eps}")
+
+
+def check_share(name: str, share: Any) -> None:
+    """TypeError or ValueError unless it is a number in [0, 1), in float32 too."""
+    check_nonnegative(name, share)
+    if np.float32(share) >= 1:
+        raise ValueError(f"{name} must be less than 1 in float32, got {share}")
+
+
+def check_optimizer(name: str, value: Any) -> Optimizer:
+    """`value` if it is an optimizer; TypeError otherwise."""
+    if not isinstance(value, Optimizer):
+        raise TypeError(f"{name} must be an optimizer, such as lowprec.SGD, got {value!r}")
+    return value
+
+
+def check_same_states(old: Optimizer, new: Optimizer) -> None:
+    """ValueError unless two optimizers keep the same states, by name and shape."""
+    kept, wanted = ({name: s.by_row for name, s in each.states().items()} for each in (old, new))
+    if kept != wanted:
+        raise ValueError(
+            f"{new!r} keeps the states {list(wanted)}, and {old!r}, which has been in use, "
+            f"{list(kept)}: an optimizer with other states needs a new fit or table"
+        )

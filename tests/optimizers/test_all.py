@@ -1,0 +1,275 @@
+"""Every optimizer of the library: tables, dense layers, files, models, diagnostics, bad numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lowprec as lp
+from lowprec.device import get_device
+from lowprec.optimizers import Optimizer
+from lowprec.optimizers.dense import init_dense_states, update_dense
+from tests import naive, naive_optimizers
+from tests.devices import DEVICE, host
+from tests.tables.test_embedding import DTYPES, bits, jagged, make_table
+
+SIZES = (5, 3, 4)
+# each with its oracle; those that look at whole rows have tests of their own
+BY_COLUMN = {
+    "SGD": (lp.SGD(0.3), naive_optimizers.sgd),
+    "momentum": (lp.SGD(0.3, momentum=0.75), naive_optimizers.sgd_with_momentum),
+    "Adagrad": (lp.Adagrad(0.3, eps=1e-4, initial_accumulator=0.25), naive_optimizers.adagrad),
+    "Adam": (lp.Adam(0.05, beta1=0.8, beta2=0.99, eps=1e-6), naive_optimizers.adam),
+}
+ALL = [*(optimizer for optimizer, _ in BY_COLUMN.values()), lp.RowWiseAdagrad(0.1)]
+# a kernel for each format: fewer of them in the simulator
+FORMATS = DTYPES if DEVICE == "cpu" else ["float32", "float16", "float8_e4m3fn"]
+
+every_optimizer = pytest.mark.parametrize("optimizer", ALL, ids=repr)
+by_column = pytest.mark.parametrize("name", BY_COLUMN)
+
+
+def states_of(table):
+    return {name: host(array) for name, array in table.optimizer_state.items()}
+
+
+def test_every_optimizer_of_the_library_is_here():
+    exported = [getattr(lp, name) for name in lp.__all__]
+    kinds = {each for each in exported if isinstance(each, type) and issubclass(each, Optimizer)}
+    assert {type(optimizer) for optimizer in ALL} == kinds
+
+
+def check(table, oracle, indices, grad):
+    """One update against the oracle."""
+    expected = naive_optimizers.update(table, oracle, states_of(table), indices, grad)
+    table.update(indices, grad)
+    weight, states = expected
+    assert bits(host(table.weight)) == bits(weight)
+    assert states_of(table).keys() == states.keys()
+    for key, array in states_of(table).items():
+        assert bits(array) == bits(states[key])
+
+
+def batch(rng, dim, samples=20):
+    indices = rng.integers(0, SIZES, (samples, 3))
+    return indices, rng.normal(size=(samples, 3, dim)).astype(np.float32)
+
+
+@by_column
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("dim", [3, 17])
+def test_update_is_the_oracle(name, dtype, dim):
+    optimizer, oracle = BY_COLUMN[name]
+    table, rng = make_table(SIZES, dim, dtype=dtype, optimizer=optimizer, seed=9), dim
+    rng = np.random.default_rng(dim)
+    for _ in range(3):
+        check(table, oracle, *batch(rng, dim))
+
+
+@by_column
+@pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
+def test_update_of_one_column_is_the_oracle(name, rounding):
+    optimizer, oracle = BY_COLUMN[name]
+    table = make_table(SIZES, 1, optimizer=optimizer, rounding=rounding, seed=9)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        check(table, oracle, *batch(rng, 1))
+
+
+@by_column
+def test_rows_with_many_ids(name):
+    """Their gradients are summed in pieces."""
+    optimizer, oracle = BY_COLUMN[name]
+    table = make_table(SIZES, 3, optimizer=optimizer)
+    check(table, oracle, *batch(np.random.default_rng(2), 3, samples=450))
+
+
+@by_column
+@pytest.mark.parametrize("shape", [(7, 5), (33,), (1,), (0, 4)])
+def test_dense_parameters(name, shape):
+    optimizer, oracle = BY_COLUMN[name]
+    device, rng = get_device(DEVICE), np.random.default_rng(1)
+    expected = rng.normal(size=shape).astype(np.float32)
+    parameter = device.asarray(expected.copy())
+    states = init_dense_states(device, optimizer, [parameter])
+    held = [np.full(shape, state.initial, np.float32) for state in optimizer.states().values()]
+    for step in range(3):
+        gradient = rng.normal(size=shape).astype(np.float32)
+        for place in np.ndindex(shape):
+            numbers = [array[place] for array in (expected, *held)]
+            found = oracle(optimizer, step + 1, gradient[place], *numbers)
+            for array, number in zip((expected, *held), found, strict=True):
+                array[place] = number
+        diverged = device.xp.zeros(1, np.bool_)
+        update_dense(
+            device, optimizer, [parameter], states, [device.asarray(gradient)], step, diverged
+        )
+    assert bits(host(parameter)) == bits(expected)
+    for array, expected_state in zip(states[0].values(), held, strict=True):
+        assert bits(host(array)) == bits(expected_state)
+
+
+@every_optimizer
+def test_zero_gradients_of_fresh_rows_change_nothing(optimizer):
+    table = make_table(SIZES, 3, optimizer=optimizer, rounding="nearest")
+    before = bits(host(table.weight))
+    table.update([[0, 0, 0]], np.zeros((1, 3, 3), np.float32))
+    assert bits(host(table.weight)) == before
+
+
+@every_optimizer
+def test_rows_that_a_batch_does_not_hold_stay(optimizer):
+    table = make_table(SIZES, 3, optimizer=optimizer)
+    rng = np.random.default_rng(3)
+    table.update(*batch(rng, 3))
+    weight, states = host(table.weight).copy(), {k: v.copy() for k, v in states_of(table).items()}
+    table.update([[1, 1, 1]], np.ones((1, 3, 3), np.float32))
+    others = np.setdiff1d(np.arange(12), [1, 6, 9])
+    assert bits(host(table.weight)[others]) == bits(weight[others])
+    for name, array in states_of(table).items():
+        assert bits(array[others]) == bits(states[name][others])
+
+
+@every_optimizer
+def test_files_copies_and_bytes(optimizer, tmp_path):
+    table = make_table(SIZES, 5, optimizer=optimizer)
+    rng = np.random.default_rng(1)
+    table.update(*batch(rng, 5))
+    table.save(tmp_path / "t.safetensors")
+    again = lp.EmbeddingTable.load(tmp_path / "t.safetensors", device=table.device)
+    assert again.optimizer == optimizer
+    assert table.nbytes == sum(
+        array.nbytes for array in (host(table._weight), *states_of(table).values())
+    )
+    twin = table.to(table.device)
+    for indices, grad in (batch(rng, 5), batch(rng, 5)):
+        for each in (table, again, twin):
+            each.update(indices, grad)
+    for each in (again, twin):
+        assert bits(host(each.weight)) == bits(host(table.weight))
+
+
+def make_model(kind, optimizer, **more):
+    common = {"batch_size": 30, "optimizer": optimizer, "device": DEVICE, **more}
+    if kind == "logistic":
+        return lp.LogisticRegression([6, 4], **common)
+    return lp.DLRM([6, 4], 4, (5,), (5,), dense_optimizer=optimizer, **common)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "dlrm"])
+@every_optimizer
+def test_models_learn_and_resume(kind, optimizer, tmp_path):
+    X, y, _ = lp.datasets.make_clicks(300, num_embeddings=[6, 4], num_dense=3, seed=0)
+    start = lp.metrics.log_loss(y, np.full(len(y), y.mean()))
+    whole = make_model(kind, optimizer, epochs=8).fit(X, y)
+    assert lp.metrics.log_loss(y, whole.predict_proba(X)[:, 1]) < start
+    saved = lp.Checkpoints(tmp_path, every_batches=7)
+    make_model(kind, optimizer, epochs=3).fit(X, y, save=saved)
+    resumed = make_model(kind, optimizer, epochs=8).fit(X, y, resume=tmp_path)
+    assert bits(resumed.decision_function(X)) == bits(whole.decision_function(X))
+
+
+@every_optimizer
+def test_a_quadratic_falls(optimizer):
+    """Rows go to their targets, in float16 with stochastic rounding."""
+    table = lp.EmbeddingTable(8, 4, optimizer=optimizer, seed=2, device=DEVICE)
+    target = np.random.default_rng(4).normal(size=(8, 4)).astype(np.float32)
+    rows, losses = np.arange(8), []
+    for _ in range(40):
+        error = host(table.lookup(rows)) - target
+        losses.append(float((error**2).sum()))
+        table.update(rows, error)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@every_optimizer
+def test_diagnose_is_what_the_update_does(optimizer):
+    table = make_table(SIZES, 17, optimizer=optimizer, rounding="nearest", seed=1)
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        indices, grad = batch(rng, 17, samples=4)
+        report, before = table.diagnose(indices, grad), host(table.weight).copy()
+        table.update(indices, grad)
+        moved = np.count_nonzero(host(table.weight) != before)
+        assert report.steps - report.lost == moved
+        change = host(table.weight).astype(np.float64) - before
+        assert abs(report.sum_of_squares / (change**2).sum() - 1) < 0.5
+
+
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.skipif(DEVICE != "cpu", reason="a hundred tables")
+@every_optimizer
+@given(st.lists(finite, min_size=4, max_size=4), st.lists(finite, min_size=4, max_size=4))
+def test_finite_gradients_give_finite_numbers_or_an_error(optimizer, first, second):
+    table = lp.EmbeddingTable(1, 4, "float32", optimizer=optimizer)
+    for gradient in (first, second, first, first):
+        before = bits(table.weight), [bits(array) for array in table.optimizer_state.values()]
+        try:
+            table.update([0], np.array([gradient], np.float32))
+        except FloatingPointError:
+            after = bits(table.weight), [bits(array) for array in table.optimizer_state.values()]
+            assert after == before
+        assert np.isfinite(table.weight).all()
+        assert all(np.isfinite(array).all() for array in table.optimizer_state.values())
+
+
+@every_optimizer
+def test_the_largest_gradient_is_stepped(optimizer):
+    table = lp.EmbeddingTable(1, 2, "float32", optimizer=optimizer, init_range=0.0)
+    largest = np.float32(optimizer.largest_gradient(optimizer.rule(0), 2))
+    for _ in range(3):
+        table.update([0], np.full((1, 2), largest, np.float32))
+    assert np.isfinite(host(table.weight)).all()
+    with np.errstate(over="ignore"):
+        beyond = np.nextafter(largest, np.float32(np.inf))
+    with pytest.raises(FloatingPointError, match="nothing was updated"):
+        table.update([0], np.full((1, 2), beyond, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: lp.SGD(0.1, momentum=1.0), ValueError, "momentum must be less than 1"),
+        (lambda: lp.SGD(0.1, momentum=-0.5), ValueError, "momentum must be finite and not neg"),
+        (lambda: lp.SGD(0.1, momentum=1 - 1e-12), ValueError, "less than 1 in float32"),
+        (lambda: lp.SGD(0.1, 0.9), TypeError, "positional argument"),
+        (lambda: lp.Adagrad(0.1, eps=0.0), ValueError, "eps must be positive"),
+        (lambda: lp.Adagrad(0.1, initial_accumulator=np.inf), ValueError, "initial_accumulator"),
+        (lambda: lp.Adam(beta1=1.0), ValueError, "beta1 must be less than 1"),
+        (lambda: lp.Adam(beta2="0.9"), TypeError, "beta2 must be a number"),
+        (lambda: lp.Adam(1e10, eps=1e-30).rule(0), ValueError, "learning_rate / eps overflows"),
+    ],
+)
+def test_bad_parameters(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_texts():
+    assert repr(lp.SGD(0.5)) == "SGD(learning_rate=0.5)"
+    assert repr(lp.SGD(0.5, momentum=0.9)) == "SGD(learning_rate=0.5, momentum=0.9)"
+    assert repr(lp.Adam(beta1=0.5)) == "Adam(learning_rate=0.001, beta1=0.5)"
+
+
+def test_l2_needs_a_linear_step():
+    X, y, _ = lp.datasets.make_clicks(60, num_embeddings=[6, 4], num_dense=3, seed=0)
+    for optimizer in ALL:
+        model = lp.LogisticRegression([6, 4], batch_size=30, optimizer=optimizer, l2=1e-3)
+        if optimizer.linear:
+            model.fit(X, y)
+        else:
+            with pytest.raises(ValueError, match="l2 is supported with an optimizer whose step"):
+                model.fit(X, y)
+
+
+def test_momentum_and_bags():
+    table = make_table(SIZES, 2, optimizer=lp.SGD(0.3, momentum=0.75))
+    rng = np.random.default_rng(5)
+    ids, offsets = jagged(rng, 60, SIZES)
+    grad = rng.normal(size=(20, 3, 2)).astype(np.float32)
+    expected = naive.row_gradients(table, ids, grad, offsets=offsets, pooling="mean")
+    table.update(ids, grad, offsets, "mean")
+    for row, gradient in expected.items():
+        assert bits(host(table.optimizer_state["momentum"])[row]) == bits(np.asarray(gradient))
