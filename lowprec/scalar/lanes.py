@@ -136,6 +136,11 @@ def _define_comparison(function, symbol):
     _define_operator(function, float=real, integer=integer)
 
 
+def _negative(builder, x):
+    """By subtraction, as Numba's of numbers: the compiler of GPUs knows no instruction for it."""
+    return builder.fsub(ir.Constant(x.type, [-0.0] * x.type.count), x)
+
+
 def _absolute(builder, x):
     name = f"llvm.fabs.v{x.type.count}f{32 if x.type.element == ir.FloatType() else 64}"
     function = ir.FunctionType(x.type, [x.type])
@@ -146,7 +151,7 @@ _define_operator(operator.add, float=ir.IRBuilder.fadd, integer=ir.IRBuilder.add
 _define_operator(operator.sub, float=ir.IRBuilder.fsub, integer=ir.IRBuilder.sub)
 _define_operator(operator.mul, float=ir.IRBuilder.fmul, integer=ir.IRBuilder.mul)
 _define_operator(operator.truediv, float=ir.IRBuilder.fdiv)
-_define_operator(operator.neg, 1, float=ir.IRBuilder.fneg)
+_define_operator(operator.neg, 1, float=_negative)
 _define_operator(abs, 1, float=_absolute)
 for _function, _emit in (
     (operator.and_, ir.IRBuilder.and_),

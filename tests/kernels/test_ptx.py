@@ -17,7 +17,7 @@ MULTIPLY = {"_fill_uniform", "_check_steps", "_logistic_loss", "_round_up_probab
 DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
 # The loop of `_pool` is unrolled, to have many rows under way; `_update_rows` takes any rule, and
 # keys of several tables: 69 on sm_80 for bfloat16 and 8 bits, 64 and fewer elsewhere.
-MOST_REGISTERS = {"_pool": 128, "_update_rows": 72}
+MOST_REGISTERS = {"_pool": 128, "_update_rows": 96}  # Adam; SGD takes up to 72
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def test_sums_of_products_are_fused_by_us(report):
     """Where it is left to the assembler, the CPU would round otherwise."""
     for entry in report["kernels"]:
         if entry["kernel"] not in MULTIPLY and entry["format"] not in DECODE_BY_MULTIPLYING:
-            assert entry["bare_mul"] == 0, entry
+            # a step of Adagrad and Adam is a product that is divided, not added
+            assert entry["bare_mul"] <= entry["divisions"], entry
     fused = {entry["kernel"] for entry in report["kernels"] if entry["fma"]}
     assert {"_update_rows", "_pool", "_sum_pieces", "_dot_forward", "_dot_backward"} <= fused
 
