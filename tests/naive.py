@@ -115,6 +115,12 @@ def row_key(seed, stream, step, row):
     return derive(derive(derive(mix64(seed), stream), step), row)
 
 
+def state_key(key, state):
+    """The key of an optimizer's state, from that of its row."""
+    first = 2**32 - 2 - 2 * state
+    return word(key, first) | word(key, first + 1) << 32
+
+
 def draw(key, column, bits):
     if bits <= 16:
         half = word(key, column // 2) >> (16 * (column % 2)) & 0xFFFF

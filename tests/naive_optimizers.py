@@ -36,13 +36,15 @@ def adam(optimizer, t, g, w, mean, square):
 def update(table, step, states, indices, grad):
     """(weight, states) after one update of a table, whose states are in a dict of arrays."""
     weight, states = table.weight.copy(), {name: array.copy() for name, array in states.items()}
+    rounding = table.optimizer.state_rounding
     for row, gradient in naive.row_gradients(table, indices, grad).items():
         key = naive.row_key(table.seed, 0, table.step, row)
         for c, g in enumerate(gradient):
-            held = [array[row, c] for array in states.values()]
+            held = [F(array[row, c]) for array in states.values()]
             w = F(weight[row, c])
             new, *held = step(table.optimizer, table.step + 1, g, w, *held)
             weight[row, c] = naive.store(new, key, c, table.dtype.name, table.rounding)
-            for array, number in zip(states.values(), held, strict=True):
-                array[row, c] = number
+            for state, (array, number) in enumerate(zip(states.values(), held, strict=True)):
+                own = naive.state_key(key, state)
+                array[row, c] = naive.store(number, own, c, array.dtype.name, rounding)
     return weight, states

@@ -6,6 +6,7 @@ has.  All functions take a block of columns as `Lanes`, or a single number, on e
 """
 
 import inspect
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,7 +16,7 @@ from lowprec.formats.words import decode, random_bits, round_nearest, round_stoc
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar.bits import u32
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
-from lowprec.scalar.xorshift import draw, low_from, word
+from lowprec.scalar.xorshift import draw, low_from, state_key, word
 
 CHAINS = 16  # sums that the squares of a row are added up in: column c in number c % CHAINS
 # without reference counts, as all that kernels are made of: each costs an atomic operation
@@ -64,8 +65,18 @@ def round_columns(values, low, high, column, stochastic, format_of):
 # --- all arrays of a table ---
 
 
+class Stochastic(NamedTuple):
+    """What is rounded stochastically where a step is stored, and to nearest otherwise."""
+
+    weight: np.bool_
+    states: np.bool_
+
+
+NOTHING = Stochastic(np.bool_(False), np.bool_(False))
+
+
 def _read_all(arrays, place, width): ...
-def _write_states(values, arrays, place): ...
+def _write_states(values, arrays, place, column, low, high, stochastic, number): ...
 def copy_numbers(arrays, place, to, at):
     """Copy the number at a place of each array to another place of as many arrays `to`."""
 
@@ -81,13 +92,18 @@ def _overload_read_all(arrays, place, width):
 
 
 @overload(_write_states, jit_options=_INLINE)
-def _overload_write_states(values, arrays, place):
+def _overload_write_states(values, arrays, place, column, low, high, stochastic, number):
+    """Round the new states from number `number` on and store them, each with bits of its own."""
     if len(arrays) == 0:
-        return lambda values, arrays, place: None
+        return lambda values, arrays, place, column, low, high, stochastic, number: None
 
-    def write_states(values, arrays, place):
-        store(round_nearest(values[0], arrays[0]), arrays[0], place)
-        _write_states(values[1:], arrays[1:], place)
+    def write_states(values, arrays, place, column, low, high, stochastic, number):
+        own_low, own_high = state_key(low, high, number)
+        words = round_columns(values[0], own_low, own_high, column, stochastic, arrays[0])
+        store(words, arrays[0], place)
+        _write_states(
+            values[1:], arrays[1:], place, column, low, high, stochastic, number + np.uint32(1)
+        )
 
     return write_states
 
@@ -161,11 +177,12 @@ def _overload_by_row(rule, arrays):
 
 
 @njit(**_INLINE)
-def step_row(rule, arrays, row, mean_square):
+def step_row(rule, arrays, row, mean_square, low, high, stochastic):
     """Step the states with one number a row; returns the rule of the row."""
     states = by_row(rule, arrays)
     found = row_step(rule, mean_square, _read_all(states, row, mean_square))
-    _write_states(found[1:], states, row)
+    number = np.uint32(len(arrays) - len(states) - 1)
+    _write_states(found[1:], states, row, 0, low, high, stochastic.states, number)
     return found[0]
 
 
@@ -176,9 +193,9 @@ def step_columns(rule, arrays, place, column, gradient, low, high, stochastic):
     `rule` is that of the row, and `arrays` are those `by_column`.
     """
     values = step(rule, gradient, _read_all(arrays, place, gradient))
-    words = round_columns(values[0], low, high, column, stochastic, arrays[0])
+    words = round_columns(values[0], low, high, column, stochastic.weight, arrays[0])
     store(words, arrays[0], place)
-    _write_states(values[1:], arrays[1:], place)
+    _write_states(values[1:], arrays[1:], place, column, low, high, stochastic.states, np.uint32(0))
 
 
 @njit(**_INLINE)

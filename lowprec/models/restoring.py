@@ -118,7 +118,7 @@ def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Pos
     found = read(path)
     found.expect(type(model).__name__)
     saved = from_file(type(model), found, model.device)  # which checks all of it
-    there, here = found.state["parameters"], described_parameters(model)
+    there, here = described_parameters(saved), described_parameters(model)
     begun = Position.check(found.state["position"])
     free = ("epochs", "verbose")
     if others := [name for name in here if name not in free and here[name] != there[name]]:

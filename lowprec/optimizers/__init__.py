@@ -1,5 +1,8 @@
 """Optimizers: small immutable data, each with the rule that kernels compile; one file each."""
 
-from lowprec.optimizers.base import Optimizer, State, from_description, init_states
+from lowprec.optimizers.arrays import init_states
+from lowprec.optimizers.base import Optimizer
+from lowprec.optimizers.descriptions import from_description
+from lowprec.optimizers.states import State
 
 __all__ = ["Optimizer", "State", "from_description", "init_states"]

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.optimizers.checks import check_eps
+from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma, select, sqrt
 from lowprec.schedules import check_nonnegative
 
@@ -42,6 +43,8 @@ class Adagrad(Optimizer):
         Added to the root; positive.
     initial_accumulator : float, default 0.0
         What sums start from; not negative.
+    state_dtype, state_rounding
+        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -82,7 +85,7 @@ class Adagrad(Optimizer):
         check_nonnegative("initial_accumulator", self.initial_accumulator)
 
     def states(self) -> dict[str, State]:
-        return {"sum": State(float(self.initial_accumulator))}
+        return {"sum": State(float(self.initial_accumulator), square=True)}
 
     def rule(self, step: int) -> AdaptiveDescent:
         return AdaptiveDescent(np.float32(self.rate_over_eps(step)), np.float32(self.eps))

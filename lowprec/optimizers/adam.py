@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.optimizers.checks import check_eps, check_share
+from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma, sqrt
 from lowprec.schedules import Schedule
 
@@ -45,6 +46,8 @@ class Adam(Optimizer):
         What is kept of both averages at a step, in [0, 1).
     eps : float, default 1e-8
         Added to the root; positive.
+    state_dtype, state_rounding
+        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -88,7 +91,7 @@ class Adam(Optimizer):
         check_eps(self.eps)
 
     def states(self) -> dict[str, State]:
-        return {"mean": State(), "square": State()}
+        return {"mean": State(), "square": State(square=True)}
 
     def rule(self, step: int) -> MomentDescent:
         rate, t = self.rate_over_eps(step), step + 1

@@ -7,30 +7,19 @@ these methods, on every device, for numbers and for `Lanes` of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lowprec.device import Device
+from lowprec.checks import check_choice
+from lowprec.formats.entries import storage_dtype
 from lowprec.kernels.names import tell_apart
+from lowprec.optimizers.states import State, resolve_dtypes
 from lowprec.schedules import Schedule, check_nonnegative, describe
-from lowprec.schedules import from_description as rate_from_description
 
 LARGEST = float(np.finfo(np.float32).max)
-
-
-class State(NamedTuple):
-    """One array of float32 numbers that an optimizer keeps beside the weights."""
-
-    initial: float = 0.0
-    by_row: bool = False  # (rows, 1), one number a row, instead of the shape of the weights
-
-    def shape(self, rows: int, columns: int) -> tuple[int, int]:
-        """The shape of the array beside weights of (rows, columns)."""
-        return (rows, 1 if self.by_row else columns)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,11 +44,17 @@ class Optimizer:
     learning_rate : float or schedule, default 0.1
         A number, not negative, or a function from the step (int, from 0) to one: see
         `lowprec.schedules`.
+    state_dtype : str, dtype or mapping of str to them, default "float32"
+        How a table stores the states: all of them, or each by its name.  Dense layers keep theirs
+        in float32.
+    state_rounding : {"stochastic", "nearest"}, default "stochastic"
+        How states are rounded that are not float32, with random bits of their own.
 
     Raises
     ------
     TypeError, ValueError
-        If the learning rate is not a finite number, or is negative.
+        If the learning rate is not a finite number, or is negative; or `state_dtype` or
+        `state_rounding` is none of what it may be: see `state_dtypes`.
 
     Notes
     -----
@@ -89,10 +84,15 @@ class Optimizer:
     """
 
     learning_rate: float | Schedule = 0.1
+    _: KW_ONLY
+    state_dtype: Any = "float32"
+    state_rounding: str = "stochastic"
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
             check_nonnegative("learning_rate", self.learning_rate)
+        check_choice("state_rounding", self.state_rounding, ("stochastic", "nearest"))
+        self.state_dtypes()
 
     def __repr__(self) -> str:
         """The learning rate, and whatever else is not as it is by default."""
@@ -213,6 +213,27 @@ class Optimizer:
         """
         return {}
 
+    def state_dtypes(self) -> dict[str, np.dtype]:
+        """The storage dtypes of the states of a table, by name.
+
+        Returns
+        -------
+        dict of str to dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `state_dtype` is no storage format, or a mapping with a name that is no state; or if
+            a format other than float32 and bfloat16 is given for squares, which underflow there.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> lp.Adam(1e-3, state_dtype={"square": "bfloat16"}).state_dtypes()
+        {'mean': dtype('float32'), 'square': dtype(bfloat16)}
+        """
+        return resolve_dtypes(self.states(), self.state_dtype)
+
     def largest_gradient(self, rule: Any, columns: int) -> float:
         """A row whose gradient has a number beyond this, in size, is not stepped.
 
@@ -247,29 +268,12 @@ class Optimizer:
             for name, value in numbers.items()
         }
         numbers["learning_rate"] = describe(self.learning_rate)
+        if isinstance(self.state_dtype, Mapping):
+            dtypes = self.state_dtypes().items()
+            numbers["state_dtype"] = {name: storage.name for name, storage in dtypes}
+        else:
+            numbers["state_dtype"] = storage_dtype(self.state_dtype).name
         return {"optimizer": type(self).__name__, **numbers}
-
-
-def _subclasses(kind: Any) -> Iterator[Any]:
-    for subclass in kind.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)
-
-
-def from_description(description: Any) -> Optimizer:
-    """What `Optimizer.describe` described; KeyError, TypeError or ValueError if that cannot be."""
-    numbers = dict(description)
-    name = numbers.pop("optimizer")
-    # the last of equal names: a class that was defined anew in a notebook
-    kinds = {kind.__name__: kind for kind in _subclasses(Optimizer)}
-    if name not in kinds:
-        raise ValueError(
-            f"has an unknown optimizer, {name!r}; if it is your own, import the module that "
-            "defines it first"
-        )
-    numbers["learning_rate"] = rate_from_description(numbers["learning_rate"])
-    optimizer: Optimizer = kinds[name](**numbers)
-    return optimizer
 
 
 def rule_of(optimizer: Optimizer, step: int) -> Any:
@@ -277,15 +281,3 @@ def rule_of(optimizer: Optimizer, step: int) -> Any:
     rule = optimizer.rule(step)
     tell_apart(type(rule))
     return rule
-
-
-def init_states(
-    device: Device, optimizer: Optimizer, rows: int, columns: int
-) -> dict[str, NDArray[np.float32]]:
-    """New states for weights of (rows, columns), by name, allocated as weights are."""
-    states = {}
-    for name, state in optimizer.states().items():
-        array = device.empty(state.shape(rows, columns), np.dtype(np.float32))
-        array.fill(np.float32(state.initial))
-        states[name] = array
-    return states

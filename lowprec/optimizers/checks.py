@@ -32,10 +32,19 @@ def check_optimizer(name: str, value: Any) -> Optimizer:
 
 
 def check_same_states(old: Optimizer, new: Optimizer) -> None:
-    """ValueError unless two optimizers keep the same states, by name and shape."""
-    kept, wanted = ({name: s.by_row for name, s in each.states().items()} for each in (old, new))
+    """ValueError unless two optimizers keep the same states, by name, shape and format."""
+    kept, wanted = map(_kinds_of_states, (old, new))
     if kept != wanted:
         raise ValueError(
-            f"{new!r} keeps the states {list(wanted)}, and {old!r}, which has been in use, "
-            f"{list(kept)}: an optimizer with other states needs a new fit or table"
+            f"{new!r} keeps the states {wanted}, and {old!r}, which has been in use, {kept}: "
+            "an optimizer with other states needs a new fit or table"
         )
+
+
+def _kinds_of_states(optimizer: Optimizer) -> list[str]:
+    """The names of the states, with what is not as usual."""
+    dtypes = optimizer.state_dtypes()
+    return [
+        name + " by row" * state.by_row + f" in {dtypes[name]}" * (dtypes[name] != np.float32)
+        for name, state in optimizer.states().items()
+    ]

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from lowprec.device import Device
-from lowprec.optimizers.base import Optimizer, init_states, rule_of
+from lowprec.optimizers.arrays import init_states
+from lowprec.optimizers.base import Optimizer, rule_of
 
 States = list[dict[str, Any]]  # of each parameter, by name
 
@@ -27,7 +28,7 @@ def as_rows(array: Any) -> Any:
 
 def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable[Any]) -> States:
     """New states of dense parameters."""
-    return [init_states(device, optimizer, *as_rows(each).shape) for each in parameters]
+    return [init_states(device, optimizer, *as_rows(each).shape, dense=True) for each in parameters]
 
 
 def update_dense(

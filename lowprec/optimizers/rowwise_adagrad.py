@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.optimizers.checks import check_eps
 from lowprec.optimizers.sgd import Descent
+from lowprec.optimizers.states import State
 from lowprec.scalar.bits import sqrt
 from lowprec.schedules import check_nonnegative
 
@@ -40,6 +41,8 @@ class RowWiseAdagrad(Optimizer):
         Added to the root; positive.
     initial_accumulator : float, default 0.0
         What sums start from; not negative.
+    state_dtype, state_rounding
+        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -85,7 +88,7 @@ class RowWiseAdagrad(Optimizer):
         check_nonnegative("initial_accumulator", self.initial_accumulator)
 
     def states(self) -> dict[str, State]:
-        return {"sum": State(float(self.initial_accumulator), by_row=True)}
+        return {"sum": State(float(self.initial_accumulator), by_row=True, square=True)}
 
     def rule(self, step: int) -> RowWiseDescent:
         return RowWiseDescent(np.float32(self.rate_over_eps(step)), np.float32(self.eps))

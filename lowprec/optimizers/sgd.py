@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.optimizers.base import LARGEST, Optimizer, State
+from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.optimizers.checks import check_share
+from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma
 
 
@@ -46,6 +47,8 @@ class SGD(Optimizer):
         `lowprec.schedules`.
     momentum : float, default 0.0
         What is kept of the sum of gradients at a step, in [0, 1).
+    state_dtype, state_rounding
+        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------

@@ -71,6 +71,16 @@ def word(key_low, key_high, position):
 
 
 @njit(forceinline=True)
+def state_key(key_low, key_high, state):
+    """The halves of the key of an optimizer's state number `state`, from those of its row.
+
+    They are words of the row that no column has, which lanes of keys have as well.
+    """
+    place = u32(_U32(0xFFFFFFFE) - u32(_U32(2) * _U32(state)))
+    return word(key_low, key_high, place), word(key_low, key_high, u32(place + _U32(1)))
+
+
+@njit(forceinline=True)
 def draw(key_low, key_high, column, bits):
     """The `bits` random bits (1 to 32) of one column under the key of its row.
 

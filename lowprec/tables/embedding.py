@@ -385,7 +385,8 @@ class EmbeddingTable(Store, Saved):
         twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
         twin._state = init_states(target, self.optimizer, *self._shape)
         for name, array in self._state.items():
-            twin._state[name][...] = target.asarray(self._device.to_host(array))
+            here = self._device.to_host(array).view(twin._state[name].dtype)
+            twin._state[name][...] = target.asarray(here)
         twin._skipped_rows = int(self._skipped_rows)
         twin._workspace = Workspace(target)
         return twin

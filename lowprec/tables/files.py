@@ -37,8 +37,10 @@ def description_of(store: Store) -> dict[str, Any]:
 
 def arrays_of(store: Store) -> dict[str, NDArray[Any]]:
     """The arrays by their names in a file."""
+    dtypes = store._state_dtypes
     state = {
-        f"{_STATE}{name}": store._device.to_host(array) for name, array in store._state.items()
+        f"{_STATE}{name}": store._device.to_host(array).view(dtypes[name])
+        for name, array in store._state.items()
     }
     return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
 
@@ -65,9 +67,8 @@ def restore(table: Store, found: Checkpoint, description: Any, device: str) -> N
         warn_of_generator(found)
     weight = found.array(_WEIGHT, table._shape, table.dtype)
     table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
-    table._state = {
-        name: table._device.asarray(
-            found.array(f"{_STATE}{name}", state.shape(*table._shape), np.dtype(np.float32))
-        )
-        for name, state in table.optimizer.states().items()
-    }
+    dtypes = table._state_dtypes
+    table._state = {}
+    for name, state in table.optimizer.states().items():
+        array = found.array(f"{_STATE}{name}", state.shape(*table._shape), dtypes[name])
+        table._state[name] = table._device.asarray(array.view(table._device.held_as(dtypes[name])))

@@ -47,6 +47,7 @@ class Store:
         self.rounding = check_choice("rounding", rounding, ROUNDINGS)
         given = defaults.TABLE if optimizer is None else optimizer
         self._optimizer = check_optimizer("optimizer", given)
+        self._state_dtypes = self._optimizer.state_dtypes()
         self.seed = check_seed(seed)
         self.on_nonfinite = check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         self._device = get_device(device)
@@ -83,7 +84,9 @@ class Store:
 
     def _arrays_of_rows(self) -> tuple[Any, ...]:
         """The weights and the optimizer's states as kernels take them."""
-        return (self._words(), *self._state.values())
+        words, dtypes = self._device.words, self._state_dtypes
+        states = (words(array, dtypes[name]) for name, array in self._state.items())
+        return (self._words(), *states)
 
     @property
     def optimizer(self) -> Optimizer:
@@ -105,8 +108,11 @@ class Store:
 
     @property
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's arrays by name, on the table's device; empty where it keeps none."""
-        return self._state
+        """The optimizer's arrays by name, in their storage dtypes; empty where it keeps none.
+
+        Views on the table's device, as `weight` is one.
+        """
+        return {name: array.view(self._state_dtypes[name]) for name, array in self._state.items()}
 
     @property
     def trainable(self) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lowprec.batches.batch import Batch
 from lowprec.interrupts import Uninterrupted
+from lowprec.kernels.columns import Stochastic
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers.base import rule_of
 from lowprec.scalar.xorshift import STREAM_UPDATE
@@ -54,8 +55,15 @@ def _update_rows(
     keys = row_keys(store._device, store.seed, STREAM_UPDATE)
     store._skipped_rows += kernels.update_rows(
         rule, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
-        store.rounding == "stochastic", limit, check, scratch,
+        _stochastic(store), limit, check, scratch,
     )  # fmt: skip
+
+
+def _stochastic(store: Store) -> Stochastic:
+    return Stochastic(
+        np.bool_(store.rounding == "stochastic"),
+        np.bool_(store.optimizer.state_rounding == "stochastic"),
+    )
 
 
 def largest_gradient(store: Store, rule: Any) -> np.float32:

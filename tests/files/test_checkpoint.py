@@ -296,7 +296,7 @@ LIES = {
     "no dtype": (setting(dtype="int8"), "dtype must be one of"),
     "bad rounding": (setting(rounding="up"), "rounding must be one of"),
     "bad rate": (setting(optimizer={"optimizer": "SGD", "learning_rate": -1}), "finite and not"),
-    "no optimizer": (setting(optimizer={"optimizer": "Adam"}), "unknown optimizer, 'Adam'"),
+    "no optimizer": (setting(optimizer={"optimizer": "Vanished"}), "unknown optimizer, 'Vanished'"),
     "no schedule": (
         setting(optimizer={"optimizer": "SGD", "learning_rate": {"schedule": "os.system"}}),
         "lacks 'os.system'",

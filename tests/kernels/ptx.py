@@ -26,13 +26,18 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.formats.entries import FORMATS
+from lowprec.kernels.columns import Stochastic
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
 from lowprec.tables.keys import row_keys
 
 CANNOT = 77
+BOTH = Stochastic(np.bool_(True), np.bool_(True))
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
-MORE_OPTIMIZERS = (lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1))  # in float16 alone
+MORE_OPTIMIZERS = (  # in float16 alone
+    lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1), lp.Adam(0.1, state_dtype="bfloat16"),
+    lp.RowWiseAdagrad(0.1, state_dtype="bfloat16"),
+)  # fmt: skip
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 
 
@@ -87,9 +92,13 @@ def call_table_kernels(kernels, word):
         check = kernels.check_steps(segments, gradients, np.float32(0.1), True, None, Memory)
         more = MORE_OPTIMIZERS if word == WORDS["float16"] else ()
         for optimizer in (*OPTIMIZERS, *more):
-            arrays = (weight, *init_states(get_device("cpu"), optimizer, *weight.shape).values())
+            device = get_device("cpu")
+            states = init_states(device, optimizer, *weight.shape)
+            dtypes = optimizer.state_dtypes()
+            states = (device.words(array, dtypes[name]) for name, array in states.items())
+            arrays = (weight, *states)
             kernels.update_rows(
-                optimizer.rule(0), arrays, segments, gradients, keys, np.uint64(0), True,
+                optimizer.rule(0), arrays, segments, gradients, keys, np.uint64(0), BOTH,
                 np.float32(1.0), check, Memory,
             )  # fmt: skip
     for dtype in (np.int32, np.int64):
@@ -111,7 +120,7 @@ def call_other_kernels(kernels):
     kernels.bias_backward(y, y.copy(), True)
     kernels.note_nonfinite(flat, diverged)
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
-        arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape).values())
+        arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())
         kernels.update_dense(optimizer.rule(0), arrays, y, diverged)
     kernels.logistic_loss(flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)

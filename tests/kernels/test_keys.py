@@ -6,6 +6,7 @@ from numba import njit
 
 import lowprec as lp
 from lowprec.device import get_device
+from lowprec.kernels.columns import Stochastic
 from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
@@ -13,6 +14,8 @@ from lowprec.tables.keys import row_keys
 from lowprec.workspace import Allocator
 from tests import naive
 from tests.tables.test_embedding import bits, gradient
+
+BOTH = Stochastic(np.bool_(True), np.bool_(True))
 
 
 @njit
@@ -72,7 +75,7 @@ def test_tables_of_one_launch_keep_the_bits_that_they_have_alone(dim):
     limit = np.float32(1e30)
     check = device.kernels.check_steps(segments, gradients, limit, True, None, memory)
     device.kernels.update_rows(
-        lp.SGD(0.1).rule(0), (words,), segments, gradients, of_update, np.uint64(0), True, limit,
+        lp.SGD(0.1).rule(0), (words,), segments, gradients, of_update, np.uint64(0), BOTH, limit,
         check, memory,
     )  # fmt: skip
     assert bits(weight) == bits(np.concatenate([whole.weight[1::3], other.weight]))

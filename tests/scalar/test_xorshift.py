@@ -20,6 +20,7 @@ from tests.scalar import battery, kxs32
 DATA = Path(__file__).parents[1] / "data"
 WORDS = json.loads((DATA / "kwx32.json").read_text())
 ROUNDED = json.loads((DATA / "stochastic_round_kwx32.json").read_text())
+STATES = json.loads((DATA / "kwx32_states.json").read_text())
 FORMER = json.loads((DATA / "kxs32.json").read_text())
 
 u32, u64 = np.uint32, np.uint64
@@ -80,6 +81,24 @@ def test_known_words(case):
 def test_known_words_of_keys(case):
     key, at, word = int(case[0], 16), case[1], int(case[2], 16)
     assert naive.word(key, at) == one_word(u64(key), u32(at)) == word
+
+
+@njit
+def key_of_state(key, state):
+    low, high = xorshift.halves_of(key)
+    return xorshift.state_key(low, high, state)
+
+
+@pytest.mark.parametrize("case", STATES["cases"], ids=lambda case: "-".join(map(str, case[:5])))
+def test_known_draws_of_states(case):
+    seed, step, row, state, column = (int(number) for number in case[:5])
+    key, word, *draws = int(case[5], 16), int(case[6], 16), *case[7:]
+    of_row = naive.row_key(seed, 0, step, row)
+    low, high = key_of_state(u64(of_row), state)
+    assert naive.state_key(of_row, state) == int(low) | int(high) << 32 == key
+    assert one_word(u64(key), u32(column)) == word
+    for bits, draw in zip((13, 16, 20, 21), draws, strict=True):
+        assert one_draw(u64(key), u32(column), bits) == draw
 
 
 @pytest.mark.parametrize("case", FORMER["cases"][::7], ids=lambda case: "-".join(case[3:6:2]))
@@ -230,6 +249,17 @@ def test_the_generator_passes():
     source = battery.make_source(row_key_of_update, xorshift.word)
     assert source([9], [4], [7], [5])[0, 0] == naive.word(naive.row_key(9, 0, 4, 7), 5)
     assert battery.failures(source) == {}
+
+
+@njit
+def word_of_state(low, high, position):
+    """As a state of the row takes them; the seed of `row_key_of_update` is that of the row."""
+    own_low, own_high = xorshift.state_key(low, high, 1)
+    return xorshift.word(own_low, own_high, position)
+
+
+def test_the_words_of_states_pass():
+    assert battery.failures(battery.make_source(row_key_of_update, word_of_state)) == {}
 
 
 # What is left of the generator when a part of it is left out or made weaker.  Each must fail: that

@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
-from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
+from lowprec.kernels.columns import NOTHING, by_column, has_row, step_columns, step_row
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
@@ -19,10 +19,10 @@ def _step_numbers(rule, arrays, gradient, first, last):
     whole = last - (last - first) % WIDTH
     for place in range(first, whole, WIDTH):
         block = load(gradient, place, WIDTH)
-        step_columns(rule, arrays, place, 0, block, _NONE, _NONE, False)
+        step_columns(rule, arrays, place, 0, block, _NONE, _NONE, NOTHING)
     for place in range(whole, last):
         number = load(gradient, place, 1)
-        step_columns(rule, arrays, place, 0, number, _NONE, _NONE, False)
+        step_columns(rule, arrays, place, 0, number, _NONE, _NONE, NOTHING)
 
 
 @cached
@@ -39,7 +39,8 @@ def _step_rows(rule, arrays, gradient, chains, first, last):
     stepped = by_column(rule, arrays)
     for row in range(first, last):
         start = row * columns
-        own = step_row(rule, arrays, row, mean_square(rule, gradient, start, columns, chains))
+        square = mean_square(rule, gradient, start, columns, chains)
+        own = step_row(rule, arrays, row, square, _NONE, _NONE, NOTHING)
         _step_numbers(own, stepped, gradient, start, start + columns)
 
 

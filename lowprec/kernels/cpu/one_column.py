@@ -97,7 +97,7 @@ def step_range_of_one_column(
             copy_numbers(arrays, rows[lane], numbers, lane)
         gradient = load(lanes.sums, 0, WIDTH)
         low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
-        own = step_row(rule, numbers, 0, gradient * gradient)
+        own = step_row(rule, numbers, 0, gradient * gradient, low, high, stochastic)
         step_columns(own, by_column(rule, numbers), 0, 0, gradient, low, high, stochastic)
         for lane in range(count):
             copy_numbers(numbers, lane, arrays, rows[lane])

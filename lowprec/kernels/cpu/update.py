@@ -63,7 +63,8 @@ def _step_range(
                 continue
         index = row_of_segment(segments, segment)
         low, high = row_key(keys, step, of_first, index)
-        own = step_row(rule, arrays, index, mean_square(rule, gradient, start, columns, chains))
+        square = mean_square(rule, gradient, start, columns, chains)
+        own = step_row(rule, arrays, index, square, low, high, stochastic)
         row = index * columns
         # A sum begins with 0.0, even that of one gradient, which makes a -0.0 a 0.0; adding -0.0
         # leaves every number as it is.
@@ -106,7 +107,8 @@ def _update_rows_of_one_column(rule, arrays, segments, gradients, keys, step, st
 def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
+    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is `Stochastic` and
+    `step` is uint64.  Nothing is
     written if the `check` says so.
     """
     if check.refused:

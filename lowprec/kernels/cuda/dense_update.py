@@ -3,7 +3,7 @@
 import numpy as np
 
 from lowprec.kernels.blocks import load
-from lowprec.kernels.columns import CHAINS, by_column, has_row, step_columns, step_row
+from lowprec.kernels.columns import CHAINS, NOTHING, by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.kernels.cuda.squares import mean_square
 from lowprec.scalar.bits import fma
@@ -17,7 +17,7 @@ def _update_dense(thread, threads, rule, arrays, gradient, diverged):
         return
     for place in range(thread, gradient.size, threads):
         number = load(gradient, place, 1)
-        step_columns(rule, arrays, place, 0, number, _NONE, _NONE, False)
+        step_columns(rule, arrays, place, 0, number, _NONE, _NONE, NOTHING)
 
 
 @kernel
@@ -33,11 +33,12 @@ def _update_dense_rows(thread, threads, rule, arrays, gradient, chains, diverged
                 number = load(gradient, row * columns + column, 1)
                 total = fma(number, number, total)
             chains[row, chain] = total
-        own = step_row(rule, arrays, row, mean_square(rule, chains, row, columns))
+        square = mean_square(rule, chains, row, columns)
+        own = step_row(rule, arrays, row, square, _NONE, _NONE, NOTHING)
         for column in range(columns):
             place = row * columns + column
             number = load(gradient, place, 1)
-            step_columns(own, stepped, place, 0, number, _NONE, _NONE, False)
+            step_columns(own, stepped, place, 0, number, _NONE, _NONE, NOTHING)
 
 
 def update_dense(rule, arrays, gradient, diverged):

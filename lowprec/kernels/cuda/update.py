@@ -28,7 +28,8 @@ def _update_rows(
         # mixed for each row: kept over the loop, it would take registers
         of_first = first_table(keys, step)
         low, high = row_key(keys, step, of_first, row)
-        own = step_row(rule, arrays, row, mean_square(rule, chains, place, columns))
+        square = mean_square(rule, chains, place, columns)
+        own = step_row(rule, arrays, row, square, low, high, stochastic)
         first = row * columns
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
             block = sum_segment(segments, gradients, how, place, column, zeros(grad, CHUNK))
@@ -41,7 +42,8 @@ def _update_rows(
 def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `arrays` are ``(weight, *states)``, `keys` are `RowKeys` and `step` is uint64.  Nothing is
+    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is `Stochastic` and
+    `step` is uint64.  Nothing is
     written if the `check` says so.
     """
     by_rows = has_row(type(rule))
@@ -53,7 +55,7 @@ def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit
     chains = chain_squares(segments, gradients, how, scratch) if by_rows else gradients.grad
     launch(
         _update_rows, segments.order.size * how.lanes,
-        rule, arrays, segments, gradients, how, chains, keys, np.uint64(step), np.bool_(stochastic),
+        rule, arrays, segments, gradients, how, chains, keys, np.uint64(step), stochastic,
         check,
     )  # fmt: skip
     return check.bad.sum()

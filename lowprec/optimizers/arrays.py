@@ -1,0 +1,28 @@
+"""The arrays of an optimizer's states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lowprec.device import Device
+from lowprec.optimizers.base import Optimizer
+
+
+def init_states(
+    device: Device, optimizer: Optimizer, rows: int, columns: int, *, dense: bool = False
+) -> dict[str, Any]:
+    """New states for weights of (rows, columns), by name, allocated as weights are.
+
+    Of a table, in the dtypes that the device holds its storage formats in; of `dense` parameters,
+    in float32.
+    """
+    dtypes, states = optimizer.state_dtypes(), {}
+    for name, state in optimizer.states().items():
+        storage = np.dtype(np.float32) if dense else dtypes[name]
+        array = device.empty(state.shape(rows, columns), device.held_as(storage))
+        initial = np.array(state.initial, np.float32).astype(storage)
+        array.fill(initial.view(array.dtype)[()])
+        states[name] = array
+    return states
