@@ -6,7 +6,6 @@ has.  All functions take a block of columns as `Lanes`, or a single number, on e
 """
 
 import inspect
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -65,14 +64,10 @@ def round_columns(values, low, high, column, stochastic, format_of):
 # --- all arrays of a table ---
 
 
-class Stochastic(NamedTuple):
-    """What is rounded stochastically where a step is stored, and to nearest otherwise."""
-
-    weight: np.bool_
-    states: np.bool_
-
-
-NOTHING = Stochastic(np.bool_(False), np.bool_(False))
+# What of a step is rounded stochastically where it is stored, and not to nearest: a sum of these,
+# as one number, because each field of a tuple costs microseconds where kernels are called.
+WEIGHT, STATES = 1, 2
+NOTHING = 0
 
 
 def _read_all(arrays, place, width): ...
@@ -182,7 +177,7 @@ def step_row(rule, arrays, row, mean_square, low, high, stochastic):
     states = by_row(rule, arrays)
     found = row_step(rule, mean_square, _read_all(states, row, mean_square))
     number = np.uint32(len(arrays) - len(states) - 1)
-    _write_states(found[1:], states, row, 0, low, high, stochastic.states, number)
+    _write_states(found[1:], states, row, 0, low, high, (stochastic & STATES) != 0, number)
     return found[0]
 
 
@@ -193,9 +188,10 @@ def step_columns(rule, arrays, place, column, gradient, low, high, stochastic):
     `rule` is that of the row, and `arrays` are those `by_column`.
     """
     values = step(rule, gradient, _read_all(arrays, place, gradient))
-    words = round_columns(values[0], low, high, column, stochastic.weight, arrays[0])
+    stochastic_weight, stochastic_states = (stochastic & WEIGHT) != 0, (stochastic & STATES) != 0
+    words = round_columns(values[0], low, high, column, stochastic_weight, arrays[0])
     store(words, arrays[0], place)
-    _write_states(values[1:], arrays[1:], place, column, low, high, stochastic.states, np.uint32(0))
+    _write_states(values[1:], arrays[1:], place, column, low, high, stochastic_states, np.uint32(0))
 
 
 @njit(**_INLINE)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lowprec.batches.batch import Batch
 from lowprec.interrupts import Uninterrupted
-from lowprec.kernels.columns import Stochastic
+from lowprec.kernels.columns import NOTHING, STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers.base import rule_of
 from lowprec.scalar.xorshift import STREAM_UPDATE
@@ -59,11 +59,10 @@ def _update_rows(
     )  # fmt: skip
 
 
-def _stochastic(store: Store) -> Stochastic:
-    return Stochastic(
-        np.bool_(store.rounding == "stochastic"),
-        np.bool_(store.optimizer.state_rounding == "stochastic"),
-    )
+def _stochastic(store: Store) -> int:
+    """What of a step is rounded stochastically."""
+    weight = WEIGHT if store.rounding == "stochastic" else NOTHING
+    return weight + (STATES if store.optimizer.state_rounding == "stochastic" else NOTHING)
 
 
 def largest_gradient(store: Store, rule: Any) -> np.float32:

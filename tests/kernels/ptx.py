@@ -26,13 +26,13 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.formats.entries import FORMATS
-from lowprec.kernels.columns import Stochastic
+from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
 from lowprec.tables.keys import row_keys
 
 CANNOT = 77
-BOTH = Stochastic(np.bool_(True), np.bool_(True))
+BOTH = WEIGHT + STATES
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
 MORE_OPTIMIZERS = (  # in float16 alone
     lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1), lp.Adam(0.1, state_dtype="bfloat16"),

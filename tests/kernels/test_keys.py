@@ -6,7 +6,7 @@ from numba import njit
 
 import lowprec as lp
 from lowprec.device import get_device
-from lowprec.kernels.columns import Stochastic
+from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
@@ -15,7 +15,7 @@ from lowprec.workspace import Allocator
 from tests import naive
 from tests.tables.test_embedding import bits, gradient
 
-BOTH = Stochastic(np.bool_(True), np.bool_(True))
+BOTH = WEIGHT + STATES
 
 
 @njit

@@ -107,8 +107,8 @@ def _update_rows_of_one_column(rule, arrays, segments, gradients, keys, step, st
 def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is `Stochastic` and
-    `step` is uint64.  Nothing is
+    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of
+    WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is
     written if the `check` says so.
     """
     if check.refused:
