@@ -2,8 +2,9 @@
 
     python -m benchmarks.states
 
-Adagrad's sum takes up 100,000 squares of 2**-20 in each of 1,000 weights.  Adam's average of squares
-sees 20,000 gradients of normal numbers times 1e-3.  Both are set beside what float32 holds then.
+Adagrad's sum takes up 100,000 squares of 2**-20 in each of 1,000 weights.  Adam's average of
+squares sees 20,000 gradients of normal numbers times 1e-3.  Both are set beside what float32 holds
+then.
 """
 
 from __future__ import annotations
