@@ -81,3 +81,8 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} cannot be made an array: {error}") from error
+
+
+def is_writable(array: Any) -> bool:
+    """Whether kernels may write the memory of an array; that of CuPy always can be."""
+    return bool(getattr(array.flags, "writeable", True))

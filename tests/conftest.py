@@ -1,6 +1,7 @@
 """Test settings: a folder for compiled kernels, and one hypothesis profile."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ settings.load_profile("lowprec")
 
 
 def pytest_configure(config):
+    # ignored where a shell starts a job in the background; the tests count on Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from tests import devices
 
     if devices.DEVICE != "cpu":

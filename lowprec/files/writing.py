@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
+import stat
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +30,9 @@ def write(
 ) -> None:
     """Write a file, whole or not at all: what was there before stays until all is on disk.
 
+    A file that was there keeps its permissions, and a new one has those that the umask leaves, as
+    of `open`.  A symbolic link stays one, to the new file.
+
     Raises
     ------
     OSError
@@ -38,6 +43,7 @@ def write(
     target = Path(check_path("path", path))
     if not target.name:
         raise ValueError(f"path must name a file, got {path!r}")
+    target = Path(os.path.realpath(target))
     contiguous = {
         name: np.ascontiguousarray(array).view(dtype_in_file(array.dtype))
         for name, array in arrays.items()
@@ -53,17 +59,24 @@ def write(
     })  # fmt: skip
     # one entry alone: the library writes several in an order of its own, new each time
     metadata = {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    # not named after the target, whose name may be as long as names can be
+    temporary = target.with_name(f".lowprec.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        mode = stat.S_IMODE(os.stat(target if target.exists() else temporary).st_mode)
         _save(save_file, contiguous, os.fspath(temporary), metadata)
+        os.chmod(temporary, mode)  # the library makes files that only their owner can read
         _flush(temporary)
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _flush(target.parent)
+    try:
+        _flush(target.parent)
+    except OSError as error:  # the file is whole, where folders cannot be flushed, as on CIFS
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
 
 
 def _save(save_file: Any, arrays: dict[str, Any], path: str, metadata: dict[str, str]) -> None:

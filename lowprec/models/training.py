@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lowprec.batches.batch import check_ids
 from lowprec.batches.features import Features
+from lowprec.checks import is_writable
 from lowprec.device import get_device
 from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
 from lowprec.models import standardize
@@ -120,6 +121,17 @@ def step(model: Model, batch: CheckedSamples) -> Any:
     return loss
 
 
+def _check_writable(model: Model) -> None:
+    """ValueError if anything that a step writes is in read-only memory."""
+    verbs.check_writable(model.table_)
+    states = [array for states in model._dense_states for array in states.values()]
+    if not all(map(is_writable, [*model._dense_parameters(), *states])):
+        raise ValueError(
+            f"the memory of this {type(model).__name__} is read-only, as of a file that is mapped "
+            "for reading: nothing was written; copy.deepcopy(model) is a copy that can be trained"
+        )
+
+
 def train(
     model: Model,
     samples: CheckedSamples,
@@ -130,6 +142,7 @@ def train(
     after_batch: Callable[[], None] = nothing,
 ) -> None:
     """One pass over the samples from number `first` on; `epoch` is that of a `fit`."""
+    _check_writable(model)
     divergence = DivergenceCheck(get_device(model.device), model._watches_always())
     model._divergence = divergence
     done = first

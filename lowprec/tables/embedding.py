@@ -306,6 +306,7 @@ class EmbeddingTable(Store, Saved):
             shape = given.shape
         numbers, saturated = check_values(self._device, "values", given, shape, self.dtype)
         keys = row_keys(self._device, self.seed, STREAM_WRITE)
+        self._check_writable()
         with Uninterrupted(), self._workspace.alone("this table is written"):
             write_rows(self._device, self._words(), found, numbers, keys, self._step, rounding)
         return saturated

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lowprec.batches.features import Features
-from lowprec.checks import check_choice, check_flag, check_int, check_seed
+from lowprec.checks import check_choice, check_flag, check_int, check_seed, is_writable
 from lowprec.device import get_device
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults
@@ -139,3 +139,12 @@ class Store:
     def _unaliased(self, array: NDArray[Any]) -> NDArray[Any]:
         """What an update reads: a copy if it is part of the weights, which are then written."""
         return array.copy() if self._device.xp.may_share_memory(array, self._weight) else array
+
+    def _check_writable(self) -> None:
+        """ValueError if the memory of the weights or of a state cannot be written."""
+        for name, array in (("weights", self._weight), *self._state.items()):
+            if not is_writable(array):
+                raise ValueError(
+                    f"the memory of this table's {name} is read-only, as of a file that is mapped "
+                    "for reading: nothing was written; table.to(table.device) is a copy that can be"
+                )

@@ -22,6 +22,7 @@ from lowprec.tables.update import update
 __all__ = [
     "arrays_of",
     "batch_of",
+    "check_writable",
     "description_of",
     "diagnose",
     "features_of",
@@ -52,6 +53,11 @@ def batch_of(
         table._device, table._features, indices, offsets, across_features=across_features,
         checked=checked, padding=table.padding_idx is not None,
     )  # fmt: skip
+
+
+def check_writable(table: Store) -> None:
+    """ValueError if the table's memory cannot be written."""
+    table._check_writable()
 
 
 def go_back(table: Store, step: int) -> None:

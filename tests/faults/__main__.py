@@ -12,6 +12,7 @@ takes a tenth of the time that starting Python does.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -68,6 +69,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="OUT")
     args = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
     rng = np.random.default_rng(args.seed)
     rows = [run(kills_of_saving, args.kills // 2, rng)]
     rows.append(run(kills_of_training, args.kills - args.kills // 2, rng))

@@ -7,7 +7,7 @@ import numpy as np
 
 import lowprec as lp
 
-LEFT_OVER = re.compile(r"\..*\.\d+\.[0-9a-f]{8}\.tmp")
+LEFT_OVER = re.compile(r"\.lowprec\.\d+\.[0-9a-f]{8}\.tmp")
 
 
 def differing_bytes(one, other):

@@ -217,3 +217,16 @@ def test_bad_arguments(kwargs, error, message):
 def test_save_must_be_checkpoints(make, samples):
     with pytest.raises(TypeError, match="save must be a lowprec"):
         make().fit(*samples, save="folder")
+
+
+def test_a_fit_under_an_ignored_ctrl_c():
+    """As of a background job of a shell: it trains on, and the signal stays ignored."""
+    X, y, _ = lp.datasets.make_clicks(120, num_embeddings=[6, 4], seed=0)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        model = lp.LogisticRegression([6, 4], batch_size=30)
+        model.fit(X, y, callback=lambda model, samples: os.kill(os.getpid(), signal.SIGINT))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert model.table_.step == 4
