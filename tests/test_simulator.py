@@ -26,6 +26,7 @@ FILES = [
     "tests/models/test_dlrm.py",
     "tests/models/test_logistic.py",
     "tests/datasets/test_hashing.py",
+    "tests/files/test_known_files.py::test_a_table_trains_on_a_gpu",
 ]
 
 
