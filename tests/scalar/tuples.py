@@ -19,7 +19,7 @@ from scipy import stats
 
 SEED = 20261126
 _TUPLE, _BITS = 8, 5  # words, and bits of each
-_BUCKETS = 128  # of each of the first two coordinates of a point
+_BUCKETS = 128  # of each of the first three coordinates of a point
 
 
 def of_many(count, mean):
@@ -69,35 +69,40 @@ def collisions(source):
 def close_pairs_of(points, starts, width):
     """How many pairs of points differ by less than `width` in every coordinate, modulo 2**32.
 
-    Points are sorted by buckets of their first two coordinates, no narrower than `width`.
+    Points are sorted by buckets of their first three coordinates, no narrower than `width`.
     """
     pairs = 0
-    for bucket in range(_BUCKETS * _BUCKETS):
-        across, down = bucket // _BUCKETS, bucket % _BUCKETS
-        for neighbour in range(9):
-            x = (across + neighbour // 3 - 1) % _BUCKETS
-            y = (down + neighbour % 3 - 1) % _BUCKETS
-            other = x * _BUCKETS + y
-            for i in range(starts[bucket], starts[bucket + 1]):
-                for j in range(starts[other], starts[other + 1]):
-                    if i >= j:
-                        continue
-                    close = True
-                    for d in range(points.shape[1]):
-                        apart = np.uint32(points[i, d] - points[j, d])
-                        if apart >= width and np.uint32(-apart) >= width:
-                            close = False
-                            break
-                    pairs += close
+    for bucket in range(_BUCKETS**3):
+        first, last = starts[bucket], starts[bucket + 1]
+        if first == last:
+            continue
+        x, y, z = bucket // _BUCKETS**2, bucket // _BUCKETS % _BUCKETS, bucket % _BUCKETS
+        for neighbour in range(27):
+            across = (x + neighbour // 9 - 1) % _BUCKETS
+            down = (y + neighbour // 3 % 3 - 1) % _BUCKETS
+            other = (across * _BUCKETS + down) * _BUCKETS + (z + neighbour % 3 - 1) % _BUCKETS
+            for i in range(first, last):
+                for j in range(max(i + 1, starts[other]), starts[other + 1]):
+                    pairs += are_close(points[i], points[j], width)
     return pairs
+
+
+@njit
+def are_close(one, other, width):
+    for d in range(one.size):
+        apart = np.uint32(one[d] - other[d])
+        if apart >= width and np.uint32(-apart) >= width:
+            return False
+    return True
 
 
 def close_pairs(source):
     points = source(SEED, 4, np.arange(2**19), np.arange(32)).reshape(-1, _TUPLE)
-    first = points >> np.uint32(25)  # one of _BUCKETS
-    bucket = first[:, 0] * np.uint32(_BUCKETS) + first[:, 1]
+    bucket = np.zeros(len(points), np.uint32)
+    for d in range(3):
+        bucket = bucket * np.uint32(_BUCKETS) + (points[:, d] >> np.uint32(25))
     order = np.argsort(bucket, kind="stable")
-    starts = np.searchsorted(bucket[order], np.arange(_BUCKETS * _BUCKETS + 1))
+    starts = np.searchsorted(bucket[order], np.arange(_BUCKETS**3 + 1, dtype=np.uint32))
     found = close_pairs_of(points[order], starts, np.uint32(2**25))
     mean = len(points) * (len(points) - 1) / 2 * 2.0 ** (-6 * _TUPLE)
     yield "close pairs", of_many(found, mean)
