@@ -5,7 +5,9 @@ from lowprec.threads import quiet_idle_threads
 
 quiet_idle_threads()
 
-from lowprec import datasets, metrics, schedules
+from typing import TYPE_CHECKING
+
+from lowprec import schedules
 from lowprec._version import __version__
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
@@ -18,6 +20,9 @@ from lowprec.rounding import nearest_round, round_up_probability, stochastic_rou
 from lowprec.roundoff.recommend import Recommendation
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.tables.embedding import EmbeddingTable
+
+if TYPE_CHECKING:
+    from lowprec import datasets, metrics
 
 __all__ = [
     "DLRM",
@@ -46,12 +51,19 @@ _FORMER_NAMES = {"Diagnose": "Diagnostics", "PrecisionReport": "RoundoffReport"}
 
 
 def __getattr__(name: str) -> object:
-    """Former names, for one version more."""
-    if name in _FORMER_NAMES:
-        import warnings
+    """Modules that many programs do not need, and former names, for one version more."""
+    import importlib
+    import warnings
 
+    if name in ("datasets", "metrics"):
+        return importlib.import_module(f"lowprec.{name}")
+    if name in _FORMER_NAMES:
         new = _FORMER_NAMES[name]
         message = f"lowprec.{name} is now called lowprec.{new}"
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         return globals()[new]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

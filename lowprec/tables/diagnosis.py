@@ -14,7 +14,6 @@ from lowprec.device import get_device
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.optimizers.base import rule_of
 from lowprec.roundoff.report import RoundoffReport
-from lowprec.roundoff.survey import report_on
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
@@ -26,6 +25,8 @@ def diagnose(
     store: Store, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
 ) -> RoundoffReport:
     """What `EmbeddingTable.diagnose` tells; rows without a finite step are counted or refused."""
+    from lowprec.roundoff.survey import report_on  # here, to keep the package quick to import
+
     rule = rule_of(store.optimizer, store._step)
     limit = largest_gradient(store, rule)
     kept, rows = None, batch.rows
