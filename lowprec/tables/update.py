@@ -34,7 +34,8 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
     """
     flat_grad = check_grad(store, grad, (*batch.shape, store.embedding_dim))
     rule = rule_of(store.optimizer, store._step)
-    store._check_writable()
+    if store._trainable:
+        store._check_writable()
     with Uninterrupted(), store._workspace.alone("this table is updated"):
         if batch.rows.size and store._trainable:
             _update_rows(store, batch, flat_grad, rule, diverged)

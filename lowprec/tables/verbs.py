@@ -56,8 +56,9 @@ def batch_of(
 
 
 def check_writable(table: Store) -> None:
-    """ValueError if the table's memory cannot be written."""
-    table._check_writable()
+    """ValueError if a step cannot write the table's memory; those of a frozen table write none."""
+    if table._trainable:
+        table._check_writable()
 
 
 def go_back(table: Store, step: int) -> None:

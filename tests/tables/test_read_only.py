@@ -47,6 +47,16 @@ def test_a_table(way, optimizer, tmp_path):
     assert bits(table.weight) == before
 
 
+def test_a_frozen_table_may_be_read_only():
+    table = from_bytes(lp.EmbeddingTable([4, 3], 3, seed=1))
+    table.trainable = False
+    before = bits(table.weight)
+    table.update(INDICES, GRAD)
+    assert (bits(table.weight), table.step) == (before, 1)
+    with pytest.raises(ValueError, match="is read-only"):
+        table.write([1], np.zeros((1, 3)))
+
+
 def test_a_state():
     table = lp.EmbeddingTable([4, 3], 3, optimizer=lp.Adagrad(0.5))
     table._state["sum"].flags.writeable = False
