@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.files.writing import write
+from lowprec.subclasses import subclasses_by_name
 
 Self = TypeVar("Self", bound="Saved")
 
@@ -103,12 +103,6 @@ class Saved:
         return cls._from_file(found, device)
 
 
-def _kinds(parent: type[Saved] = Saved) -> Iterator[type[Saved]]:
-    for kind in parent.__subclasses__():
-        yield kind
-        yield from _kinds(kind)
-
-
 def load(
     path: str | os.PathLike[str], device: str = "cpu", *, mmap: bool = False, verify: bool = True
 ) -> Any:
@@ -150,7 +144,7 @@ def load(
     """
     get_device(device)  # before a large file is read
     found = read(path, mmap=mmap, verify=verify)
-    for kind in _kinds():
-        if kind.__name__ == found.kind:
-            return kind._from_file(found, device)
-    raise CheckpointError(f"{found.path} holds an unknown {found.kind!r}")
+    kind = subclasses_by_name(Saved).get(found.kind)
+    if kind is None:
+        raise CheckpointError(f"{found.path} holds an unknown {found.kind!r}")
+    return kind._from_file(found, device)

@@ -57,7 +57,7 @@ def write(
         "state": state,
         "checksums": {name: checksum(array) for name, array in contiguous.items()},
     })  # fmt: skip
-    # one entry alone: the library writes several in an order of its own, new each time
+    # a single entry: the library writes several entries in random order
     metadata = {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
     # not named after the target, whose name may be as long as names can be
     temporary = target.with_name(f".lowprec.{os.getpid()}.{secrets.token_hex(4)}.tmp")

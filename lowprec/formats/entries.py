@@ -85,7 +85,7 @@ def storage_dtype(dtype: DTypeLike) -> np.dtype:
         return _NAMES[dtype]
     try:
         resolved = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):  # NumPy has a language of its own for dtypes
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses text as a dtype
         raise ValueError(f"{supported}; got {dtype!r}") from None
     if resolved not in STORAGES or dtype is None:
         raise ValueError(f"{supported}; got {dtype!r}")

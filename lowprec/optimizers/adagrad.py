@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps
+from lowprec.optimizers.checks import check_eps, check_rate_over_eps
 from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma, select, sqrt
 from lowprec.schedules import check_nonnegative
@@ -88,7 +88,8 @@ class Adagrad(Optimizer):
         return {"sum": State(float(self.initial_accumulator), square=True)}
 
     def rule(self, step: int) -> AdaptiveDescent:
-        return AdaptiveDescent(np.float32(self.rate_over_eps(step)), np.float32(self.eps))
+        rate = check_rate_over_eps(self.learning_rate_at(step), self.eps)
+        return AdaptiveDescent(np.float32(rate), np.float32(self.eps))
 
     def largest_gradient(self, rule: AdaptiveDescent, columns: int) -> float:
         # its square is then finite, and so is the gradient times the rate

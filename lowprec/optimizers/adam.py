@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps, check_share
+from lowprec.optimizers.checks import check_eps, check_rate_over_eps, check_share
 from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma, sqrt
 from lowprec.schedules import Schedule
@@ -94,7 +94,7 @@ class Adam(Optimizer):
         return {"mean": State(), "square": State(square=True)}
 
     def rule(self, step: int) -> MomentDescent:
-        rate, t = self.rate_over_eps(step), step + 1
+        rate, t = check_rate_over_eps(self.learning_rate_at(step), self.eps), step + 1
         numbers = (
             rate, 1 - self.beta1, 1 - self.beta2, 1 - self.beta1**t, 1 - self.beta2**t, self.eps,
         )  # fmt: skip

@@ -140,34 +140,6 @@ class Optimizer:
         check_nonnegative(f"learning_rate({step})", rate)
         return rate
 
-    def rate_over_eps(self, step: int) -> float:
-        """`learning_rate_at` of a rule that divides by ``eps``, or a little more.
-
-        Parameters
-        ----------
-        step : int
-            The number of the step, from 0.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `learning_rate_at`, and if ``learning_rate / eps`` overflows float32.
-
-        Examples
-        --------
-        >>> import lowprec as lp
-        >>> lp.Adam(0.25).rate_over_eps(step=0)
-        0.25
-        """
-        rate, eps = self.learning_rate_at(step), self.eps  # type: ignore[attr-defined]
-        if not rate / eps <= 0.5 * LARGEST:
-            raise ValueError(f"learning_rate / eps overflows float32: {rate} / {eps}")
-        return rate
-
     def rule(self, step: int) -> Any:
         """The rule of one step, as kernels take it.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lowprec.optimizers.base import Optimizer
+from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.schedules import check_nonnegative
 
 
@@ -15,6 +15,13 @@ def check_eps(eps: Any) -> None:
     check_nonnegative("eps", eps)
     if np.float32(eps) == 0:
         raise ValueError(f"eps must be positive in float32, got {eps}")
+
+
+def check_rate_over_eps(rate: float, eps: float) -> float:
+    """`rate`, by which a rule steps that divides by `eps` or more; ValueError if that overflows."""
+    if not rate / eps <= 0.5 * LARGEST:
+        raise ValueError(f"learning_rate / eps overflows float32: {rate} / {eps}")
+    return rate
 
 
 def check_share(name: str, share: Any) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps
+from lowprec.optimizers.checks import check_eps, check_rate_over_eps
 from lowprec.optimizers.sgd import Descent
 from lowprec.optimizers.states import State
 from lowprec.scalar.bits import sqrt
@@ -91,7 +91,8 @@ class RowWiseAdagrad(Optimizer):
         return {"sum": State(float(self.initial_accumulator), by_row=True, square=True)}
 
     def rule(self, step: int) -> RowWiseDescent:
-        return RowWiseDescent(np.float32(self.rate_over_eps(step)), np.float32(self.eps))
+        rate = check_rate_over_eps(self.learning_rate_at(step), self.eps)
+        return RowWiseDescent(np.float32(rate), np.float32(self.eps))
 
     def largest_gradient(self, rule: RowWiseDescent, columns: int) -> float:
         # the sum of squares is then finite, and the step at most learning_rate * sqrt(columns)

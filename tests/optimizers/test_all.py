@@ -68,7 +68,7 @@ def batch(rng, dim, samples=20):
 @pytest.mark.parametrize("dim", [3, 17])
 def test_update_is_the_oracle(name, dtype, dim):
     optimizer, oracle = BY_COLUMN[name]
-    table, rng = make_table(SIZES, dim, dtype=dtype, optimizer=optimizer, seed=9), dim
+    table = make_table(SIZES, dim, dtype=dtype, optimizer=optimizer, seed=9)
     rng = np.random.default_rng(dim)
     for _ in range(3):
         check(table, oracle, *batch(rng, dim))
