@@ -152,10 +152,11 @@ def _run(kernel, *arguments):
 _update_rows = kernels.update_rows
 
 
-def _update_rows_otherwise(rule, arrays, segments, gradients, *rest):
+def _update_rows_otherwise(rules, arrays, segments, gradients, *rest):
     """The library's own update, but for the rules above."""
+    rule = rules[0]
     if not isinstance(rule, _OtherDescent):
-        return _update_rows(rule, arrays, segments, gradients, *rest)
+        return _update_rows(rules, arrays, segments, gradients, *rest)
     weight, memory, threads = arrays[0], rest[-1], int(threads_for(_ALL))
     totals = memory.empty("totals", (threads, weight.shape[1]), np.float32)
     rule.optimizer._update(weight, segments, gradients, rule.learning_rate, totals)

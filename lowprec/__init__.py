@@ -14,6 +14,8 @@ from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
 from lowprec.optimizers.adagrad import Adagrad
 from lowprec.optimizers.adam import Adam
+from lowprec.optimizers.ftrl import FTRL
+from lowprec.optimizers.lamb import LAMB
 from lowprec.optimizers.rowwise_adagrad import RowWiseAdagrad
 from lowprec.optimizers.sgd import SGD
 from lowprec.rounding import nearest_round, round_up_probability, stochastic_round
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DLRM",
+    "FTRL",
+    "LAMB",
     "SGD",
     "Adagrad",
     "Adam",

@@ -50,6 +50,13 @@ def check_nonnegative(name: str, value: float) -> None:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
 
 
+def check_positive(name: str, value: float) -> None:
+    """ValueError or TypeError unless `value` is a finite number that is positive in float32."""
+    check_nonnegative(name, value)
+    if np.float32(value) == 0:
+        raise ValueError(f"{name} must be positive in float32, got {value}")
+
+
 def _check_step(step: int) -> int:
     return check_int("step", step, low=0, high=_STEPS)
 

@@ -198,15 +198,19 @@ def row_gradients(table, indices, grad, offsets=None, pooling="sum", weights=Non
     }
 
 
-def mean_square(gradient):
-    """The mean of the squares of a row: 16 sums of every 16th, which are added in pairs."""
+def sum_of_squares(gradient):
+    """Of a row: 16 sums of every 16th square, which are added in pairs."""
     chains = [np.float32(0.0)] * 16
     for c, value in enumerate(gradient):
         chains[c % 16] = fma(value, value, chains[c % 16])
     while len(chains) > 1:
         half = len(chains) // 2
         chains = [np.float32(chains[i] + chains[half + i]) for i in range(half)]
-    return np.float32(chains[0] / np.float32(len(gradient)))
+    return chains[0]
+
+
+def mean_square(gradient):
+    return np.float32(sum_of_squares(gradient) / np.float32(len(gradient)))
 
 
 def row_wise_adagrad(table, sums, rate, eps, *batch, **how):

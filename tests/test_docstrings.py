@@ -26,7 +26,7 @@ OPTIMIZERS = [
     if isinstance(getattr(lp, name), type) and issubclass(getattr(lp, name), Optimizer)
 ]
 INSIDE = {
-    **{name: ["describe"] for name in OPTIMIZERS},
+    **{name: ["kept_states", "states_for"] for name in OPTIMIZERS},
     "Checkpoints": ["after_batches"],
 }
 

@@ -327,6 +327,8 @@ def test_exported_names():
         "DLRM",
         "Diagnostics",
         "EmbeddingTable",
+        "FTRL",
+        "LAMB",
         "LogisticRegression",
         "Recommendation",
         "RoundoffReport",
@@ -355,6 +357,7 @@ def test_exported_names():
         "Schedule",
         "WarmupLinearDecay",
         "check_nonnegative",
+        "check_positive",
         "describe",
         "from_description",
     ]

@@ -13,7 +13,9 @@ from numba.extending import overload
 
 from lowprec.formats.words import decode, random_bits, round_nearest, round_stochastic
 from lowprec.kernels.blocks import load, store
+from lowprec.kernels.preparing import prepared, prepared_gradient
 from lowprec.scalar.bits import u32
+from lowprec.scalar.finite import saturate
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import draw, low_from, state_key, word
 
@@ -123,10 +125,17 @@ def has_row(rule_class):
     return hasattr(rule_class, "row")
 
 
+def num_measures(rule_class):
+    """How many numbers of each column a rule wants the mean squares of, over a row."""
+    return 2 if hasattr(rule_class, "measure") else 1
+
+
 def _num_row_states(rule):
     """How many states with one number a row the rule of a Numba type has."""
     row = getattr(rule.instance_class, "row", None)
-    return 0 if row is None else len(inspect.signature(row).parameters) - 2
+    if row is None:
+        return 0
+    return len(inspect.signature(row).parameters) - 1 - num_measures(rule.instance_class)
 
 
 def step(rule, gradient, values):
@@ -139,16 +148,38 @@ def _overload_step(rule, gradient, values):
     return lambda rule, gradient, values: of_rule(rule, gradient, *values)
 
 
-def row_step(rule, mean_square, states):
-    """The rule of a row and its new states, from the states with one number a row."""
+def measure(rule, gradient, values):
+    """Those numbers, from the gradient and ``(weight, *states)``: the gradient, if not told."""
+
+
+@overload(measure, jit_options=_INLINE)
+def _overload_measure(rule, gradient, values):
+    if not hasattr(rule.instance_class, "measure"):
+        return lambda rule, gradient, values: (gradient,)
+    of_rule = njit(**_INLINE)(rule.instance_class.measure)
+    return lambda rule, gradient, values: of_rule(rule, gradient, *values)
+
+
+@njit(**_INLINE)
+def measure_columns(rule, preparation, of_row, arrays, place, gradient):
+    """What `measure` has of the numbers from `place` on; `arrays` are those `by_column`."""
+    values = prepared(preparation, of_row, _read_all(arrays, place, gradient))
+    return measure(rule, prepared_gradient(preparation, of_row, gradient), values)
+
+
+def row_step(rule, squares, states):
+    """The rule of a row and its new states, from the states with one number a row.
+
+    `squares` has the mean over the row of the squares of each number that the rule measures.
+    """
 
 
 @overload(row_step, jit_options=_INLINE)
-def _overload_row_step(rule, mean_square, states):
+def _overload_row_step(rule, squares, states):
     if not has_row(rule.instance_class):
-        return lambda rule, mean_square, states: (rule,)
+        return lambda rule, squares, states: (rule,)
     of_rule = njit(**_INLINE)(rule.instance_class.row)
-    return lambda rule, mean_square, states: of_rule(rule, mean_square, *states)
+    return lambda rule, squares, states: of_rule(rule, *squares, *states)
 
 
 def by_column(rule, arrays):
@@ -172,24 +203,27 @@ def _overload_by_row(rule, arrays):
 
 
 @njit(**_INLINE)
-def step_row(rule, arrays, row, mean_square, low, high, stochastic):
+def step_row(rule, arrays, row, squares, low, high, stochastic):
     """Step the states with one number a row; returns the rule of the row."""
     states = by_row(rule, arrays)
-    found = row_step(rule, mean_square, _read_all(states, row, mean_square))
+    found = row_step(rule, squares, _read_all(states, row, squares[0]))
     number = np.uint32(len(arrays) - len(states) - 1)
     _write_states(found[1:], states, row, 0, low, high, (stochastic & STATES) != 0, number)
     return found[0]
 
 
 @njit(**_INLINE)
-def step_columns(rule, arrays, place, column, gradient, low, high, stochastic):
+def step_columns(rule, preparation, of_row, arrays, place, column, gradient, low, high, stochastic):
     """Step the numbers from `place` on by `gradient`, a block or a number, and store them.
 
-    `rule` is that of the row, and `arrays` are those `by_column`.
+    `rule` is that of the row, `of_row` what the preparation is for it, and `arrays` are those
+    `by_column`.  A weight beyond the finite float32 saturates.
     """
-    values = step(rule, gradient, _read_all(arrays, place, gradient))
+    held = prepared(preparation, of_row, _read_all(arrays, place, gradient))
+    values = step(rule, prepared_gradient(preparation, of_row, gradient), held)
     stochastic_weight, stochastic_states = (stochastic & WEIGHT) != 0, (stochastic & STATES) != 0
-    words = round_columns(values[0], low, high, column, stochastic_weight, arrays[0])
+    weight = saturate(values[0])
+    words = round_columns(weight, low, high, column, stochastic_weight, arrays[0])
     store(words, arrays[0], place)
     _write_states(values[1:], arrays[1:], place, column, low, high, stochastic_states, np.uint32(0))
 

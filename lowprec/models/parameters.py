@@ -11,7 +11,7 @@ import numpy as np
 
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
 from lowprec.formats.entries import storage_dtype
-from lowprec.optimizers import Optimizer, defaults
+from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
 from lowprec.tables.store import ROUNDINGS
 
@@ -153,7 +153,7 @@ def described(parameters: TrainingParameters, name: str) -> Any:
     """A parameter as JSON has it; ValueError if it cannot be written."""
     value = getattr(parameters, name)
     if name in OPTIMIZERS:
-        return None if value is None else value.describe()
+        return None if value is None else describe(value)
     if name == "dtype":
         return storage_dtype(value).name
     return value if isinstance(value, str) else np.asarray(value).tolist()

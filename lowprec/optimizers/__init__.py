@@ -2,7 +2,7 @@
 
 from lowprec.optimizers.arrays import init_states
 from lowprec.optimizers.base import Optimizer
-from lowprec.optimizers.descriptions import from_description
+from lowprec.optimizers.descriptions import describe, from_description
 from lowprec.optimizers.states import State
 
-__all__ = ["Optimizer", "State", "from_description", "init_states"]
+__all__ = ["Optimizer", "State", "describe", "from_description", "init_states"]

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps, check_rate_over_eps
+from lowprec.optimizers.checks import check_rate_over_eps
 from lowprec.optimizers.states import State
-from lowprec.scalar.bits import fma, select, sqrt
-from lowprec.schedules import check_nonnegative
-
-_MOST = np.float32(LARGEST)
+from lowprec.scalar.bits import fma
+from lowprec.scalar.finite import root, saturate
+from lowprec.schedules import check_nonnegative, check_positive
 
 
 class AdaptiveDescent(NamedTuple):
@@ -25,9 +24,8 @@ class AdaptiveDescent(NamedTuple):
 
     @staticmethod
     def step(rule, gradient, weight, total):  # type: ignore[no-untyped-def]
-        total = fma(gradient, gradient, total)
-        total = select(total > _MOST, total - total + _MOST, total)
-        return weight - rule.learning_rate * gradient / (sqrt(total) + rule.eps), total
+        total = saturate(fma(gradient, gradient, total))
+        return weight - rule.learning_rate * gradient / (root(total) + rule.eps), total
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,8 +41,8 @@ class Adagrad(Optimizer):
         Added to the root; positive.
     initial_accumulator : float, default 0.0
         What sums start from; not negative.
-    state_dtype, state_rounding
-        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
+    state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
+        As for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -81,7 +79,7 @@ class Adagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_eps(self.eps)
+        check_positive("eps", self.eps)
         check_nonnegative("initial_accumulator", self.initial_accumulator)
 
     def states(self) -> dict[str, State]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps, check_rate_over_eps, check_share
+from lowprec.optimizers.checks import check_rate_over_eps, check_share
 from lowprec.optimizers.states import State
-from lowprec.scalar.bits import fma, sqrt
-from lowprec.schedules import Schedule
+from lowprec.scalar.moments import average, corrected
+from lowprec.schedules import Schedule, check_positive
 
 
 class MomentDescent(NamedTuple):
@@ -27,10 +27,9 @@ class MomentDescent(NamedTuple):
 
     @staticmethod
     def step(rule, gradient, weight, mean, square):  # type: ignore[no-untyped-def]
-        mean = fma(rule.mean_rate, gradient - mean, mean)
-        square = fma(rule.square_rate, fma(gradient, gradient, -square), square)
-        root = sqrt(square / rule.square_weight) + rule.eps
-        return weight - rule.learning_rate * (mean / rule.mean_weight) / root, mean, square
+        mean, square = average(rule, gradient, mean, square)
+        change, size = corrected(rule, mean, square)
+        return weight - rule.learning_rate * change / size, mean, square
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,8 +45,8 @@ class Adam(Optimizer):
         What is kept of both averages at a step, in [0, 1).
     eps : float, default 1e-8
         Added to the root; positive.
-    state_dtype, state_rounding
-        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
+    state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
+        As for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -88,7 +87,7 @@ class Adam(Optimizer):
         super().__post_init__()
         check_share("beta1", self.beta1)
         check_share("beta2", self.beta2)
-        check_eps(self.eps)
+        check_positive("eps", self.eps)
 
     def states(self) -> dict[str, State]:
         return {"mean": State(), "square": State(square=True)}

@@ -19,7 +19,9 @@ def init_states(
     in float32.
     """
     dtypes, states = optimizer.state_dtypes(), {}
-    for name, state in optimizer.states().items():
+    # all rows of dense parameters are seen at every step: there is nothing to catch up
+    kept = optimizer.states() if dense else optimizer.kept_states()
+    for name, state in kept.items():
         storage = np.dtype(np.float32) if dense else dtypes[name]
         array = device.empty(state.shape(rows, columns), device.held_as(storage))
         initial = np.array(state.initial, np.float32).astype(storage)

@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from lowprec.checks import check_choice
-from lowprec.formats.entries import storage_dtype
-from lowprec.kernels.names import tell_apart
-from lowprec.optimizers.states import State, resolve_dtypes
-from lowprec.schedules import Schedule, check_nonnegative, describe
+from lowprec.optimizers.states import LAST, State, resolve_dtypes
+from lowprec.schedules import Schedule, check_nonnegative, check_positive
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -37,7 +35,11 @@ class Optimizer:
     ``row(rule, mean_square, *row_states) -> (rule_of_row, *row_states)``
 
     which is called once a row with the mean of the squares of its gradient.  It gives the rule of
-    that row, which has a `step` for the states that have the shape of the weights.
+    that row, which has a `step` for the states that have the shape of the weights.  If there is
+
+    ``measure(rule, gradient, weight, *states) -> (number, number)``
+
+    too, `row` gets the mean squares of these two numbers in place of the gradient's.
 
     Parameters
     ----------
@@ -49,12 +51,24 @@ class Optimizer:
         in float32.
     state_rounding : {"stochastic", "nearest"}, default "stochastic"
         How states are rounded that are not float32, with random bits of their own.
+    weight_decay : float, default 0.0
+        Before the rule, a weight shrinks by ``learning_rate * weight_decay`` of itself
+        (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019).
+    decay : {"seen", "catch_up"}, default "seen"
+        What of a table shrinks: the rows that a batch holds; or these, when they are next seen,
+        also for each step at which they were not, with its learning rate.  The state ``"last"``,
+        uint32 (rows, 1), then has the number of updates after the one that stepped a row last.
+    clip_value, clip_norm : float, optional
+        Before all that, each number of a row's gradient is brought within ``[-clip_value,
+        clip_value]``, and then the gradient is multiplied by ``clip_norm / norm`` if its Euclidean
+        norm over the row is larger than `clip_norm`.
 
     Raises
     ------
     TypeError, ValueError
-        If the learning rate is not a finite number, or is negative; or `state_dtype` or
-        `state_rounding` is none of what it may be: see `state_dtypes`.
+        If the learning rate is not a finite number, or is negative; or another parameter is none
+        of what it may be: see `state_dtypes`.  In a step, if ``learning_rate * weight_decay`` is 1
+        or more.
 
     Notes
     -----
@@ -87,11 +101,21 @@ class Optimizer:
     _: KW_ONLY
     state_dtype: Any = "float32"
     state_rounding: str = "stochastic"
+    weight_decay: float = 0.0
+    decay: Any = "seen"
+    clip_value: float | None = None
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
             check_nonnegative("learning_rate", self.learning_rate)
         check_choice("state_rounding", self.state_rounding, ("stochastic", "nearest"))
+        check_nonnegative("weight_decay", self.weight_decay)
+        if self.weight_decay or isinstance(self.decay, str):  # a class of one's own may have its
+            check_choice("decay", self.decay, ("seen", "catch_up"))
+        for name in ("clip_value", "clip_norm"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         self.state_dtypes()
 
     def __repr__(self) -> str:
@@ -110,6 +134,38 @@ class Optimizer:
         The `l2` of `LogisticRegression` asks for it.
         """
         return False
+
+    @property
+    def catches_up(self) -> bool:
+        """Whether a table keeps when each row was seen, to make up for missed weight decay."""
+        return self.weight_decay > 0 and self.decay == "catch_up"
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped."""
+        return self.clip_value is not None or self.clip_norm is not None
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether the weights of a table are zeros at first, unless they are asked for."""
+        return False
+
+    def states_for(self, weight: Any, states: Mapping[str, Any]) -> dict[str, Any]:
+        """The states that are a function of the weights, for weights that were written.
+
+        Parameters
+        ----------
+        weight : ndarray of float32, shape (n, columns)
+            Of NumPy, or of CuPy.
+        states : mapping of str to ndarray of float32
+            What is kept of these rows.
+
+        Returns
+        -------
+        dict of str to ndarray of float32
+            States that replace those of the same name; none by default.
+        """
+        return {}
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of one step.
@@ -185,6 +241,10 @@ class Optimizer:
         """
         return {}
 
+    def kept_states(self) -> dict[str, State]:
+        """All arrays of a table: `states`, and ``"last"`` where decay is caught up."""
+        return {**self.states(), "last": LAST} if self.catches_up else self.states()
+
     def state_dtypes(self) -> dict[str, np.dtype]:
         """The storage dtypes of the states of a table, by name.
 
@@ -204,7 +264,7 @@ class Optimizer:
         >>> lp.Adam(1e-3, state_dtype={"square": "bfloat16"}).state_dtypes()
         {'mean': dtype('float32'), 'square': dtype(bfloat16)}
         """
-        return resolve_dtypes(self.states(), self.state_dtype)
+        return resolve_dtypes(self.kept_states(), self.state_dtype)
 
     def largest_gradient(self, rule: Any, columns: int) -> float:
         """A row whose gradient has a number beyond this, in size, is not stepped.
@@ -231,25 +291,3 @@ class Optimizer:
         True
         """
         return LARGEST
-
-    def describe(self) -> dict[str, Any]:
-        """This optimizer as JSON has it; ValueError if its schedule cannot be written."""
-        numbers = {f.name: getattr(self, f.name) for f in fields(self)}
-        numbers = {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in numbers.items()
-        }
-        numbers["learning_rate"] = describe(self.learning_rate)
-        if isinstance(self.state_dtype, Mapping):
-            dtypes = self.state_dtypes().items()
-            numbers["state_dtype"] = {name: storage.name for name, storage in dtypes}
-        else:
-            numbers["state_dtype"] = storage_dtype(self.state_dtype).name
-        return {"optimizer": type(self).__name__, **numbers}
-
-
-def rule_of(optimizer: Optimizer, step: int) -> Any:
-    """The rule of a step, for kernels: Numba tells its class from others of its name and fields."""
-    rule = optimizer.rule(step)
-    tell_apart(type(rule))
-    return rule

@@ -10,13 +10,6 @@ from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.schedules import check_nonnegative
 
 
-def check_eps(eps: Any) -> None:
-    """TypeError or ValueError unless it is a number that is positive in float32."""
-    check_nonnegative("eps", eps)
-    if np.float32(eps) == 0:
-        raise ValueError(f"eps must be positive in float32, got {eps}")
-
-
 def check_rate_over_eps(rate: float, eps: float) -> float:
     """`rate`, by which a rule steps that divides by `eps` or more; ValueError if that overflows."""
     if not rate / eps <= 0.5 * LARGEST:
@@ -53,5 +46,5 @@ def _kinds_of_states(optimizer: Optimizer) -> list[str]:
     dtypes = optimizer.state_dtypes()
     return [
         name + " by row" * state.by_row + f" in {dtypes[name]}" * (dtypes[name] != np.float32)
-        for name, state in optimizer.states().items()
+        for name, state in optimizer.kept_states().items()
     ]

@@ -10,7 +10,8 @@ from typing import Any
 
 from lowprec.device import Device
 from lowprec.optimizers.arrays import init_states
-from lowprec.optimizers.base import Optimizer, rule_of
+from lowprec.optimizers.base import Optimizer
+from lowprec.optimizers.rules import rules_of
 
 States = list[dict[str, Any]]  # of each parameter, by name
 
@@ -28,7 +29,12 @@ def as_rows(array: Any) -> Any:
 
 def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable[Any]) -> States:
     """New states of dense parameters."""
-    return [init_states(device, optimizer, *as_rows(each).shape, dense=True) for each in parameters]
+    found = []
+    for parameter in parameters:
+        weight = as_rows(parameter)
+        states = init_states(device, optimizer, *weight.shape, dense=True)
+        found.append(states | optimizer.states_for(weight, states))
+    return found
 
 
 def update_dense(
@@ -39,8 +45,8 @@ def update_dense(
 
     TypeError or ValueError of a schedule is raised before anything is written.
     """
-    rule = rule_of(optimizer, step)
+    rules = rules_of(optimizer, step)
     for parameter, state, gradient in zip(parameters, states, gradients, strict=True):
         if parameter.size:
             arrays = (as_rows(parameter), *state.values())
-            device.kernels.update_dense(rule, arrays, as_rows(gradient), diverged)
+            device.kernels.update_dense(rules, arrays, as_rows(gradient), diverged)

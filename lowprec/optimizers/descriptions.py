@@ -1,16 +1,39 @@
-"""Optimizers from what files say of them."""
+"""What files say of optimizers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
+from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers.base import Optimizer
+from lowprec.optimizers.states import resolve_dtypes
+from lowprec.schedules import describe as describe_rate
 from lowprec.schedules import from_description as rate_from_description
 from lowprec.subclasses import subclasses_by_name
 
 
+def describe(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer as JSON has it; ValueError if its schedule cannot be written."""
+    numbers = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
+    numbers = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in numbers.items()
+    }
+    numbers["learning_rate"] = describe_rate(optimizer.learning_rate)
+    if isinstance(optimizer.state_dtype, Mapping):
+        dtypes = resolve_dtypes(optimizer.states(), optimizer.state_dtype)
+        numbers["state_dtype"] = {name: storage.name for name, storage in dtypes.items()}
+    else:
+        numbers["state_dtype"] = storage_dtype(optimizer.state_dtype).name
+    return {"optimizer": type(optimizer).__name__, **numbers}
+
+
 def from_description(description: Any) -> Optimizer:
-    """What `Optimizer.describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    """What `describe` described; KeyError, TypeError or ValueError if that cannot be."""
     numbers = dict(description)
     name = numbers.pop("optimizer")
     kinds = subclasses_by_name(Optimizer)

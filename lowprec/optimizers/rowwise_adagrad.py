@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.optimizers.base import LARGEST, Optimizer
-from lowprec.optimizers.checks import check_eps, check_rate_over_eps
+from lowprec.optimizers.checks import check_rate_over_eps
 from lowprec.optimizers.sgd import Descent
 from lowprec.optimizers.states import State
-from lowprec.scalar.bits import sqrt
-from lowprec.schedules import check_nonnegative
+from lowprec.scalar.finite import root, saturate
+from lowprec.schedules import check_nonnegative, check_positive
 
 
 class RowWiseDescent(NamedTuple):
@@ -24,8 +24,8 @@ class RowWiseDescent(NamedTuple):
 
     @staticmethod
     def row(rule, mean_square, total):  # type: ignore[no-untyped-def]
-        total = total + mean_square
-        return Descent(rule.learning_rate / (sqrt(total) + rule.eps)), total
+        total = saturate(total + mean_square)
+        return Descent(rule.learning_rate / (root(total) + rule.eps)), total
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,8 +41,8 @@ class RowWiseAdagrad(Optimizer):
         Added to the root; positive.
     initial_accumulator : float, default 0.0
         What sums start from; not negative.
-    state_dtype, state_rounding
-        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
+    state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
+        As for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class RowWiseAdagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_eps(self.eps)
+        check_positive("eps", self.eps)
         check_nonnegative("initial_accumulator", self.initial_accumulator)
 
     def states(self) -> dict[str, State]:

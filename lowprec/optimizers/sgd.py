@@ -12,6 +12,7 @@ from lowprec.optimizers.base import LARGEST, Optimizer
 from lowprec.optimizers.checks import check_share
 from lowprec.optimizers.states import State
 from lowprec.scalar.bits import fma
+from lowprec.scalar.finite import saturate
 
 
 class Descent(NamedTuple):
@@ -32,7 +33,7 @@ class MomentumDescent(NamedTuple):
 
     @staticmethod
     def step(rule, gradient, weight, velocity):  # type: ignore[no-untyped-def]
-        velocity = fma(rule.momentum, velocity, gradient)
+        velocity = saturate(fma(rule.momentum, velocity, gradient))
         return fma(-rule.learning_rate, velocity, weight), velocity
 
 
@@ -47,8 +48,8 @@ class SGD(Optimizer):
         `lowprec.schedules`.
     momentum : float, default 0.0
         What is kept of the sum of gradients at a step, in [0, 1).
-    state_dtype, state_rounding
-        How a table stores the states, and rounds them: as for `lowprec.optimizers.Optimizer`.
+    state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
+        As for `lowprec.optimizers.Optimizer`.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class SGD(Optimizer):
 
     @property
     def linear(self) -> bool:
-        return self.momentum == 0
+        return self.momentum == 0 and not self.clips
 
     def states(self) -> dict[str, State]:
         return {"momentum": State()} if self.momentum else {}

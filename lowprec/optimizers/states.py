@@ -16,10 +16,14 @@ class State(NamedTuple):
     initial: float = 0.0
     by_row: bool = False  # (rows, 1), one number a row, instead of the shape of the weights
     square: bool = False  # a sum or an average of squares, which underflow in some formats
+    counter: bool = False  # uint32
 
     def shape(self, rows: int, columns: int) -> tuple[int, int]:
         """The shape of the array beside weights of (rows, columns)."""
         return (rows, 1 if self.by_row else columns)
+
+
+LAST = State(by_row=True, counter=True)  # updates after the one that has stepped a row last
 
 
 def resolve_dtypes(states: Mapping[str, State], given: Any) -> dict[str, np.dtype]:
@@ -30,6 +34,8 @@ def resolve_dtypes(states: Mapping[str, State], given: Any) -> dict[str, np.dtyp
     TypeError, ValueError
         As `Optimizer.state_dtypes` says.
     """
+    counts = {name: np.dtype(np.uint32) for name, state in states.items() if state.counter}
+    states = {name: state for name, state in states.items() if not state.counter}
     if isinstance(given, Mapping):
         if others := [name for name in given if name not in states]:
             raise ValueError(f"state_dtype names {others[0]!r}; there are {list(states)}")
@@ -44,4 +50,4 @@ def resolve_dtypes(states: Mapping[str, State], given: Any) -> dict[str, np.dtyp
                 f"the state {name!r} holds squares, which underflow in {storage.name}: "
                 "state_dtype may be float32 or bfloat16 there"
             )
-    return found
+    return found | counts

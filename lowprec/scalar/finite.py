@@ -1,11 +1,30 @@
-"""Whether a number is finite, and how large it is."""
+"""Whether a number is finite, how large it is, and how it is kept so."""
 
 import numpy as np
 from numba import njit
 
-from lowprec.scalar.bits import float_as_bits, u32
+from lowprec.scalar.bits import float_as_bits, select, sqrt, u32
 
 _MAGNITUDE, _INF = np.uint32(0x7FFFFFFF), np.uint32(0x7F800000)
+_LARGEST = np.finfo(np.float32).max
+
+
+@njit(forceinline=True)
+def clamp(x, most):
+    """The number nearest to `x` in ``[-most, most]``; NaN stays NaN.  Of one dtype, or lanes."""
+    return select(x > most, most, select(x < -most, -most, x))
+
+
+@njit(forceinline=True)
+def saturate(x):
+    """Float32 `x`, or the largest finite number with its sign where it is infinite."""
+    return clamp(x, _LARGEST)
+
+
+@njit(forceinline=True)
+def root(x):
+    """The square root of `x`, and 0 of what is negative."""
+    return sqrt(select(x > np.float32(0.0), x, x - x))
 
 
 @njit(forceinline=True)

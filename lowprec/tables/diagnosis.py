@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from lowprec.batches.batch import Batch
 from lowprec.device import get_device
 from lowprec.kernels.gradients import ROW_SHIFT
-from lowprec.optimizers.base import rule_of
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
@@ -27,25 +26,34 @@ def diagnose(
     """What `EmbeddingTable.diagnose` tells; rows without a finite step are counted or refused."""
     from lowprec.roundoff.survey import report_on  # here, to keep the package quick to import
 
-    rule = rule_of(store.optimizer, store._step)
-    limit = largest_gradient(store, rule)
+    rules = store._rules()
+    limit = largest_gradient(store, rules)
     kept, rows = None, batch.rows
     numbers = min(rows.size, store._features.num_rows) * store.embedding_dim
     if max_numbers is not None and numbers > max_numbers:
         every = -(-numbers // max_numbers)
         kept = store._device.xp.flatnonzero(rows % every == scattered(store._step) % every)
         rows = rows[kept]
-    stepped = no_rows([array.shape[1] for array in store._arrays_of_rows()])
+    arrays, last = store._arrays_of_rows(), None
+    if store.optimizer.catches_up:
+        arrays, last = arrays[:-1], arrays[-1]
+    stepped = no_rows([array.shape[1] for array in arrays])
     if rows.size:
         scratch = Allocator(store._device)
         segments, gradients = group(store, batch, grad, scratch, kept)
         if refuse:
             check_steps(store, segments, gradients, limit, refuse, None, scratch)
-        stepped = stepped_rows(store._device, store._arrays_of_rows(), segments, gradients)
+        stepped = stepped_rows(store._device, arrays, segments, gradients)
+    seen = np.empty(0, np.uint32)
+    if last is not None:
+        seen = store._device.to_host(last)[stepped[0], 0]
+        logs = store._device.to_host(rules[1].logs)
+        rules = (rules[0], rules[1]._replace(logs=logs))
     keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
     return report_on(
-        store.dtype.name, store.rounding, *stepped, rule, limit, keys, np.uint64(store._step)
-    )
+        store.dtype.name, store.rounding, *stepped, seen, rules, limit, keys,
+        np.uint64(store._step),
+    )  # fmt: skip
 
 
 def scattered(step: int) -> int:

@@ -32,6 +32,7 @@ from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.initial import bounds_of_features, copy_weights, draw_weights
 from lowprec.tables.keys import row_keys
 from lowprec.tables.lookup import look_up
+from lowprec.tables.states import fit_all_states, fit_states
 from lowprec.tables.store import ROUNDINGS, Store
 from lowprec.tables.update import check_grad, update
 from lowprec.workspace import Workspace
@@ -55,7 +56,7 @@ class EmbeddingTable(Store, Saved):
     rounding : {"stochastic", "nearest"}, default "stochastic"
         How an updated weight is stored; float32 has nothing to round and takes either.
     optimizer : Optimizer, default SGD(learning_rate=0.1)
-        The optimizer of all rows: `SGD`, `RowWiseAdagrad`, or one of your own.
+        The optimizer of all rows: one of `lowprec`, or of your own.
     seed : int, default 0
         In [0, 2**64): the source of the initial weights and of stochastic rounding.
     device : {"cpu", "cuda"}, default "cpu"
@@ -63,7 +64,8 @@ class EmbeddingTable(Store, Saved):
         arrays of the GPU, too.
     init_range : float, optional
         Initial weights are uniform in ``[-init_range, init_range]``, rounded to nearest; 0 gives
-        zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019).
+        zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019); 0 with
+        `FTRL`.
     on_nonfinite : {"raise", "skip"}, default "raise"
         What an update does with a gradient that is not finite: raise and change nothing, or leave
         the rows that it reaches as they are and count them in `skipped_rows`.
@@ -80,7 +82,7 @@ class EmbeddingTable(Store, Saved):
         As given (`dtype` as a NumPy dtype).
     row_offsets : ndarray of int64, shape (features + 1,)
         Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
-    weight, step, optimizer_state, nbytes, skipped_rows, trainable
+    weight, step, optimizer_state, nbytes, zeros, skipped_rows, trainable
         See the properties.
 
     Raises
@@ -141,6 +143,8 @@ class EmbeddingTable(Store, Saved):
             draw_weights(self, bounds)
         else:
             copy_weights(self, values)
+        if values is not None or any(bounds):
+            fit_all_states(self)
 
     def __repr__(self) -> str:
         return (
@@ -282,8 +286,9 @@ class EmbeddingTable(Store, Saved):
 
         Notes
         -----
-        This is no step: `step` and the optimizer's states stay as they are.  inf and NaN are
-        stored as `nearest_round` gives them.
+        This is no step: `step` and the optimizer's states stay as they are, but for a state that
+        the weight is a function of, which is set for it: that is `FTRL`'s ``"z"``.  inf and NaN
+        are stored as `nearest_round` gives them.
 
         Examples
         --------
@@ -309,6 +314,7 @@ class EmbeddingTable(Store, Saved):
         self._check_writable()
         with Uninterrupted(), self._workspace.alone("this table is written"):
             write_rows(self._device, self._words(), found, numbers, keys, self._step, rounding)
+            fit_states(self, found)
         return saturated
 
     def astype(self, dtype: DTypeLike, rounding: str = "nearest") -> EmbeddingTable:
@@ -389,7 +395,7 @@ class EmbeddingTable(Store, Saved):
             here = self._device.to_host(array).view(twin._state[name].dtype)
             twin._state[name][...] = target.asarray(here)
         twin._skipped_rows = int(self._skipped_rows)
-        twin._workspace = Workspace(target)
+        twin._workspace, twin._decay_logs = Workspace(target), None
         return twin
 
     def batch(

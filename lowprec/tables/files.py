@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lowprec.checks import check_int
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.reading import warn_of_generator
-from lowprec.optimizers import from_description
+from lowprec.optimizers import describe, from_description
 from lowprec.tables.store import Store
 
 _WEIGHT, _STATE = "weight", "optimizer."  # names of arrays
@@ -25,7 +25,7 @@ def description_of(store: Store) -> dict[str, Any]:
         "embedding_dim": store.embedding_dim,
         "dtype": store.dtype.name,
         "rounding": store.rounding,
-        "optimizer": store.optimizer.describe(),
+        "optimizer": describe(store.optimizer),
         "seed": store.seed,
         "on_nonfinite": store.on_nonfinite,
         "step": store._step,
@@ -69,6 +69,6 @@ def restore(table: Store, found: Checkpoint, description: Any, device: str) -> N
     table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
     dtypes = table._state_dtypes
     table._state = {}
-    for name, state in table.optimizer.states().items():
+    for name, state in table.optimizer.kept_states().items():
         array = found.array(f"{_STATE}{name}", state.shape(*table._shape), dtypes[name])
         table._state[name] = table._device.asarray(array.view(table._device.held_as(dtypes[name])))

@@ -16,6 +16,8 @@ from lowprec.tables.store import Store
 
 def bounds_of_features(store: Store, init_range: float | None) -> list[float]:
     """How large the weights of each feature are at most."""
+    if init_range is None and store.optimizer.starts_at_zero:
+        init_range = 0.0
     if init_range is None:
         return [1.0 / math.sqrt(rows) for rows in store._features.num_embeddings]
     check_nonnegative("init_range", init_range)

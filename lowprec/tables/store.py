@@ -13,11 +13,14 @@ from lowprec.checks import check_choice, check_flag, check_int, check_seed, is_w
 from lowprec.device import get_device
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults
+from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.checks import check_optimizer, check_same_states
+from lowprec.optimizers.rules import Rules, rules_of
 from lowprec.workspace import Workspace
 
 ROUNDINGS = ("stochastic", "nearest")
 ON_NONFINITE = ("raise", "skip")
+_ROWS_AT_ONCE = 1 << 16  # of all: little memory is needed beside them
 _MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
 
 
@@ -26,6 +29,7 @@ class Store:
 
     _weight: Any
     _state: dict[str, NDArray[Any]]
+    _decay_logs: DecayLogs | None = None
 
     def _configure(
         self,
@@ -99,7 +103,16 @@ class Store:
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer) -> None:
         check_same_states(self._optimizer, check_optimizer("optimizer", optimizer))
-        self._optimizer = optimizer
+        self._optimizer, self._decay_logs = optimizer, None
+
+    def _rules(self) -> Rules:
+        """The rule and the preparation of the next step."""
+        if not self._optimizer.catches_up:
+            return rules_of(self._optimizer, self._step)
+        if self._decay_logs is None:
+            self._decay_logs = DecayLogs(self._optimizer, self._device)
+        logs = self._decay_logs.until(self._step)
+        return rules_of(self._optimizer, self._step, logs)
 
     @property
     def step(self) -> int:
@@ -125,6 +138,15 @@ class Store:
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self._trainable = check_flag("trainable", trainable)
+
+    @property
+    def zeros(self) -> int:
+        """How many of the weights are zero: many under `FTRL` with `l1`."""
+        bits = self._weight.view(f"u{self.dtype.itemsize}")
+        pieces = (
+            bits[start : start + _ROWS_AT_ONCE] for start in range(0, len(bits), _ROWS_AT_ONCE)
+        )
+        return sum(int(((piece << bits.dtype.type(1)) == 0).sum()) for piece in pieces)
 
     @property
     def nbytes(self) -> int:

@@ -11,7 +11,8 @@ from lowprec.batches.batch import Batch
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.columns import NOTHING, STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
-from lowprec.optimizers.base import rule_of
+from lowprec.optimizers import rules as of_optimizers
+from lowprec.optimizers.rules import Rules
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
@@ -33,12 +34,12 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
     waits for nothing, and nothing is written once it has.
     """
     flat_grad = check_grad(store, grad, (*batch.shape, store.embedding_dim))
-    rule = rule_of(store.optimizer, store._step)
+    rules = store._rules()
     if store._trainable:
         store._check_writable()
     with Uninterrupted(), store._workspace.alone("this table is updated"):
         if batch.rows.size and store._trainable:
-            _update_rows(store, batch, flat_grad, rule, diverged)
+            _update_rows(store, batch, flat_grad, rules, diverged)
         store._step += 1
 
 
@@ -46,17 +47,17 @@ def _update_rows(
     store: Store,
     batch: Batch,
     grad: NDArray[np.float32],
-    rule: Any,
+    rules: Rules,
     diverged: Any,
 ) -> None:
     kernels, scratch = store._device.kernels, store._workspace
     segments, gradients = group(store, batch, grad, scratch)
     refuse = store.on_nonfinite == "raise"
-    limit = largest_gradient(store, rule)
+    limit = largest_gradient(store, rules)
     check = check_steps(store, segments, gradients, limit, refuse, diverged, scratch)
     keys = row_keys(store._device, store.seed, STREAM_UPDATE)
     store._skipped_rows += kernels.update_rows(
-        rule, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
+        rules, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
         _stochastic(store), limit, check, scratch,
     )  # fmt: skip
 
@@ -67,9 +68,9 @@ def _stochastic(store: Store) -> int:
     return weight + (STATES if store.optimizer.state_rounding == "stochastic" else NOTHING)
 
 
-def largest_gradient(store: Store, rule: Any) -> np.float32:
+def largest_gradient(store: Store, rules: Rules) -> np.float32:
     """The most that a number of a row's gradient may be for a rule."""
-    return np.float32(store.optimizer.largest_gradient(rule, store.embedding_dim))
+    return of_optimizers.largest_gradient(store.optimizer, rules[0], store.embedding_dim)
 
 
 def group(

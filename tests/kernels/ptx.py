@@ -29,6 +29,7 @@ from lowprec.formats.entries import FORMATS
 from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
+from lowprec.optimizers.rules import rules_of
 from lowprec.tables.keys import row_keys
 
 CANNOT = 77
@@ -98,7 +99,7 @@ def call_table_kernels(kernels, word):
             states = (device.words(array, dtypes[name]) for name, array in states.items())
             arrays = (weight, *states)
             kernels.update_rows(
-                optimizer.rule(0), arrays, segments, gradients, keys, np.uint64(0), BOTH,
+                rules_of(optimizer, 0), arrays, segments, gradients, keys, np.uint64(0), BOTH,
                 np.float32(1.0), check, Memory,
             )  # fmt: skip
     for dtype in (np.int32, np.int64):
@@ -121,7 +122,7 @@ def call_other_kernels(kernels):
     kernels.note_nonfinite(flat, diverged)
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())
-        kernels.update_dense(optimizer.rule(0), arrays, y, diverged)
+        kernels.update_dense(rules_of(optimizer, 0), arrays, y, diverged)
     kernels.logistic_loss(flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)

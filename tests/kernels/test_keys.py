@@ -9,6 +9,7 @@ from lowprec.device import get_device
 from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.kernels.keys import RowKeys, first_table, row_key, stream_of
+from lowprec.optimizers.rules import rules_of
 from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.workspace import Allocator
@@ -75,8 +76,8 @@ def test_tables_of_one_launch_keep_the_bits_that_they_have_alone(dim):
     limit = np.float32(1e30)
     check = device.kernels.check_steps(segments, gradients, limit, True, None, memory)
     device.kernels.update_rows(
-        lp.SGD(0.1).rule(0), (words,), segments, gradients, of_update, np.uint64(0), BOTH, limit,
-        check, memory,
+        rules_of(lp.SGD(0.1), 0), (words,), segments, gradients, of_update, np.uint64(0), BOTH,
+        limit, check, memory,
     )  # fmt: skip
     assert bits(weight) == bits(np.concatenate([whole.weight[1::3], other.weight]))
 

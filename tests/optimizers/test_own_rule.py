@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from lowprec.optimizers import from_description
+from lowprec.optimizers import describe, from_description
 from tests import naive
 from tests.own_rule import Momentum, Signs
 from tests.tables.test_embedding import bits, make_table
@@ -138,4 +138,4 @@ def test_l2_with_a_rule_that_is_not_linear():
 def test_an_unknown_optimizer_in_a_file():
     with pytest.raises(ValueError, match="unknown optimizer, 'Vanished'; if it is your own"):
         from_description({"optimizer": "Vanished", "learning_rate": 0.1})
-    assert from_description(Momentum(0.1, 0.25).describe()) == Momentum(0.1, 0.25)
+    assert from_description(describe(Momentum(0.1, 0.25))) == Momentum(0.1, 0.25)

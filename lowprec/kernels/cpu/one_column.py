@@ -7,13 +7,29 @@ from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.columns import by_column, copy_numbers, step_columns, step_row
+from lowprec.kernels.columns import (
+    by_column,
+    copy_numbers,
+    measure_columns,
+    step_columns,
+    step_row,
+)
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.segments import row_of_segment
+from lowprec.kernels.cpu.squares import squares_of
 from lowprec.kernels.cpu.sums import bag_at
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.kernels.preparing import (
+    OfRow,
+    clipped,
+    missed_of_row,
+    note_seen,
+    prepares,
+    scale_of_norm,
+    without_last,
+)
 from lowprec.scalar.bits import fma
 
 _ROWS_AHEAD = np.uint64(24)
@@ -27,6 +43,7 @@ class RowsInLanes(NamedTuple):
     sums: np.ndarray  # float32: their gradients
     low: np.ndarray  # uint32: the halves of their keys
     high: np.ndarray
+    missed: np.ndarray  # float32: as `OfRow` has it
 
 
 @njit(forceinline=True, nogil=True)
@@ -34,7 +51,7 @@ def rows_in_lanes():
     """New scratch."""
     return RowsInLanes(
         np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.float32),
-        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32),
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32),
     )  # fmt: skip
 
 
@@ -81,12 +98,31 @@ def _sum_segments_of_one_column(segments, gradients, first, count, rows, sums):
             sums[place] = total
 
 
+def prepare_rows(preparation, gradient, missed):
+    """`OfRow` for rows in lanes, whose gradients are numbers."""
+
+
+@overload(prepare_rows, jit_options={"forceinline": True, **SERIAL})
+def _overload_prepare_rows(preparation, gradient, missed):
+    if not prepares(preparation.instance_class):
+        return lambda preparation, gradient, missed: OfRow(np.float32(1.0), np.float32(0.0))
+
+    def prepare(preparation, gradient, missed):
+        number = clipped(preparation, gradient)
+        return OfRow(scale_of_norm(number * number, preparation.clip_norm), missed)
+
+    return prepare
+
+
 @njit(**SERIAL)
 def step_range_of_one_column(
-    rule, arrays, segments, gradients, keys, step, stochastic, numbers, lanes, first, last
-):
+    rule, preparation, arrays, segments, gradients, keys, step, stochastic,
+    numbers, lanes, first, last,
+):  # fmt: skip
     """Step the segments from `first` to `last`; `numbers` and `lanes` are scratch."""
     rows, of_first = lanes.rows, first_table(keys, step)
+    of_rule = without_last(preparation, numbers)
+    stepped = by_column(rule, of_rule)
     for start in range(first, last, np.uint64(WIDTH)):
         count = min(np.uint64(WIDTH), last - start)
         _sum_segments_of_one_column(segments, gradients, start, count, rows, lanes.sums)
@@ -94,10 +130,14 @@ def step_range_of_one_column(
             ahead = min(start + lane + _ROWS_AHEAD, last - _ONE)
             prefetch_numbers(arrays, row_of_segment(segments, ahead))
             lanes.low[lane], lanes.high[lane] = row_key(keys, step, of_first, rows[lane])
+            lanes.missed[lane] = missed_of_row(preparation, arrays, rows[lane], step)
+            note_seen(preparation, arrays, rows[lane], step)
             copy_numbers(arrays, rows[lane], numbers, lane)
-        gradient = load(lanes.sums, 0, WIDTH)
+        gradient, missed = load(lanes.sums, 0, WIDTH), load(lanes.missed, 0, WIDTH)
         low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
-        own = step_row(rule, numbers, 0, gradient * gradient, low, high, stochastic)
-        step_columns(own, by_column(rule, numbers), 0, 0, gradient, low, high, stochastic)
+        of_row = prepare_rows(preparation, gradient, missed)
+        measured = measure_columns(rule, preparation, of_row, stepped, 0, gradient)
+        own = step_row(rule, of_rule, 0, squares_of(measured), low, high, stochastic)
+        step_columns(own, preparation, of_row, stepped, 0, 0, gradient, low, high, stochastic)
         for lane in range(count):
             copy_numbers(numbers, lane, arrays, rows[lane])

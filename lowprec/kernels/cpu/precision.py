@@ -11,8 +11,14 @@ from lowprec.kernels.blocks import load
 from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
 from lowprec.kernels.cpu.options import SERIAL_KERNEL
-from lowprec.kernels.cpu.squares import mean_square
+from lowprec.kernels.cpu.squares import mean_squares, prepare_row
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.kernels.preparing import (
+    OfRow,
+    prepared,
+    prepared_gradient,
+    share_of_missed,
+)
 from lowprec.scalar.finite import is_finite
 from lowprec.scalar.precision import rounding_variance, spacing
 
@@ -47,6 +53,14 @@ def _overload_read(arrays, place, dtype):
     )
 
 
+@cached
+@njit(**SERIAL_KERNEL)
+def share_missed(logs, seen, step, missed):
+    """Fill `missed`: what rows have lost since they were seen last."""
+    for r in range(seen.size):
+        missed[r] = share_of_missed(logs, seen[r], step)
+
+
 @njit(forceinline=True, error_model="numpy")
 def _change(rule, gradient, weight, states):
     """What the rule adds to a weight, in float64; without a loss where it is the same from 0."""
@@ -58,13 +72,16 @@ def _change(rule, gradient, weight, states):
 
 @cached
 @njit(**SERIAL_KERNEL)
-def survey(rule, before, gradients, keys, step_number, rows, stochastic, format_of, limits, chains):
+def survey(
+    rule, preparation, in_float64, before, missed, gradients, keys, step_number, rows, stochastic,
+    format_of, limits, chains,
+):  # fmt: skip
     """Step float32 rows, stored in the format of the words `format_of`, as a table does.
 
     `before` are the rows of ``(weight, *states)``, `gradients` theirs, and `rows` (n,) their
     numbers in the table, for the draws.  Weights are rounded to nearest first, which leaves a
-    table's own format as it is.  The step itself is that of the rule in float64; `chains`
-    is scratch, as for `mean_square`.
+    table's own format as it is.  The step itself is that of the rule in float64, as the
+    preparation is; `missed` is that of `OfRow`, and `chains` is scratch, as for `mean_squares`.
     """
     nonfinite = weights = steps = lost = subnormal = saturated = 0
     mass = energy = lost_mass = noise = error = squared_error = 0.0
@@ -74,19 +91,29 @@ def survey(rule, before, gradients, keys, step_number, rows, stochastic, format_
     for r in range(gradients.shape[0]):
         low, high = row_key(keys, step_number, of_first, np.int64(rows[r]))
         first = r * columns
-        square = mean_square(rule, gradients, first, columns, chains)
-        own = row_step(rule, square, _read(by_row(rule, before), r, np.float32))[0]
+        of_row = prepare_row(preparation, gradients, first, columns, missed[r], chains)
+        wide_row = OfRow(np.float64(of_row.scale), np.float64(of_row.missed))  # type: ignore[arg-type]
+        squares = mean_squares(
+            rule, preparation, of_row, stepped, first, gradients, first, columns, chains
+        )
+        own = row_step(rule, squares, _read(by_row(rule, before), r, np.float32))[0]
         for c in range(columns):
             gradient, place = gradients[r, c], first + c
             weight = decode(round_nearest(before[0][r, c], format_of))
             states = _read(stepped[1:], place, np.float32)
-            exact = step(own, gradient, (weight,) + states)[0]  # noqa: RUF005
+            exact = step(
+                own, prepared_gradient(preparation, of_row, gradient),
+                prepared(preparation, of_row, (weight,) + states),  # noqa: RUF005
+            )[0]  # fmt: skip
             if not is_finite(exact):
                 nonfinite += 1
                 continue
             weights += 1
             states64 = _read(stepped[1:], place, np.float64)
-            change = _change(own, np.float64(gradient), np.float64(weight), states64)
+            wide = prepared_gradient(in_float64, wide_row, np.float64(gradient))
+            held = np.float64(weight)
+            decayed = prepared(in_float64, wide_row, (held,) + states64)[0]  # noqa: RUF005
+            change = _change(own, wide, decayed, states64) + (decayed - held)
             mass += abs(change)
             energy += change * change
             # without branches, as which steps are lost is hard to predict

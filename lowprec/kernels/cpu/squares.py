@@ -1,44 +1,122 @@
-"""The mean of the squares of a row's gradient, for rules that look at whole rows."""
+"""The squares of the numbers of a row, for rules and norms that look at whole rows."""
 
 import numpy as np
 from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.columns import CHAINS, has_row, sum_of_chains
+from lowprec.kernels.columns import CHAINS, has_row, measure_columns, num_measures, sum_of_chains
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.preparing import OfRow, clipped, has_norm, prepares, scale_of_norm
 from lowprec.scalar.bits import fma
 
 assert WIDTH == CHAINS  # a lane a chain
+_INLINE = {"forceinline": True, **SERIAL}
+_ONE = np.float32(1.0)
+CHAINS_OF_ROW = 2 * CHAINS  # what `chains` must have for any rule
 
 
 @njit(**SERIAL)
-def _mean_square(gradient, start, columns, chains):
+def _square_of_gradient(preparation, gradient, start, columns, chains):
+    """The sum of the squares of a clipped gradient."""
+    whole = in_blocks(columns)
+    total = zeros(chains, WIDTH)
+    for column in range(0, whole, WIDTH):
+        block = clipped(preparation, load(gradient, start + column, WIDTH))
+        total = fma(block, block, total)
+    store(total, chains, 0)
+    for column in range(whole, columns):
+        value = clipped(preparation, load(gradient, start + column, 1))
+        chains[column - whole] = fma(value, value, chains[column - whole])
+    return sum_of_chains(chains, 0)
+
+
+def prepare_row(preparation, gradient, start, columns, missed, chains):
+    """`OfRow` for the row whose `gradient`, flat, begins at `start`; `chains` is scratch."""
+
+
+@overload(prepare_row, jit_options=_INLINE)
+def _overload_prepare_row(preparation, gradient, start, columns, missed, chains):
+    if not prepares(preparation.instance_class):
+        return lambda preparation, gradient, start, columns, missed, chains: OfRow(_ONE, missed)
+
+    def prepare(preparation, gradient, start, columns, missed, chains):
+        if not has_norm(preparation):
+            return OfRow(_ONE, missed)
+        square = _square_of_gradient(preparation, gradient, start, columns, chains)
+        return OfRow(scale_of_norm(square, preparation.clip_norm), missed)
+
+    return prepare
+
+
+@njit(**SERIAL)
+def _mean_square(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
     whole = in_blocks(columns)
     total = zeros(chains, WIDTH)
     for column in range(0, whole, WIDTH):
         block = load(gradient, start + column, WIDTH)
-        total = fma(block, block, total)
+        (found,) = measure_columns(rule, preparation, of_row, arrays, place + column, block)
+        total = fma(found, found, total)
     store(total, chains, 0)
     for column in range(whole, columns):
-        value = load(gradient, start + column, 1)
-        chains[column - whole] = fma(value, value, chains[column - whole])
-    return sum_of_chains(chains, 0) / np.float32(columns)
+        number = load(gradient, start + column, 1)
+        (found,) = measure_columns(rule, preparation, of_row, arrays, place + column, number)
+        chains[column - whole] = fma(found, found, chains[column - whole])
+    return (sum_of_chains(chains, 0) / np.float32(columns),)
 
 
-def mean_square(rule, gradient, start, columns, chains):
-    """That of `gradient`, flat, from `start` on; 0 if the rule does not look at rows.
+@njit(**SERIAL)
+def _two_mean_squares(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
+    whole = in_blocks(columns)
+    total, other_total = zeros(chains, WIDTH), zeros(chains, WIDTH)
+    for column in range(0, whole, WIDTH):
+        block = load(gradient, start + column, WIDTH)
+        found, other = measure_columns(rule, preparation, of_row, arrays, place + column, block)
+        total, other_total = fma(found, found, total), fma(other, other, other_total)
+    store(total, chains, 0)
+    store(other_total, chains, CHAINS)
+    for column in range(whole, columns):
+        number, chain = load(gradient, start + column, 1), column - whole
+        found, other = measure_columns(rule, preparation, of_row, arrays, place + column, number)
+        chains[chain] = fma(found, found, chains[chain])
+        chains[CHAINS + chain] = fma(other, other, chains[CHAINS + chain])
+    count = np.float32(columns)
+    return sum_of_chains(chains, 0) / count, sum_of_chains(chains, CHAINS) / count
 
-    Column c is added to number c % CHAINS of `chains` (CHAINS,) float32, scratch, and these are
-    added in pairs.
+
+def mean_squares(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
+    """The means over a row of the squares of what its rule measures; 0 if it looks at no rows.
+
+    `arrays` are those `by_column`, in which the row begins at `place`, as it does at `start` in
+    the flat `gradient`.  Column c is added to number c % CHAINS of `chains` (CHAINS_OF_ROW,)
+    float32, scratch, and these are added in pairs.
     """
 
 
-@overload(mean_square, jit_options={"forceinline": True, **SERIAL})
-def _overload_mean_square(rule, gradient, start, columns, chains):
+@overload(mean_squares, jit_options=_INLINE)
+def _overload_mean_squares(
+    rule, preparation, of_row, arrays, place, gradient, start, columns, chains
+):
+    def none(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
+        return (np.float32(0.0),)
+
     if not has_row(rule.instance_class):
-        return lambda rule, gradient, start, columns, chains: np.float32(0.0)
-    return lambda rule, gradient, start, columns, chains: _mean_square(
-        gradient, start, columns, chains
+        return none
+    found = _mean_square if num_measures(rule.instance_class) == 1 else _two_mean_squares
+    return lambda rule, preparation, of_row, arrays, place, gradient, start, columns, chains: found(
+        rule, preparation, of_row, arrays, place, gradient, start, columns, chains
+    )
+
+
+def squares_of(numbers):
+    """The square of each of a tuple: the means for rows of one column, in lanes."""
+
+
+@overload(squares_of, jit_options=_INLINE)
+def _overload_squares_of(numbers):
+    if len(numbers) == 0:
+        return lambda numbers: ()
+    return lambda numbers: (
+        (numbers[0] * numbers[0],) + squares_of(numbers[1:])  # noqa: RUF005
     )

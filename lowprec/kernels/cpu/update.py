@@ -17,7 +17,7 @@ from lowprec.kernels.cpu.one_column import (
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.segments import row_of_segment
-from lowprec.kernels.cpu.squares import mean_square
+from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.cpu.sums import (
     bag_at,
     is_one_gradient,
@@ -25,6 +25,7 @@ from lowprec.kernels.cpu.sums import (
     sum_segment,
 )
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.kernels.preparing import missed_of_row, note_seen, without_last
 
 _ROWS_AHEAD = np.uint64(24)
 _NEGATIVE_ZERO = np.float32(-0.0)
@@ -40,12 +41,13 @@ def _first_segment(starts, part, parts):
 
 @njit(**SERIAL)
 def _step_range(
-    rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+    rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
     first, last, total, chains,
 ):  # fmt: skip
     columns = total.shape[1]
     whole = in_blocks(columns)
-    stepped = by_column(rule, arrays)
+    of_rule = without_last(preparation, arrays)
+    stepped = by_column(rule, of_rule)
     skipped, of_first = 0, first_table(keys, step)
     for segment in range(first, last):
         ahead = min(segment + _ROWS_AHEAD, last - np.uint64(1))
@@ -63,64 +65,77 @@ def _step_range(
                 continue
         index = row_of_segment(segments, segment)
         low, high = row_key(keys, step, of_first, index)
-        square = mean_square(rule, gradient, start, columns, chains)
-        own = step_row(rule, arrays, index, square, low, high, stochastic)
         row = index * columns
+        missed = missed_of_row(preparation, arrays, index, step)
+        of_row = prepare_row(preparation, gradient, start, columns, missed, chains)
+        squares = mean_squares(
+            rule, preparation, of_row, stepped, row, gradient, start, columns, chains
+        )
+        own = step_row(rule, of_rule, index, squares, low, high, stochastic)
+        note_seen(preparation, arrays, index, step)
         # A sum begins with 0.0, even that of one gradient, which makes a -0.0 a 0.0; adding -0.0
         # leaves every number as it is.
         for column in range(0, whole, WIDTH):
             block = zero + load(gradient, start + column, WIDTH)
-            step_columns(own, stepped, row + column, column, block, low, high, stochastic)
+            step_columns(
+                own, preparation, of_row, stepped, row + column, column, block, low, high,
+                stochastic,
+            )  # fmt: skip
         for column in range(whole, columns):
             number = zero + load(gradient, start + column, 1)
-            step_columns(own, stepped, row + column, column, number, low, high, stochastic)
+            step_columns(
+                own, preparation, of_row, stepped, row + column, column, number, low, high,
+                stochastic,
+            )  # fmt: skip
     return skipped
 
 
 @cached
 @njit(**PARALLEL)
 def _update_rows(
-    rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+    rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
     totals, chains, skipped, threads,
 ):  # fmt: skip
     for t in prange(threads):
         first = _first_segment(segments.starts, t, threads)
         last = _first_segment(segments.starts, t + 1, threads)
         skipped[t] = _step_range(
-            rule, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+            rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
             first, last, totals[t : t + 1], chains[t],
         )  # fmt: skip
 
 
 @cached
 @njit(**PARALLEL)
-def _update_rows_of_one_column(rule, arrays, segments, gradients, keys, step, stochastic, threads):
+def _update_rows_of_one_column(
+    rule, preparation, arrays, segments, gradients, keys, step, stochastic, threads
+):
     for t in prange(threads):
         first = _first_segment(segments.starts, t, threads)
         last = _first_segment(segments.starts, t + 1, threads)
         step_range_of_one_column(
-            rule, arrays, segments, gradients, keys, step, stochastic,
+            rule, preparation, arrays, segments, gradients, keys, step, stochastic,
             numbers_in_lanes(arrays), rows_in_lanes(), first, last,
         )  # fmt: skip
 
 
-def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
+def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of
-    WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is
-    written if the `check` says so.
+    `rules` are a rule and its preparation, `arrays` are ``(weight, *states)``, `keys` are
+    `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that are rounded so, and `step` is
+    uint64.  Nothing is written if the `check` says so.
     """
     if check.refused:
         return 0
     columns = arrays[0].shape[1]
     threads = threads_for(segments.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
-    common = rule, arrays, segments, gradients, keys, step, stochastic
+    common = *rules, arrays, segments, gradients, keys, step, stochastic
     if columns == 1 and not check.guard:  # as a linear model's weights
         launch(_update_rows_of_one_column, threads, *common)
         return 0
     totals = scratch.empty("totals", (threads, columns), np.float32)
-    chains = scratch.empty("chains", (threads, WIDTH), np.float32)
+    chains = scratch.empty("chains", (threads, CHAINS_OF_ROW), np.float32)
     skipped = np.zeros(threads, np.int64)
     launch(_update_rows, threads, *common, limit, check.guard, totals, chains, skipped)
     return int(skipped.sum())

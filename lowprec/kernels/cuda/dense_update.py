@@ -3,51 +3,78 @@
 import numpy as np
 
 from lowprec.kernels.blocks import load
-from lowprec.kernels.columns import CHAINS, NOTHING, by_column, has_row, step_columns, step_row
+from lowprec.kernels.columns import (
+    CHAINS,
+    NOTHING,
+    by_column,
+    has_row,
+    measure_columns,
+    num_measures,
+    step_columns,
+    step_row,
+    sum_of_chains,
+)
 from lowprec.kernels.cuda.launch import kernel, launch
-from lowprec.kernels.cuda.squares import mean_square
+from lowprec.kernels.cuda.squares import add_squares, mean_squares
+from lowprec.kernels.preparing import OfRow, clipped, has_norm, scale_of_norm
 from lowprec.scalar.bits import fma
 
 _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
 
 
 @kernel
-def _update_dense(thread, threads, rule, arrays, gradient, diverged):
+def _update_dense(thread, threads, rule, preparation, arrays, gradient, diverged):
     if diverged[0]:
         return
+    of_row = OfRow(np.float32(1.0), np.float32(0.0))
     for place in range(thread, gradient.size, threads):
         number = load(gradient, place, 1)
-        step_columns(rule, arrays, place, 0, number, _NONE, _NONE, NOTHING)
+        step_columns(rule, preparation, of_row, arrays, place, 0, number, _NONE, _NONE, NOTHING)
 
 
 @kernel
-def _update_dense_rows(thread, threads, rule, arrays, gradient, chains, diverged):
+def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, chains, diverged):
     if diverged[0]:
         return
     rows, columns = gradient.shape
     stepped = by_column(rule, arrays)
     for row in range(thread, rows, threads):
-        for chain in range(CHAINS):
-            total = np.float32(0.0)
-            for column in range(chain, columns, CHAINS):
-                number = load(gradient, row * columns + column, 1)
-                total = fma(number, number, total)
-            chains[row, chain] = total
-        square = mean_square(rule, chains, row, columns)
-        own = step_row(rule, arrays, row, square, _NONE, _NONE, NOTHING)
+        first, scale = row * columns, np.float32(1.0)
+        if has_norm(preparation):
+            for chain in range(CHAINS):
+                total = np.float32(0.0)
+                for column in range(chain, columns, CHAINS):
+                    number = clipped(preparation, load(gradient, first + column, 1))
+                    total = fma(number, number, total)
+                chains[row, chain] = total
+            scale = scale_of_norm(sum_of_chains(chains[row], 0), preparation.clip_norm)
+        of_row = OfRow(scale, np.float32(0.0))
+        for chain in range(chains.shape[1]):
+            chains[row, chain] = np.float32(0.0)
         for column in range(columns):
-            place = row * columns + column
+            place = first + column
             number = load(gradient, place, 1)
-            step_columns(own, stepped, place, 0, number, _NONE, _NONE, NOTHING)
+            found = measure_columns(rule, preparation, of_row, stepped, place, number)
+            add_squares(found, chains, row, column % CHAINS)
+        squares = mean_squares(rule, chains, row, columns)
+        own = step_row(rule, arrays, row, squares, _NONE, _NONE, NOTHING)
+        for column in range(columns):
+            number = load(gradient, first + column, 1)
+            step_columns(
+                own, preparation, of_row, stepped, first + column, 0, number, _NONE, _NONE,
+                NOTHING,
+            )  # fmt: skip
 
 
-def update_dense(rule, arrays, gradient, diverged):
+def update_dense(rules, arrays, gradient, diverged):
     """One step on a float32 parameter, ``(parameter, *states)`` of (rows, columns) or (rows, 1).
 
-    Nothing is written if `diverged`.
+    `rules` are a rule and its preparation.  Nothing is written if `diverged`.
     """
-    if has_row(type(rule)):
-        chains = np.empty_like(gradient, shape=(len(gradient), CHAINS))
-        launch(_update_dense_rows, len(gradient), rule, arrays, gradient, chains, diverged)
+    rule, preparation = rules
+    if has_row(type(rule)) or has_norm(preparation):
+        shape = (len(gradient), CHAINS * num_measures(type(rule)))
+        chains = np.empty_like(gradient, shape=shape)
+        launch(_update_dense_rows, len(gradient), *rules, arrays, gradient, chains, diverged)
     else:
-        launch(_update_dense, gradient.size, rule, arrays, gradient, diverged)
+        launch(_update_dense, gradient.size, *rules, arrays, gradient, diverged)

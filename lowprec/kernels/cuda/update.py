@@ -6,20 +6,34 @@ from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.kernels.cuda.segments import begins_segment, row_at
-from lowprec.kernels.cuda.squares import chain_squares, mean_square
+from lowprec.kernels.cuda.squares import (
+    chain_squares,
+    mean_squares,
+    prepare_row,
+    scale_rows,
+)
 from lowprec.kernels.cuda.sums import how_to_sum, sum_segment, without_empty
 from lowprec.kernels.cuda.wide import CHUNK
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.kernels.preparing import (
+    catches_up,
+    has_norm,
+    missed_of_row,
+    note_seen,
+    without_last,
+)
 
 
 @kernel
 def _update_rows(
-    thread, threads, rule, arrays, segments, gradients, how, chains, keys, step, stochastic, check
-):
+    thread, threads, rule, preparation, arrays, segments, gradients, how, scales, chains, keys,
+    step, stochastic, check,
+):  # fmt: skip
     if check.diverged[0]:
         return
     order, grad = segments.order, gradients.grad
-    stepped = by_column(rule, arrays)
+    of_rule = without_last(preparation, arrays)
+    stepped = by_column(rule, of_rule)
     columns, lane = stepped[0].shape[1], thread % how.lanes
     for place in range(thread // how.lanes, order.size, threads // how.lanes):
         if not begins_segment(order, place) or (check.guard[0] and check.bad[place]):
@@ -28,34 +42,47 @@ def _update_rows(
         # mixed for each row: kept over the loop, it would take registers
         of_first = first_table(keys, step)
         low, high = row_key(keys, step, of_first, row)
-        square = mean_square(rule, chains, place, columns)
-        own = step_row(rule, arrays, row, square, low, high, stochastic)
+        missed = missed_of_row(preparation, arrays, row, step)
+        of_row = prepare_row(preparation, scales, place, missed)
+        squares = mean_squares(rule, chains, place, columns)
+        own = step_row(rule, of_rule, row, squares, low, high, stochastic)
+        note_seen(preparation, arrays, row, step)
         first = row * columns
         for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
             block = sum_segment(segments, gradients, how, place, column, zeros(grad, CHUNK))
-            step_columns(own, stepped, first + column, column, block, low, high, stochastic)
+            step_columns(
+                own, preparation, of_row, stepped, first + column, column, block, low, high,
+                stochastic,
+            )  # fmt: skip
         for column in range(how.wide + lane, columns, how.lanes):
             number = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
-            step_columns(own, stepped, first + column, column, number, low, high, stochastic)
+            step_columns(
+                own, preparation, of_row, stepped, first + column, column, number, low, high,
+                stochastic,
+            )  # fmt: skip
 
 
-def update_rows(rule, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
+def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of
-    WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is
-    written if the `check` says so.
+    `rules` are a rule and its preparation, `arrays` are ``(weight, *states)``, `keys` are
+    `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that are rounded so, and `step` is
+    uint64.  Nothing is written if the `check` says so.
     """
-    by_rows = has_row(type(rule))
+    rule, preparation = rules
+    by_rows, step = has_row(type(rule)), np.uint64(step)
     columns = arrays[0].shape[1]
     # where a row has states, one thread reads and writes them, and so steps all of the row
     how = how_to_sum(segments, gradients, *(a for a in arrays if a.shape[1] == columns))
-    how = how._replace(lanes=1) if by_rows else how
+    how = how._replace(lanes=1) if by_rows or catches_up(type(preparation)) else how
     gradients = without_empty(segments, gradients)
-    chains = chain_squares(segments, gradients, how, scratch) if by_rows else gradients.grad
+    scales, chains = gradients.factors, gradients.grad  # something, where there are none
+    if has_norm(preparation):
+        scales = scale_rows(preparation, segments, gradients, how, scratch)
+    if by_rows:
+        chains = chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch)
     launch(
         _update_rows, segments.order.size * how.lanes,
-        rule, arrays, segments, gradients, how, chains, keys, np.uint64(step), stochastic,
-        check,
+        *rules, arrays, segments, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
     return check.bad.sum()

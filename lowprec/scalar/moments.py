@@ -1,0 +1,21 @@
+"""Averages of gradients and of their squares, for the rules that divide one by the other's root."""
+
+from numba import njit
+
+from lowprec.scalar.bits import fma
+from lowprec.scalar.finite import root, saturate
+
+
+@njit(forceinline=True)
+def average(rule, gradient, mean, square):
+    """The averages of gradients and of their squares, with one more gradient."""
+    mean = saturate(fma(rule.mean_rate, gradient - mean, mean))
+    square = fma(rule.square_rate, fma(gradient, gradient, -square), square)
+    return mean, square
+
+
+@njit(forceinline=True)
+def corrected(rule, mean, square):
+    """The average gradient and by what it is divided, both without bias."""
+    size = root(saturate(square / rule.square_weight)) + rule.eps
+    return saturate(mean / rule.mean_weight), size
