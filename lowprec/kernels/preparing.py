@@ -131,6 +131,17 @@ def _overload_has_norm(preparation):
     return lambda preparation: preparation.clip_norm < _INF
 
 
+def clip_norm_of(preparation):
+    """The most that the norm of a row may be, or inf."""
+
+
+@overload(clip_norm_of, jit_options=_INLINE)
+def _overload_clip_norm_of(preparation):
+    if not prepares(preparation.instance_class):
+        return lambda preparation: _INF
+    return lambda preparation: preparation.clip_norm
+
+
 def clipped(preparation, gradient):
     """Numbers of a gradient, each within `clip_value`."""
 

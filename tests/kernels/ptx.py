@@ -37,7 +37,8 @@ BOTH = WEIGHT + STATES
 OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
 MORE_OPTIMIZERS = (  # in float16 alone
     lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1), lp.Adam(0.1, state_dtype="bfloat16"),
-    lp.RowWiseAdagrad(0.1, state_dtype="bfloat16"),
+    lp.RowWiseAdagrad(0.1, state_dtype="bfloat16"), lp.FTRL(0.1), lp.LAMB(0.1),
+    lp.SGD(0.1, clip_value=1.0, weight_decay=0.1),
 )  # fmt: skip
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 

@@ -16,7 +16,7 @@ from lowprec.kernels.columns import (
 )
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.kernels.cuda.squares import add_squares, mean_squares
-from lowprec.kernels.preparing import OfRow, clipped, has_norm, scale_of_norm
+from lowprec.kernels.preparing import OfRow, clip_norm_of, clipped, has_norm, scale_of_norm
 from lowprec.scalar.bits import fma
 
 _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
@@ -47,7 +47,7 @@ def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, cha
                     number = clipped(preparation, load(gradient, first + column, 1))
                     total = fma(number, number, total)
                 chains[row, chain] = total
-            scale = scale_of_norm(sum_of_chains(chains[row], 0), preparation.clip_norm)
+            scale = scale_of_norm(sum_of_chains(chains[row], 0), clip_norm_of(preparation))
         of_row = OfRow(scale, np.float32(0.0))
         for chain in range(chains.shape[1]):
             chains[row, chain] = np.float32(0.0)
