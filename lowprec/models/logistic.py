@@ -82,9 +82,11 @@ class LogisticRegression(Classifier):
         super()._check_parameters(step)
         check_nonnegative("l2", self.l2)
         if self.l2 and not optimizer_of_table(self).linear:
+            given = optimizer_of_table(self)
             raise ValueError(
                 f"l2 is supported with an optimizer whose step is a number times the gradient, as "
-                f"lowprec.SGD, got l2={self.l2} and {optimizer_of_table(self)!r}"
+                f"lowprec.SGD, got l2={self.l2} and {given!r}; take "
+                f"{given.penalty} instead"
             )
         self._shrinkage(step)
 

@@ -97,6 +97,8 @@ class Optimizer:
     array([0.25, 0.25], dtype=float32)
     """
 
+    penalty = "its weight_decay, which shrinks the rows of a batch,"  # in place of a model's l2
+
     learning_rate: float | Schedule = 0.1
     _: KW_ONLY
     state_dtype: Any = "float32"

@@ -87,6 +87,8 @@ class FTRL(Optimizer):
     7
     """
 
+    penalty = "its own l2"
+
     _: KW_ONLY
     beta: float = 1.0
     l1: float = 0.0

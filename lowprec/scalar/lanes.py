@@ -10,7 +10,6 @@ import operator
 
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function
 from numba.core.datamodel import models
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_cast
@@ -142,9 +141,11 @@ def _negative(builder, x):
 
 
 def _absolute(builder, x):
-    name = f"llvm.fabs.v{x.type.count}f{32 if x.type.element == ir.FloatType() else 64}"
-    function = ir.FunctionType(x.type, [x.type])
-    return builder.call(get_or_insert_function(builder.module, function, name), [x])
+    """Without the sign bit: the compiler of GPUs has no instruction for vectors here, either."""
+    width = 32 if x.type.element == ir.FloatType() else 64
+    integers = ir.VectorType(ir.IntType(width), x.type.count)
+    all_but_sign = ir.Constant(integers, [2 ** (width - 1) - 1] * x.type.count)
+    return builder.bitcast(builder.and_(builder.bitcast(x, integers), all_but_sign), x.type)
 
 
 _define_operator(operator.add, float=ir.IRBuilder.fadd, integer=ir.IRBuilder.add)
