@@ -58,6 +58,6 @@ class DivergenceError(FloatingPointError):
     def __init__(self, step: int) -> None:
         super().__init__(
             f"training diverged at step {step}: the loss or a gradient is not finite; "
-            "lower the learning rate"
+            "lower the learning rate, or scale dense features down, as standardize=True does"
         )
         self.step = step

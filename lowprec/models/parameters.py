@@ -23,7 +23,8 @@ _DOCUMENTED = """
         How the tables are stored, as for `EmbeddingTable`.
     standardize : bool, default False
         Centre and scale each dense feature by its mean and standard deviation in the first samples
-        seen by `fit` or `partial_fit`.
+        seen by `fit` or `partial_fit`.  A constant feature is centred alone.  A deviation below
+        2.94e-39, which float32 cannot scale to 1, is a ValueError.
     shuffle : bool, default True
         Whether `fit` takes the samples of each epoch in a new random order.
     epochs : int, default 1

@@ -23,7 +23,7 @@ from lowprec.models.parameters import (
     feature_sizes,
     optimizer_of_dense,
 )
-from lowprec.models.training import prepare, take_optimizers
+from lowprec.models.training import check_standardized, prepare, take_optimizers
 from lowprec.optimizers import from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
 from lowprec.tables import verbs
@@ -130,6 +130,12 @@ def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Pos
         raise ValueError(
             f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
         )
+    if saved.num_dense_ != samples.dense.shape[1]:
+        raise ValueError(
+            f"{path} is of a fit on {saved.num_dense_} dense features, "
+            f"there are {samples.dense.shape[1]} here"
+        )
+    check_standardized(saved, samples)
     parameters = model.get_params()
     vars(model).update({k: v for k, v in vars(saved).items() if k not in parameters})
     take_optimizers(model)

@@ -47,11 +47,21 @@ def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -
     num_dense = model.num_dense_ if fitted else None
     samples = check_samples(device, X, y, len(features), num_dense)
     check_ids(samples.device, features, samples.indices, samples.offsets)
+    if fitted:
+        check_standardized(model, samples)
     return samples
+
+
+def check_standardized(model: Model, samples: CheckedSamples) -> None:
+    """ValueError unless the dense features stay finite by the moments of a fitted model."""
+    if model._standardized:
+        to_host = get_device(model.device).to_host
+        standardize.check(samples, to_host(model.dense_mean_), to_host(model.dense_scale_))
 
 
 def start(model: Model, samples: CheckedSamples) -> None:
     """Make a model anew for these samples."""
+    mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
     prepare(model, samples.dense.shape[1])
     columns, init_range = model._table_shape()
     model.table_ = EmbeddingTable(
@@ -64,7 +74,6 @@ def start(model: Model, samples: CheckedSamples) -> None:
         device, optimizer_of_dense(model), model._dense_parameters()
     )
     model._standardized = model.standardize  # `set_params` may change it before the next fit
-    mean, scale = standardize.moments(samples, model._standardized)
     model.dense_mean_, model.dense_scale_ = device.asarray(mean), device.asarray(scale)
 
 

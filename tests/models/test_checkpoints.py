@@ -189,6 +189,12 @@ def test_what_cannot_be_resumed(make, samples, tmp_path):
     X, y = naive_models.samples(299, SIZES, 3)
     with pytest.raises(ValueError, match="is of a fit on 300 samples, there are 299 here"):
         make().fit(X, y, resume=tmp_path)
+    (dense, *ids), y = samples
+    for columns, number in ((dense[:, :2], 2), (np.repeat(dense, 2, axis=1), 6)):
+        match = f"is of a fit on 3 dense features, there are {number} here"
+        with pytest.raises(ValueError, match=match):
+            fresh.set_params(seed=0).fit((columns, *ids), y, resume=tmp_path)
+        assert state(fresh) is None
     other = lp.EmbeddingTable(3, 2)
     other.save(tmp_path / "table.safetensors")
     with pytest.raises(lp.CheckpointError, match="holds a EmbeddingTable"):
@@ -197,6 +203,16 @@ def test_what_cannot_be_resumed(make, samples, tmp_path):
     partly.save(tmp_path / "partly.safetensors")
     with pytest.raises(ValueError, match="nothing to resume"):
         make().fit(*samples, resume=tmp_path / "partly.safetensors")
+
+
+def test_features_that_overflow_by_the_moments_of_the_file(make, samples, tmp_path):
+    (dense, *ids), y = samples
+    make().fit((dense * np.float32(1e-37), *ids), y, save=lp.Checkpoints(tmp_path))
+    later, fresh = dense.copy(), make()
+    later[7, 0] = 1e3
+    with pytest.raises(ValueError, match=r"dense\[7, 0\] = 1000 overflows float32 when it is st"):
+        fresh.fit((later, *ids), y, resume=tmp_path)
+    assert state(fresh) is None
 
 
 @pytest.mark.parametrize(

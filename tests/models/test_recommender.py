@@ -170,6 +170,59 @@ def test_standardize_is_standardising_by_hand(make, clicks):
     )
 
 
+FAR_APART = np.full(300, np.float32(-3e38))
+FAR_APART[7] = 3e38  # the mean is near -3e38: 3e38 less that is beyond float32
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (np.arange(300) % 2 * 2e-39, "has the standard deviation 1e-39, .*at least 2.94e-39"),
+        (np.arange(300) % 2 * 1.4e-45, "has the standard deviation 7.01e-46"),
+        (1e-39 + (np.arange(300) == 5) * 1e-38, "has the standard deviation 5.7.e-40"),
+        (FAR_APART, r"= 3e\+38 overflows float32 when it is standardised by the mean -2.98e\+38"),
+    ],
+    ids=["1e-39", "the smallest", "one sample apart", "far apart"],
+)
+def test_features_that_cannot_be_standardised(make, clicks, column, message):
+    """Before anything is made; it used to be called too high a learning rate."""
+    (dense, indices), y = clicks
+    bad = changed(dense, (slice(None), 1), column.astype(np.float32))
+    model = make(standardize=True).fit((dense, indices), y)
+    before, table = state(model), model.table_
+    fresh = make(standardize=True)
+    for call in (model.fit, fresh.fit, fresh.partial_fit):
+        with pytest.raises(ValueError, match=rf"dense\[[:7], 1\] {message}"):
+            call((bad, indices), y)
+    assert state(fresh) is None
+    assert model.table_ is table
+    assert state(model) == before
+
+
+def test_the_smallest_deviation_that_can_be_standardised(make, clicks):
+    (dense, indices), y = clicks
+    small = changed(dense, (slice(None), 1), (np.arange(300) % 2 * 6e-39).astype(np.float32))
+    model = make(standardize=True).fit((small, indices), y)
+    scaled = (small[:, 1] - model.dense_mean_[1]) * model.dense_scale_[1]
+    np.testing.assert_allclose(scaled.std(), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "later"),
+    [(1e-37, 100.0), (1e-30, -1e9), (-1e38, -3e38)],
+)
+def test_later_features_that_overflow_when_standardised(make, clicks, given, later):
+    (dense, indices), y = clicks
+    column = (given * (1 - 2 * (np.arange(300) < 299))).astype(np.float32)
+    model = make(standardize=True).fit((changed(dense, (slice(None), 1), column), indices), y)
+    before = state(model)
+    bad = changed(dense, (250, 1), later)
+    for call in (model.partial_fit, lambda X, y: model.predict_proba(X)):
+        with pytest.raises(ValueError, match=r"dense\[250, 1\] = .* overflows float32 when"):
+            call((bad, indices), y)
+    assert state(model) == before
+
+
 def test_new_rates_hold_from_the_next_partial_fit(make, clicks):
     model = make().fit(*clicks)
     still = lp.SGD(0.0)
