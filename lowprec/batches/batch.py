@@ -9,13 +9,20 @@ offsets each bag holds one id.  With offsets, as in the ``indptr`` of a CSR matr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.batches.checks import check_id_weights, check_layout, num_bags, raise_out_of_range
+from lowprec.batches.checks import (
+    as_kernels_take,
+    check_id_weights,
+    check_layout,
+    num_bags,
+    raise_out_of_range,
+)
 from lowprec.batches.features import Features
 from lowprec.checks import check_choice, check_flag
 from lowprec.device import Device
@@ -77,6 +84,7 @@ def make_batch(
     check_choice("pooling", pooling, POOLINGS)
     check_flag("across_features", across_features)
     ids, bounds = check_layout(device, features, indices, offsets, checked)
+    ids = as_kernels_take(device, ids)
     shape = ids.shape if bounds is None else _shape_of_bags(features, bounds)
     weights = check_id_weights(device, per_sample_weights, ids)
     merged = len(features) if across_features else 1
@@ -96,27 +104,43 @@ def make_batch(
 
 
 def check_ids(device: Device, features: Features, indices: Any, offsets: Any = None) -> None:
-    """Check the ids of many samples as `make_batch` does, in little memory.
+    """Check the ids of any number of samples as `make_batch` does, in little memory.
 
     Raises
     ------
     IndexError, TypeError, ValueError
-        As `make_batch` does.
+        As `make_batch` does; there is no limit to how many ids there are.
     """
-    ids, bounds = check_layout(device, features, indices, offsets)
-    flat = ids.reshape(-1)
-    bags = flat.size if bounds is None else num_bags(features, bounds)
-    piece = max(1, _IDS_AT_ONCE // len(features)) * len(features)
-    for first in range(0, bags, piece):
-        last = min(first + piece, bags)
-        if bounds is None:
-            piece_ids, piece_bounds = flat[first:last], None
-        else:
-            start, stop = int(bounds[first]), int(bounds[last])
-            piece_ids, piece_bounds = flat[start:stop], bounds[first : last + 1] - start
-        in_range = _find_rows(device, features, piece_ids, piece_bounds, 1)[2]
+    ids, bounds = check_layout(device, features, indices, offsets, one_batch=False)
+    for before, some_ids, some_bounds in _pieces(features, ids, bounds):
+        piece = as_kernels_take(device, some_ids)
+        in_range = _find_rows(device, features, piece.reshape(-1), some_bounds, 1)[2]
         if not in_range.all():
-            raise_out_of_range(device, features, ids, bounds)
+            raise_out_of_range(device, features, piece, some_bounds, before=before)
+
+
+def _pieces(
+    features: Features, ids: NDArray[Any], bounds: NDArray[np.int64] | None
+) -> Iterator[tuple[int, NDArray[Any], NDArray[np.int64] | None]]:
+    """Whole samples, as many as have few ids and bags, or one: what comes before them, and them.
+
+    That is counted in samples, or with offsets in ids.
+    """
+    most = max(1, _IDS_AT_ONCE // len(features))
+    if bounds is None:
+        for first in range(0, len(ids), most):
+            yield first, ids[first : first + most], None
+        return
+    samples, first = num_bags(features, bounds) // len(features), 0
+    while first < samples:
+        last = min(first + most, samples)
+        starts = bounds[first * len(features) : last * len(features) + 1 : len(features)]
+        few = int((starts <= starts[0] + _IDS_AT_ONCE).sum()) - 1  # samples with so many ids
+        last = first + max(1, few)
+        inside = bounds[first * len(features) : last * len(features) + 1]
+        start, stop = int(inside[0]), int(inside[-1])
+        yield start, ids[start:stop], inside - start
+        first = last
 
 
 def _find_rows(

@@ -15,17 +15,30 @@ _INDEX_DTYPES: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np
 
 
 def check_layout(
-    device: Device, features: Features, indices: Any, offsets: Any, checked: bool = False
+    device: Device,
+    features: Features,
+    indices: Any,
+    offsets: Any,
+    checked: bool = False,
+    *,
+    one_batch: bool = True,
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    """Indices, C-contiguous in native byte order, and offsets as int64."""
-    ids = _check_index_array("indices", device.asarray(indices, "indices"))
-    ids = device.contiguous(ids, _INDEX_DTYPES[ids.dtype.itemsize])
+    """Indices, as they lie in memory, and offsets as kernels take them.
+
+    Those of `one_batch` are not more than the kernels can count.
+    """
+    ids = _check_index_array("indices", device.asarray(indices, "indices"), one_batch)
     if offsets is not None:
-        return ids, _check_offsets(device, offsets, ids, checked)
+        return ids, _check_offsets(device, offsets, ids, checked, one_batch)
     if ids.shape[1:] == (len(features),) or (ids.ndim == 1 and features.single):
         return ids, None
     expected = "(N,) or (N, 1)" if features.single else f"(B, {len(features)})"
     raise ValueError(f"indices without offsets must have shape {expected}, got {ids.shape}")
+
+
+def as_kernels_take(device: Device, ids: NDArray[Any]) -> NDArray[Any]:
+    """Checked indices, C-contiguous in native byte order."""
+    return device.contiguous(ids, _INDEX_DTYPES[ids.dtype.itemsize])  # type: ignore[no-any-return]
 
 
 def num_bags(features: Features, offsets: NDArray[np.int64]) -> int:
@@ -61,17 +74,22 @@ def raise_out_of_range(
     ids: NDArray[Any],
     offsets: NDArray[np.int64] | None,
     padding: bool = False,
+    before: int = 0,
 ) -> None:
-    """IndexError for the first bad id, where there is one."""
+    """IndexError for the first bad id, where there is one.
+
+    So many samples come `before` these in the user's arrays, or so many ids if there are offsets.
+    """
     ids = device.to_host(ids)
     offsets = None if offsets is None else device.to_host(offsets)
     position = _first_out_of_range(features, ids.reshape(-1), offsets, padding)
     if offsets is None:
         feature = position % len(features)
-        where = ", ".join(str(i) for i in np.unravel_index(position, ids.shape))
+        sample, *column = np.unravel_index(position, ids.shape)
+        where = ", ".join(str(i) for i in (sample + before, *column))
     else:
         bag = int(np.searchsorted(offsets, position, side="right")) - 1
-        feature, where = bag % len(features), str(position)
+        feature, where = bag % len(features), str(position + before)
     raise IndexError(
         f"indices[{where}] = {ids.flat[position]} is out of range for feature {feature}, "
         f"which has num_embeddings {features.num_embeddings[feature]}"
@@ -89,9 +107,9 @@ def _first_out_of_range(
 
 
 def _check_offsets(
-    device: Device, offsets: Any, ids: NDArray[Any], checked: bool
+    device: Device, offsets: Any, ids: NDArray[Any], checked: bool, one_batch: bool
 ) -> NDArray[np.int64]:
-    bounds = _check_index_array("offsets", device.asarray(offsets, "offsets"))
+    bounds = _check_index_array("offsets", device.asarray(offsets, "offsets"), one_batch)
     if ids.ndim != 1:
         raise ValueError(f"indices with offsets must be 1-D, got shape {ids.shape}")
     if bounds.ndim != 1 or bounds.size == 0:
@@ -117,10 +135,10 @@ def _check_offsets(
     return bounds
 
 
-def _check_index_array(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The array, if it holds int32 or int64 numbers, and not more than the kernels can count."""
+def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
+    """The array, if it holds int32 or int64 numbers, of a batch not too many."""
     if array.dtype.kind != "i" or array.dtype.itemsize not in _INDEX_DTYPES:
         raise TypeError(f"{name} must be int32 or int64, got {array.dtype}")
-    if array.size > MAX_IDS:
+    if one_batch and array.size > MAX_IDS:
         raise ValueError(f"{name} has {array.size} entries; a batch has at most {MAX_IDS}")
     return array

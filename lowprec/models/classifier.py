@@ -64,10 +64,11 @@ class Classifier(Recommender):
         samples = samples_for(self, X, NO_LABELS, fitted=True)
         device = get_device(self.device)
         staging = Staging(device)
+        size = max(1, samples.fitting(_PREDICT_BATCH))
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             parts = [
                 self._forward(to_device(self, batch, staging), Allocator(device))[0]
-                for batch in samples.batches(_PREDICT_BATCH)
+                for batch in samples.batches(size)
             ]
         logits = np.concatenate([device.to_host(part) for part in parts])
         undefined = np.isnan(logits)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.batches import checks as batches
 from lowprec.batches.batch import Batch
 from lowprec.device import Device, get_device
 
@@ -39,6 +40,32 @@ class CheckedSamples:
 
     def __len__(self) -> int:
         return len(self.dense)
+
+    def fitting(self, batch_size: int) -> int:
+        """`batch_size`, or of how many samples any fit into a batch, if those are fewer.
+
+        It is the batch whose ids and bags the kernels can count; there is no limit to all of them.
+        """
+        most_ids = batches.MAX_IDS
+        size, longest = min(batch_size, len(self)), self.num_features
+        most = size * self.num_features
+        if self.offsets is not None:
+            most += 1  # bags are counted by their offsets
+            if len(self.indices) > most_ids:
+                starts = self.offsets[:: self.num_features]
+                lengths = self.device.xp.sort(starts[1:] - starts[:-1])
+                most = max(most, int(lengths[-size:].sum()))
+                longest = max(longest, int(lengths[-1]))
+        return batch_size if most <= most_ids else (most_ids - 1) // longest
+
+    def check_batches(self, batch_size: int) -> None:
+        """ValueError if so many of these samples might not fit into a batch."""
+        if (fitting := self.fitting(batch_size)) < batch_size:
+            raise ValueError(
+                f"batch_size={batch_size} is too large: {min(batch_size, len(self))} of these "
+                f"samples can have more than {batches.MAX_IDS} ids or bags, which is the most of a "
+                f"batch; any {fitting} of them have fewer"
+            )
 
     def take(self, order: NDArray[np.int64]) -> CheckedSamples:
         """The samples numbered `order`, in that order."""

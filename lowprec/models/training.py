@@ -49,6 +49,8 @@ def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -
     check_ids(samples.device, features, samples.indices, samples.offsets)
     if fitted:
         check_standardized(model, samples)
+    if y is not None:
+        samples.check_batches(model.batch_size)
     return samples
 
 
