@@ -69,7 +69,7 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     Raises
     ------
     TypeError
-        If entries are masked: what is behind a mask is no value.
+        If entries are masked or missing: what is behind a mask is no value.
     ValueError
         If rows differ in length.
     """
@@ -78,9 +78,31 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     if isinstance(values, np.ndarray) and np.ma.is_masked(values):
         raise TypeError(f"{name} has masked entries; fill them first")
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} cannot be made an array: {error}") from error
+    return _of_columns(name, values, array) if array.dtype == object else array
+
+
+def _of_columns(name: str, values: Any, array: NDArray[Any]) -> NDArray[Any]:
+    """The `array` of objects that `values` became, as numbers if its columns hold numbers.
+
+    Columns of pandas that can hold NA, or that differ in dtype, become arrays of objects.
+    """
+    dtypes = getattr(values, "dtypes", getattr(values, "dtype", None))
+    columns = entries_of(dtypes) or [dtypes]  # a frame has one for each column
+    plain = [getattr(each, "numpy_dtype", each) for each in columns]
+    if not all(isinstance(each, np.dtype) and holds_numbers(each) for each in plain):
+        return array
+    missing = np.argwhere(np.asarray(values.isna())) if hasattr(values, "isna") else array[:0]
+    if missing.size:
+        raise TypeError(f"{name}{missing[0].tolist()} is missing (NA); fill it first")
+    return array.astype(np.result_type(*plain))
+
+
+def holds_numbers(dtype: np.dtype) -> bool:
+    """Whether a dtype is one of real numbers: of NumPy, bool included, or of ml_dtypes."""
+    return dtype.kind in "biuf" or (dtype.kind == "V" and np.can_cast(dtype, np.float64))
 
 
 def is_writable(array: Any) -> bool:

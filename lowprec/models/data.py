@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lowprec.batches import checks as batches
 from lowprec.batches.batch import Batch
+from lowprec.checks import holds_numbers
 from lowprec.device import Device, get_device
 
 
@@ -163,7 +164,7 @@ def _check_labels(home: Device, y: Any, n: int) -> NDArray[np.float32]:
     labels = home.asarray(y, "y")
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), got {labels.shape}")
-    if labels.dtype.kind not in "biuf":
+    if not holds_numbers(labels.dtype):
         raise TypeError(f"y must hold numbers, got {labels.dtype}")
     bad = home.xp.flatnonzero((labels != 0) & (labels != 1))
     if bad.size:
