@@ -1,11 +1,11 @@
-"""How good predicted probabilities are."""
+"""How good predicted probabilities and scores are."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lowprec.checks import as_array
+from lowprec.checks import as_array, holds_numbers
 
 _EPS = np.finfo(np.float64).eps
 
@@ -44,7 +44,7 @@ def log_loss(y: ArrayLike, p: ArrayLike) -> float:
     >>> round(log_loss([0, 1], [0.5, 0.25]), 6)
     1.039721
     """
-    return _mean_log_loss(*_check(y, p))
+    return _mean_log_loss(*_check_probabilities(y, p))
 
 
 def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
@@ -57,7 +57,8 @@ def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
     y : array_like, shape (n,)
         Labels, each 0 or 1; both must occur.
     p : array_like, shape (n,)
-        Predicted probability of label 1, in [0, 1].  Only the order matters.
+        Scores: real numbers, higher where label 1 is more likely, as `predict_proba` or
+        `decision_function` give them.  Only their order matters.
 
     Returns
     -------
@@ -67,7 +68,8 @@ def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        As for `log_loss`, or if only one label occurs.
+        As for `log_loss`, but that any real number and infinity is a score, and NaN none; or if
+        only one label occurs.
 
     Notes
     -----
@@ -80,8 +82,12 @@ def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
     >>> from lowprec.metrics import roc_auc
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
+    >>> roc_auc([0, 0, 1, 1], [-3.0, 0.5, 0.5, 7.0])
+    0.875
     """
-    clicked, p = _check_both_labels(y, p)
+    clicked, p = _check(y, p)
+    _raise_at_first("p", p, np.isnan(p), "is no score")
+    _check_both_labels(clicked)
     clicks = np.count_nonzero(clicked)
     pairs = clicks * (clicked.size - clicks)
     # Multiples of one half: float64 adds them exactly up to 9e7 rows, and to 1e-16 beyond.
@@ -120,7 +126,8 @@ def normalized_entropy(y: ArrayLike, p: ArrayLike) -> float:
     >>> normalized_entropy([0, 1, 0, 0], [0.25, 0.25, 0.25, 0.25])
     1.0
     """
-    clicked, p = _check_both_labels(y, p)
+    clicked, p = _check_probabilities(y, p)
+    _check_both_labels(clicked)
     base_rate = np.full_like(p, clicked.mean())
     return _mean_log_loss(clicked, p) / _mean_log_loss(clicked, base_rate)
 
@@ -137,34 +144,39 @@ def _average_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _check(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as bool and probabilities as float64, or a ValueError."""
+    """Labels as bool and real numbers of their length, or a ValueError."""
     y, p = _as_vector("y", y), _as_vector("p", p)
     if y.size != p.size:
         raise ValueError(f"y and p must have the same length, got {y.size} and {p.size}")
     if y.size == 0:
         raise ValueError("y and p are empty: there is no mean of nothing")
-    p = p.astype(np.float64)
     _raise_at_first("y", y, ~((y == 0) | (y == 1)), "is not 0 or 1")
-    _raise_at_first("p", p, ~((p >= 0) & (p <= 1)), "is not in [0, 1]")
     return y == 1, p
 
 
-def _check_both_labels(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _check_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as bool and probabilities as float64, or a ValueError."""
     clicked, p = _check(y, p)
-    if clicked.all() or not clicked.any():
-        label = int(clicked[0])
-        raise ValueError(f"y must hold both labels, but all {clicked.size} are {label}")
+    p = p.astype(np.float64)
+    _raise_at_first("p", p, ~((p >= 0) & (p <= 1)), "is not in [0, 1]")
     return clicked, p
 
 
+def _check_both_labels(clicked: np.ndarray) -> None:
+    if clicked.all() or not clicked.any():
+        label = int(clicked[0])
+        raise ValueError(f"y must hold both labels, but all {clicked.size} are {label}")
+
+
 def _as_vector(name: str, values: ArrayLike) -> np.ndarray:
+    """A vector of numbers, in a dtype of NumPy."""
     array = as_array(name, values)
     if array.ndim != 1:
         hint = "; of predict_proba pass p[:, 1]" if name == "p" and array.ndim == 2 else ""
         raise ValueError(f"{name} must have shape (n,), got {array.shape}{hint}")
-    if array.size and array.dtype.kind not in "biuf":
+    if array.size and not holds_numbers(array.dtype):
         raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}")
-    return array
+    return array.astype(np.float64) if array.dtype.kind == "V" else array
 
 
 def _raise_at_first(name: str, values: np.ndarray, bad: np.ndarray, complaint: str) -> None:

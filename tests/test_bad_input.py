@@ -389,17 +389,27 @@ def test_schedules_that_give_no_rate(value):
 
 # --- metrics and data ---
 
+OF_PROBABILITIES = [lp.metrics.log_loss, lp.metrics.normalized_entropy]
+
 
 @given(
-    st.sampled_from([lp.metrics.log_loss, lp.metrics.roc_auc, lp.metrics.normalized_entropy]),
+    st.sampled_from([*OF_PROBABILITIES, lp.metrics.roc_auc]),
     not_arrays
     | wrong_dtypes.filter(lambda d: d[0] not in "fuig?").map(lambda d: np.zeros(2, "i4").astype(d))
-    | st.sampled_from([[0.5, np.nan], [0.5, 2.0], [0.5, -1], [[0.5, 0.5]], 0.5, [np.inf, 0]])
+    | st.sampled_from([[0.5, np.nan], [[0.5, 0.5]], 0.5])
     | st.just(with_mask(np.array([0.5, 0.5]))),
 )
 def test_metrics(metric, values):
     refuses(lambda: metric([0, 1], values), (TypeError, ValueError))
     refuses(lambda: metric(values, [0.5, 0.5]), (TypeError, ValueError))
+
+
+@given(st.sampled_from([[0.5, 2.0], [0.5, -1], [np.inf, 0]]))
+def test_metrics_of_what_is_neither_probability_nor_label(values):
+    for metric in OF_PROBABILITIES:
+        refuses(lambda: metric([0, 1], values), ValueError)  # noqa: B023 - called at once
+    for metric in (*OF_PROBABILITIES, lp.metrics.roc_auc):
+        refuses(lambda: metric(values, [0.5, 0.5]), ValueError)  # noqa: B023 - called at once
 
 
 @given(

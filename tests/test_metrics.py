@@ -2,6 +2,7 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,6 +73,65 @@ def test_float32_probabilities_are_computed_in_float64():
     assert metrics.log_loss([0], p) == pytest.approx(1e-9, rel=1e-6)
 
 
+SMALL_FLOATS = [
+    "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e3m4", "float8_e4m3b11fnuz",
+    "float6_e2m3fn", "float4_e2m1fn",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", SMALL_FLOATS)
+def test_probabilities_and_labels_in_dtypes_of_ml_dtypes(dtype):
+    y, p = np.array([0, 1, 1, 0]), np.array([0.5, 1.0, 0.5, 0.0])
+    small = np.dtype(getattr(ml_dtypes, dtype))
+    for metric in METRICS:
+        expected = metric(y, p)
+        assert metric(y, p.astype(small)) == expected
+        assert metric(y.astype(small), p) == expected
+        with pytest.raises(ValueError, match=r"y\[1\] = 2.0 is not 0 or 1"):
+            metric(np.array([0, 2]).astype(small), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("dtype", ["int2", "int4", "uint4"])
+def test_labels_in_small_integers(dtype):
+    y, p = np.array([0, 1, 1, 0]), np.array([0.5, 1.0, 0.5, 0.0])
+    for metric in METRICS:
+        assert metric(y.astype(getattr(ml_dtypes, dtype)), p) == metric(y, p)
+
+
+# --- scores of any size ---
+
+scores = st.sampled_from([-math.inf, -2.0, 0.0, -0.0, 7.0, math.inf]) | st.floats(allow_nan=False)
+scored = st.lists(st.tuples(st.integers(0, 1), scores), min_size=2, max_size=40)
+
+
+@given(scored.filter(lambda rows: len({y for y, _ in rows}) == 2))
+def test_roc_auc_of_any_scores_counts_pairs(rows):
+    y, p = zip(*rows, strict=True)
+    assert metrics.roc_auc(y, p) == naive_data.roc_auc(y, p)
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        [-3.0, -1.0, 2.0, 40.0],
+        [10, 20, 30, 40],
+        np.array([-8, -7, -6, 7], np.int8),
+        np.array([2**60, 2**60 + 1, 2**60 + 2, 2**60 + 3]),  # equal in float64
+        np.array([2**64 - 4, 2**64 - 3, 2**64 - 2, 2**64 - 1], np.uint64),
+        np.array([-2, -1, 1, 2], ml_dtypes.bfloat16),
+        np.array([-math.inf, 0, 1, math.inf]),
+    ],
+)
+def test_roc_auc_needs_the_order_alone(p):
+    assert metrics.roc_auc([0, 1, 0, 1], p) == metrics.roc_auc([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+def test_nan_is_no_score(dtype):
+    with pytest.raises(ValueError, match=r"p\[1\] = nan is no score"):
+        metrics.roc_auc([0, 1, 1], np.array([-5.0, np.nan, 3.0], dtype))
+
+
 def test_roc_auc_of_many_rows_is_exact():
     y = np.tile([0, 1], 100_000)
     p = np.arange(200_000) / 200_000
@@ -91,9 +151,7 @@ def test_roc_auc_of_many_rows_is_exact():
         ([0, 1, -1], [0.1, 0.2, 0.3], r"y\[2\] = -1 is not 0 or 1"),
         ([0, 0.5], [0.1, 0.2], r"y\[1\] = 0.5 is not 0 or 1"),
         ([0, math.nan], [0.1, 0.2], r"y\[1\] = nan is not 0 or 1"),
-        ([0, 1], [0.1, math.nan], r"p\[1\] = nan is not in \[0, 1\]"),
-        ([0, 1], [-0.5, 0.5], r"p\[0\] = -0.5 is not in \[0, 1\]"),
-        ([0, 1], [0.5, 1.5], r"p\[1\] = 1.5 is not in \[0, 1\]"),
+        ([0, 1], [0.1, math.nan], r"p\[1\] = nan is n"),
         (["a", "b"], [0.5, 0.5], "y must hold numbers, got dtype"),
         ([0, 1], [0.5, None], "p must hold numbers, got dtype object"),
     ],
@@ -101,6 +159,13 @@ def test_roc_auc_of_many_rows_is_exact():
 def test_bad_arguments(metric, y, p, message):
     with pytest.raises(ValueError, match=message):
         metric(y, p)
+
+
+@pytest.mark.parametrize("metric", [metrics.log_loss, metrics.normalized_entropy])
+@pytest.mark.parametrize("p", [math.nan, -0.5, 1.5, math.inf, np.nextafter(1, 2), -5e-324])
+def test_no_probabilities(metric, p):
+    with pytest.raises(ValueError, match=r"p\[1\] = .* is not in \[0, 1\]"):
+        metric([0, 1], [0.5, p])
 
 
 @pytest.mark.parametrize("metric", [metrics.roc_auc, metrics.normalized_entropy])
