@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from numpy.typing import DTypeLike
 
 from lowprec.device import Device
+from lowprec.turns import Turns
 
 
 class Allocator:
@@ -30,21 +29,22 @@ class Workspace(Allocator):
     def __init__(self, device: Device) -> None:
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     def __reduce__(self) -> Any:
         """Copies and pickles take no arrays along."""
         return Workspace, (self.device,)
 
-    @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
-        """RuntimeError if another call is inside such a block: two would share their arrays."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(f"{what} by two calls at once; it is made for one at a time")
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def alone(self, what: str) -> AbstractContextManager[None]:
+        """RuntimeError if another call is inside such a block: two would share their arrays.
+
+        Waits for those that have what the arrays work for `unchanged`.
+        """
+        return self._turns.alone(what)
+
+    def unchanged(self, what: str) -> AbstractContextManager[None]:
+        """Waits for a call that is `alone`; those that come later wait for this block."""
+        return self._turns.unchanged(what)
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An array with arbitrary contents, valid until the next call with its name."""

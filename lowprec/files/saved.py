@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from lowprec.device import get_device
+from lowprec.files import copies
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.files.writing import write
@@ -18,7 +20,17 @@ Self = TypeVar("Self", bound="Saved")
 
 
 class Saved:
-    """What can be saved to a file and loaded from it, where its class is known by its name."""
+    """What can be saved to a file and loaded from it, where its class is known by its name.
+
+    Files, copies and pickles are of one moment, also where another thread trains.
+    """
+
+    _is_of_a_pickle = False  # made for it alone, so that nothing changes it
+    __copy__, __deepcopy__, __getstate__ = copies.shallow, copies.deep, copies.state
+
+    @abstractmethod
+    def _unchanged(self, what: str) -> AbstractContextManager[None]:
+        """A block in which no other thread changes it; `what` is done there, for a message."""
 
     @abstractmethod
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -35,6 +47,9 @@ class Saved:
         Weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
         written whole or not at all: one that was there stays until the new one is on disk.
 
+        While another thread trains, it is the file of a moment between two steps: `save` waits for
+        the step at hand, and the next one waits until the file is written.
+
         Parameters
         ----------
         path : path
@@ -47,6 +62,9 @@ class Saved:
         ValueError
             If a model is not fitted, or a learning rate is a function that is not of
             `lowprec.schedules`.
+        RuntimeError
+            If a step is at hand that cannot be waited for: a signal handler has interrupted it, or
+            the process was forked in the middle of it.  The file that was there stays.
 
         Examples
         --------
@@ -58,7 +76,8 @@ class Saved:
         >>> bool((again.weight == table.weight).all())
         True
         """
-        write(path, type(self).__name__, *self._contents())
+        with self._unchanged("this is saved"):
+            write(path, type(self).__name__, *self._contents())
 
     @classmethod
     def load(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from lowprec.roundoff.report import RoundoffReport
 from lowprec.staging import Staging
 from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
+from lowprec.turns import OwnTurns
 from lowprec.workspace import Allocator, Workspace
 
 _MAX_COUNT = 2**63
@@ -68,9 +71,21 @@ class Model(TrainingParameters, Saved, ABC):
     _staging: Staging
     _divergence: DivergenceCheck
 
+    _trainings = OwnTurns()  # calls of `fit` and `partial_fit`, each as a whole
+    _steps = OwnTurns()  # what these do to the model, one whole step after the other
+
     # what a subclass says
     _architecture: tuple[str, ...] = ("num_embeddings",)  # parameters that arrays depend on
     _pools_across_features = False  # into one bag a sample
+
+    @contextmanager
+    def _unchanged(self, what: str) -> Iterator[None]:
+        with self._steps.unchanged(what):
+            if not is_fitted(self):
+                yield
+                return
+            with verbs.unchanged(self.table_, what):
+                yield
 
     @abstractmethod
     def _table_shape(self) -> tuple[int, float | None]:

@@ -76,6 +76,9 @@ class Recommender(Model):
             before that step.
         OSError
             If a file cannot be written or read.
+        RuntimeError
+            If another call trains this model; `save`, copies and pickles may be made by other
+            threads, and are those of the model after a whole batch.
 
         Examples
         --------
@@ -93,30 +96,8 @@ class Recommender(Model):
             raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {callback!r}")
-        samples = training.samples_for(self, X, y, fitted=False)
-        if resume is None:
-            training.start(self, samples)
-            begun = Position(0, 0, len(samples))
-        else:
-            begun = restoring.resume(self, newest(resume), samples)
-        self._diagnose = diagnose
-        self._position, rng = begun, np.random.default_rng([self.seed, 1])
-        done = begun.epoch * len(samples) + begun.done
-        after_batch = save.after_batches(self) if save else training.nothing
-        with progress(self, len(samples) * self.epochs, done, callback) as report:
-            for epoch in range(self.epochs):
-                order = rng.permutation(len(samples)) if self.shuffle else None
-                if epoch < begun.epoch:
-                    continue
-                first = begun.done if epoch == begun.epoch else 0
-                try:
-                    training.train(self, samples, order, report, epoch, first, after_batch)
-                except InterruptedBetweenBatches:
-                    if save:
-                        save.write(self)
-                    raise
-        if save:
-            save.write(self)
+        with self._trainings.alone("this model is trained"):
+            _fit(self, X, y, callback, save, resume, diagnose)
         return self
 
     def partial_fit(
@@ -140,7 +121,7 @@ class Recommender(Model):
 
         Raises
         ------
-        IndexError, TypeError, ValueError, FloatingPointError
+        IndexError, TypeError, ValueError, FloatingPointError, RuntimeError
             As for `fit`.
 
         Examples
@@ -153,17 +134,19 @@ class Recommender(Model):
         >>> model.table_.step
         20
         """
-        fitted = is_fitted(self)
-        _check_diagnostics(diagnose)
-        self._check_parameters(step=self.table_.step if fitted else 0)
-        samples = training.samples_for(self, X, y, fitted=fitted)
-        if fitted:
-            training.take_optimizers(self)
-        else:
-            training.start(self, samples)
-        self._diagnose, self._position = diagnose, None
-        with progress(self, len(samples)) as report:
-            training.train(self, samples, None, report)
+        with self._trainings.alone("this model is trained"):
+            fitted = is_fitted(self)
+            _check_diagnostics(diagnose)
+            self._check_parameters(step=self.table_.step if fitted else 0)
+            samples = training.samples_for(self, X, y, fitted=fitted)
+            with self._steps.alone("this model is trained"):
+                if fitted:
+                    training.take_optimizers(self)
+                else:
+                    training.start(self, samples)
+                self._diagnose, self._position = diagnose, None
+            with progress(self, len(samples)) as report:
+                training.train(self, samples, None, report)
         return self
 
     @property
@@ -201,3 +184,39 @@ class Recommender(Model):
 def _check_diagnostics(diagnose: Any) -> None:
     if diagnose is not None and not isinstance(diagnose, Diagnostics):
         raise TypeError(f"diagnose must be a lowprec.Diagnostics, got {diagnose!r}")
+
+
+def _fit(
+    model: Recommender,
+    X: Sequence[ArrayLike],
+    y: ArrayLike,
+    callback: Callable[[Any, int], None] | None,
+    save: Checkpoints | None,
+    resume: str | os.PathLike[str] | None,
+    diagnose: Diagnostics | None,
+) -> None:
+    samples = training.samples_for(model, X, y, fitted=False)
+    with model._steps.alone("this model is trained"):
+        if resume is None:
+            training.start(model, samples)
+            begun = Position(0, 0, len(samples))
+        else:
+            begun = restoring.resume(model, newest(resume), samples)
+        model._diagnose, model._position = diagnose, begun
+    rng = np.random.default_rng([model.seed, 1])
+    done = begun.epoch * len(samples) + begun.done
+    after_batch = save.after_batches(model) if save else training.nothing
+    with progress(model, len(samples) * model.epochs, done, callback) as report:
+        for epoch in range(model.epochs):
+            order = rng.permutation(len(samples)) if model.shuffle else None
+            if epoch < begun.epoch:
+                continue
+            first = begun.done if epoch == begun.epoch else 0
+            try:
+                training.train(model, samples, order, report, epoch, first, after_batch)
+            except InterruptedBetweenBatches:
+                if save:
+                    save.write(model)
+                raise
+    if save:
+        save.write(model)

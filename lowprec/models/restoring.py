@@ -137,7 +137,8 @@ def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Pos
         )
     check_standardized(saved, samples)
     parameters = model.get_params()
-    vars(model).update({k: v for k, v in vars(saved).items() if k not in parameters})
+    own = (*parameters, "_trainings", "_steps")
+    vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
     take_optimizers(model)
     return begun
 

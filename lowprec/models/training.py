@@ -160,20 +160,22 @@ def train(
     try:
         with interrupted_between_batches() as is_interrupted:
             for batch in samples.batches(model.batch_size, order, first):
-                with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
-                    loss = step(model, batch)
-                divergence.raise_if_diverged()
-                done += len(batch)
-                if epoch is not None:
-                    model._position = Position(epoch, done, len(samples))
+                with model._steps.alone("this model is trained"):
+                    with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
+                        loss = step(model, batch)
+                    divergence.raise_if_diverged()
+                    done += len(batch)
+                    if epoch is not None:
+                        model._position = Position(epoch, done, len(samples))
                 report(len(batch), loss)
                 after_batch()
                 if is_interrupted():
                     raise InterruptedBetweenBatches
         divergence.raise_if_diverged(now=True)
     except DivergenceError as diverged:
-        verbs.go_back(model.table_, diverged.step)  # nothing was written since then
-        model.roundoff_history_ = [
-            told for told in model.roundoff_history_ if told[0] < diverged.step
-        ]
+        with model._steps.alone("this model is trained"):
+            verbs.go_back(model.table_, diverged.step)  # nothing was written since then
+            model.roundoff_history_ = [
+                told for told in model.roundoff_history_ if told[0] < diverged.step
+            ]
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +98,9 @@ class EmbeddingTable(Store, Saved):
     The random bits of an update are a function of (seed, step, row, column), so results do not
     depend on the number of threads.  Gradients of equal rows are summed in float32 in the order of
     the batch, in pieces of 128 that are then summed in order.  `lookup` may be called from several
-    Python threads at once; `update` may not run beside any other call on the same table.
+    Python threads at once; `update` may not run beside any other call on the same table, but for
+    `save`, `to`, `astype`, copies and pickles: these wait for the update at hand, and updates wait
+    for them.
 
     Examples
     --------
@@ -346,15 +349,16 @@ class EmbeddingTable(Store, Saved):
         """
         storage = storage_dtype(dtype)
         check_choice("rounding", rounding, ROUNDINGS)
-        twin = self.to(self.device)
-        twin.dtype = storage
-        twin._weight = self._device.empty(self._shape, self._device.held_as(storage))
-        keys, xp = row_keys(self._device, self.seed, STREAM_WRITE), self._device.xp
-        for piece in in_pieces(self._shape[0]):
-            rows = xp.arange(piece.start, piece.stop, dtype=np.uint32)
-            values = self._device.empty((rows.size, self.embedding_dim), np.float32)
-            self._device.kernels.gather(self._words(), rows, values)
-            write_rows(self._device, twin._words(), rows, values, keys, self._step, rounding)
+        with self._unchanged("this table is copied"):
+            twin = self.to(self.device)
+            twin.dtype = storage
+            twin._weight = self._device.empty(self._shape, self._device.held_as(storage))
+            keys, xp = row_keys(self._device, self.seed, STREAM_WRITE), self._device.xp
+            for piece in in_pieces(self._shape[0]):
+                rows = xp.arange(piece.start, piece.stop, dtype=np.uint32)
+                values = self._device.empty((rows.size, self.embedding_dim), np.float32)
+                self._device.kernels.gather(self._words(), rows, values)
+                write_rows(self._device, twin._words(), rows, values, keys, self._step, rounding)
         return twin
 
     def to(self, device: str) -> EmbeddingTable:
@@ -385,17 +389,18 @@ class EmbeddingTable(Store, Saved):
         True
         """
         target = get_device(device)
-        twin = copy.copy(self)
-        twin.device, twin._device = device, target
-        held = target.held_as(self.dtype)
-        twin._weight = target.empty(self._shape, held)
-        twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
-        twin._state = init_states(target, self.optimizer, *self._shape)
-        for name, array in self._state.items():
-            here = self._device.to_host(array).view(twin._state[name].dtype)
-            twin._state[name][...] = target.asarray(here)
-        twin._skipped_rows = int(self._skipped_rows)
-        twin._workspace, twin._decay_logs = Workspace(target), None
+        with self._unchanged("this table is copied"):
+            twin = copy.copy(self)
+            twin.device, twin._device = device, target
+            held = target.held_as(self.dtype)
+            twin._weight = target.empty(self._shape, held)
+            twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
+            twin._state = init_states(target, self.optimizer, *self._shape)
+            for name, array in self._state.items():
+                here = self._device.to_host(array).view(twin._state[name].dtype)
+                twin._state[name][...] = target.asarray(here)
+            twin._skipped_rows = int(self._skipped_rows)
+            twin._workspace, twin._decay_logs = Workspace(target), None
         return twin
 
     def batch(
@@ -564,6 +569,9 @@ class EmbeddingTable(Store, Saved):
             check_int("max_numbers", max_numbers, low=1)
         flat_grad = check_grad(self, grad, (*batch.shape, self.embedding_dim))
         return diagnose(self, batch, flat_grad, max_numbers, self.on_nonfinite == "raise")
+
+    def _unchanged(self, what: str) -> AbstractContextManager[None]:
+        return self._workspace.unchanged(what)
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         return files.description_of(self), files.arrays_of(self)

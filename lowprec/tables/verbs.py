@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = [
     "go_back",
     "halve",
     "restore",
+    "unchanged",
     "update",
 ]
 
@@ -66,12 +68,22 @@ def go_back(table: Store, step: int) -> None:
     table._step = step
 
 
+def unchanged(table: Store, what: str) -> AbstractContextManager[None]:
+    """A block in which no other thread updates the table."""
+    return table._workspace.unchanged(what)
+
+
 def halve(table: Store, drawn: int) -> int:
     """Halve all weights, which is exact but for subnormal ones.
 
     Stochastic rounding takes a seed for each piece of the table, the numbers after its own; so many
     were `drawn` before.  Returns how many are drawn then.
     """
+    with table._workspace.alone("this table is halved"):
+        return _halve(table, drawn)
+
+
+def _halve(table: Store, drawn: int) -> int:
     kernels, xp = table._device.kernels, table._device.xp
     for piece in in_pieces(len(table._weight)):
         part = table._weight[piece]
