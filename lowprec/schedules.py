@@ -11,6 +11,7 @@ import numpy as np
 from lowprec.checks import check_int
 
 _LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
+_SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 _STEPS = 2**63
 
 
@@ -37,17 +38,25 @@ class Schedule(Protocol):
         Returns
         -------
         float
-            Finite, not negative.
+            Finite, not negative; if it is not 0, then not 0 in float32 either.
         """
         ...
 
 
-def check_nonnegative(name: str, value: float) -> None:
-    """ValueError or TypeError unless `value` is a finite number of float32, not negative."""
+def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> None:
+    """ValueError or TypeError unless `value` is a finite number of float32, not negative.
+
+    A positive one that would become 0 is none, unless it is not used `in_float32`.
+    """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
+    if in_float32 and value > 0 and np.float32(float(value)) == 0:
+        raise ValueError(
+            f"{name} must be positive in float32, whose smallest number is {_SMALLEST:.2g}, "
+            f"got {value!r}, which would become 0"
+        )
 
 
 def check_positive(name: str, value: float) -> None:
@@ -128,7 +137,7 @@ class InverseTime:
 
     def __post_init__(self) -> None:
         check_nonnegative("learning_rate", self.learning_rate)
-        check_nonnegative("decay", self.decay)
+        check_nonnegative("decay", self.decay, in_float32=False)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""

@@ -1,10 +1,12 @@
 """Schedules: their values, what they refuse, and that they are plain data."""
 
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import lowprec as lp
 from lowprec import schedules
 
 EVERY = [
@@ -79,6 +81,69 @@ def test_bad_learning_rates(value, error, message):
 @pytest.mark.parametrize("rate", [0, 0.0, 1, np.float32(0.5), np.float64(0.5), np.int64(2)])
 def test_good_learning_rates(rate):
     assert schedules.Constant(rate)(7) == rate
+
+
+VANISHING = [1e-46, 7e-46, 5e-324, np.float64(1e-60), Fraction(1, 10**50), Fraction(1, 10**400)]
+OPTIMIZERS = [lp.SGD, lp.Adagrad, lp.RowWiseAdagrad, lp.Adam]
+
+
+@pytest.mark.parametrize("rate", VANISHING, ids=str)
+def test_rates_that_float32_takes_for_0(rate):
+    """They used to train nothing, without a word."""
+    for make in (*OPTIMIZERS, schedules.Constant, lambda rate: schedules.InverseTime(rate, 0.0)):
+        with pytest.raises(ValueError, match=r"^learning_rate must be positive in float32"):
+            make(rate)
+    for optimizer in (kind(lambda step: rate if step else 0.5) for kind in OPTIMIZERS):
+        optimizer.rule(0)
+        with pytest.raises(ValueError, match=r"^learning_rate\(3\) must be positive in float32"):
+            optimizer.rule(3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step"),
+    [
+        (schedules.InverseTime(1e-44, decay=1.0), 100),
+        (schedules.InverseTime(1.0, decay=3e38), 10**9),
+        (schedules.WarmupLinearDecay(1e-44, warmup_steps=100, total_steps=200), 3),
+        (schedules.WarmupLinearDecay(1e-44, warmup_steps=0, total_steps=200), 199),
+    ],
+)
+def test_schedules_whose_rate_float32_takes_for_0(schedule, step):
+    assert schedule(step) > 0
+    table = lp.EmbeddingTable(4, 2, optimizer=lp.SGD(lambda _: schedule(step)))
+    before = table.weight.copy()
+    with pytest.raises(ValueError, match=r"learning_rate\(0\) must be positive in float32"):
+        table.update(np.array([1]), np.ones((1, 2), np.float32))
+    assert (table.weight == before).all()
+    assert table.step == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda number: lp.SGD(0.1, momentum=number), "momentum"),
+        (lambda number: lp.Adam(0.1, beta1=number), "beta1"),
+        (lambda number: lp.Adam(0.1, beta2=number), "beta2"),
+        (lambda number: lp.Adagrad(0.1, initial_accumulator=number), "initial_accumulator"),
+        (lambda number: lp.EmbeddingTable(4, 2, init_range=number), "init_range"),
+    ],
+)
+def test_other_numbers_that_float32_takes_for_0(make, name):
+    for number in VANISHING:
+        with pytest.raises(ValueError, match=rf"^{name} must be positive in float32"):
+            make(number)
+    make(0.0)
+
+
+@pytest.mark.parametrize("rate", [0, 0.0, -0.0, 1e-45, 2.0**-149, np.float32(1e-45), 2e-38])
+def test_the_smallest_rates(rate):
+    assert lp.SGD(rate).rule(0).learning_rate == np.float32(rate)
+    assert lp.SGD(lambda step: rate).rule(0).learning_rate == np.float32(rate)
+
+
+def test_small_numbers_that_are_not_used_in_float32():
+    assert schedules.InverseTime(1.0, decay=1e-60)(2**62) == 1.0 / (1.0 + 1e-60 * 2**62)
+    assert lp.Checkpoints("folder", every_minutes=1e-60).every_minutes == 1e-60
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Checkpoints:
         if self.every_batches is not None:
             check_int("every_batches", self.every_batches, low=1)
         if self.every_minutes is not None:
-            check_nonnegative("every_minutes", self.every_minutes)
+            check_nonnegative("every_minutes", self.every_minutes, in_float32=False)
         check_int("keep", self.keep, low=1)
 
     def write(self, model: Any) -> None:

@@ -45,7 +45,7 @@ class Recommendation:
 
 def recommend(counts: Counts, max_noise: float, eight_bits: bool) -> Recommendation:
     """See `RoundoffReport.recommend`."""
-    check_nonnegative("max_noise", max_noise)
+    check_nonnegative("max_noise", max_noise, in_float32=False)
     if not counts.steps:
         raise ValueError("this report has no steps to judge a format by")
     considered = [counts.of(name) for name in LIMITS if eight_bits or itemsize(name) > 1]

@@ -554,7 +554,7 @@ def test_refit_with_bad_parameters_leaves_the_model(make, clicks, params, error,
     assert state(model) == before
 
 
-@pytest.mark.parametrize("l2", [-1.0, float("nan"), "0.1", None])
+@pytest.mark.parametrize("l2", [-1.0, float("nan"), "0.1", None, 1e-46])
 def test_bad_l2(clicks, l2):
     model = make_logistic().fit(*clicks)
     before = state(model)
