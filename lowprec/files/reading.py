@@ -64,6 +64,19 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     return Checkpoint(name, entry["kind"], entry["state"], arrays, entry["generator"][0])
 
 
+def describe(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """The kind and the state that a file says it has; its arrays are not read.
+
+    Raises
+    ------
+    OSError, CheckpointError
+        As `read` does.
+    """
+    name = check_path("path", path)
+    entry = _entry(name, _open(name)[0])
+    return entry["kind"], entry["state"]
+
+
 def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[int, ...], int]]]:
     """The metadata, and the dtype, shape and place of each array, of a file that is well-formed."""
     from safetensors import SafetensorError, safe_open

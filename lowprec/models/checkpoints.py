@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lowprec.checks import check_int, check_path
+from lowprec.files.reading import describe
+from lowprec.models.identity import Training, why_another
 from lowprec.schedules import check_nonnegative
 
 _NAME = re.compile(r"step-(\d{12,})\.safetensors")
@@ -22,7 +24,8 @@ class Checkpoints:
     """When `fit` writes a file, where, and how many of them stay.
 
     Files are called ``step-000000001024.safetensors``, after the steps that were taken.  One is
-    written at the end, too, and when Ctrl-C ends training.
+    written at the end, too, and when Ctrl-C ends training.  Each training needs its own folder:
+    files of another one are neither deleted nor replaced.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ class Checkpoints:
     every_minutes : float, optional
         Write a file at the end of the first batch after so many minutes.
     keep : int, default 3
-        How many files stay, the newest.
+        How many files stay of this training, the newest of those up to the last one written.
 
     Raises
     ------
@@ -66,7 +69,7 @@ class Checkpoints:
         check_int("keep", self.keep, low=1)
 
     def write(self, model: Any) -> None:
-        """Write a file now, and then delete the oldest ones beyond `keep`.
+        """Write a file now, and then delete the oldest ones of its training beyond `keep`.
 
         Parameters
         ----------
@@ -76,7 +79,8 @@ class Checkpoints:
         Raises
         ------
         OSError, ValueError
-            If it cannot be written, as ``save`` of a model says.
+            If it cannot be written, as ``save`` of a model says, or would replace a file of another
+            training.
 
         Examples
         --------
@@ -90,8 +94,13 @@ class Checkpoints:
         """
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        model.save(folder / f"step-{model.table_.step:012d}.safetensors")
-        for path in _files(folder)[: -self.keep]:
+        with model._unchanged("this is saved"):
+            written = folder / f"step-{model.table_.step:012d}.safetensors"
+            with contextlib.suppress(FileNotFoundError):
+                _check_own(model, model._training, written)
+            model.save(written)
+            own = [path for path in _files(folder) if _is_older(model, path, written)]
+        for path in own[: len(own) - (self.keep - 1)] if len(own) >= self.keep else []:
             with contextlib.suppress(FileNotFoundError):  # another process may be quicker
                 path.unlink()
 
@@ -115,6 +124,48 @@ def _files(folder: Path) -> list[Path]:
     """The files of a folder that `Checkpoints` wrote, by their steps."""
     found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return [path for match, path in sorted(found, key=lambda pair: int(pair[0][1]))]
+
+
+def check_folder(
+    save: Checkpoints, model: Any, training: Training | None, *, resumes: bool
+) -> None:
+    """ValueError if the folder to save to has files of another training than this one of a model.
+
+    Files of earlier versions do not tell: they are those of what `resumes` one of them.
+    """
+    folder = Path(save.folder)
+    for path in _files(folder) if folder.is_dir() else []:
+        with contextlib.suppress(FileNotFoundError):  # another process deletes its own
+            _check_own(model, training, path, known=not resumes)
+
+
+def _check_own(model: Any, own: Training | None, path: Path, *, known: bool = False) -> None:
+    """ValueError if a file is of another training, or if that is not `known`."""
+    kind, state = describe(path)
+    reason = why_another(model, own, kind, state)
+    if reason is None and known and state.get("training") is None:
+        reason = "it does not tell its samples, as those of earlier versions"
+    if reason is not None:
+        raise ValueError(
+            f"{path} is a file of another training: {reason}; save to another folder, or move or "
+            "delete the files of that training"
+        )
+
+
+def _is_older(model: Any, path: Path, written: Path) -> bool:
+    """Whether a file is of the training of a model that has just `written` one, and before it."""
+    if _step_of(path) >= _step_of(written):
+        return False
+    try:
+        kind, state = describe(path)
+        tells = (state.get("training") is None) == (model._training is None)
+        return tells and why_another(model, model._training, kind, state) is None
+    except (OSError, ValueError, TypeError):  # gone, or damaged: nobody's
+        return False
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-").partition(".")[0])
 
 
 def newest(path: str | os.PathLike[str]) -> Path:

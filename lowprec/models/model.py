@@ -16,6 +16,7 @@ from lowprec.files.saved import Saved
 from lowprec.models.data import Minibatch
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.divergence import DivergenceCheck
+from lowprec.models.identity import Training
 from lowprec.models.parameters import TrainingParameters
 from lowprec.optimizers import Optimizer
 from lowprec.optimizers.dense import States
@@ -63,6 +64,7 @@ class Model(TrainingParameters, Saved, ABC):
     roundoff_history_: list[tuple[int, RoundoffReport]]
     _diagnose: Diagnostics | None = None
     _position: Position | None = None
+    _training: Training | None = None
     _standardized: bool
     _architecture_now: dict[str, Any]
     _dense_states: States

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.interrupts import InterruptedBetweenBatches
 from lowprec.models import restoring, training
-from lowprec.models.checkpoints import Checkpoints, newest
+from lowprec.models.checkpoints import Checkpoints, check_folder, newest
 from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.progress import progress
 from lowprec.roundoff.report import RoundoffReport
@@ -53,12 +54,13 @@ class Recommender(Model):
             Called as ``callback(model, samples)`` after each step, with how many samples were
             trained on so far; the model can predict then.
         save : Checkpoints, optional
-            When to write files, and where; one is written when Ctrl-C ends training, too.
+            When to write files, and where; one is written when Ctrl-C ends training, too.  Their
+            folder must have none of another training.
         resume : path, optional
             A file that `save` wrote, or its folder, whose newest file is taken.  Training goes on
             after the last batch of that file, and ends with the bits of a training that was never
             interrupted.  The samples and the parameters must be those of that training; `epochs`
-            may be more.
+            may be more, or fewer than was asked for, but not than were begun.
         diagnose : Diagnostics, optional
             Which steps to diagnose, for `roundoff_`.  Changes no bit of the training.
 
@@ -70,7 +72,8 @@ class Recommender(Model):
         ------
         IndexError, TypeError, ValueError
             If a sample is malformed or a parameter is none of what it may be: names it; or if the
-            file to resume is damaged (CheckpointError), or of other samples or parameters.
+            file to resume is damaged (CheckpointError), or of other samples or parameters; or if
+            the folder of `save` has files of another training.
         FloatingPointError
             If training diverges: the loss or a gradient is not finite.  The model is as it was
             before that step.
@@ -143,7 +146,7 @@ class Recommender(Model):
                 if fitted:
                     training.take_optimizers(self)
                 else:
-                    training.start(self, samples)
+                    training.start(self, samples, Training.of(self, samples))
                 self._diagnose, self._position = diagnose, None
             with progress(self, len(samples)) as report:
                 training.train(self, samples, None, report)
@@ -196,12 +199,15 @@ def _fit(
     diagnose: Diagnostics | None,
 ) -> None:
     samples = training.samples_for(model, X, y, fitted=False)
+    identity = Training.of(model, samples)
+    if save:
+        check_folder(save, model, identity, resumes=resume is not None)
     with model._steps.alone("this model is trained"):
         if resume is None:
-            training.start(model, samples)
+            training.start(model, samples, identity)
             begun = Position(0, 0, len(samples))
         else:
-            begun = restoring.resume(model, newest(resume), samples)
+            begun = restoring.resume(model, newest(resume), samples, identity)
         model._diagnose, model._position = diagnose, begun
     rng = np.random.default_rng([model.seed, 1])
     done = begun.epoch * len(samples) + begun.done

@@ -15,6 +15,7 @@ from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.models.data import CheckedSamples
+from lowprec.models.identity import Training, another_parameter
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import (
     OPTIMIZERS,
@@ -46,6 +47,7 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "standardized": model._standardized,
         "progress": model._progress_of_training(),
         "position": None if model._position is None else list(model._position),
+        "training": None if model._training is None else list(model._training),
     }
     if model._position is not None:
         # a file of a training that diverged would mislead
@@ -80,6 +82,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
         description, progress = state["table"], state["progress"]
         standardized = check_flag("standardized", state["standardized"])
         Position.check(state["position"])
+        training = Training.check(state.get("training"))
         features = Features.check(feature_sizes(model))
     model.table_ = verbs.restore(found, description, device)
     columns = model._table_shape()[0]
@@ -101,7 +104,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
         model._check_progress(progress)
     for name, value in progress.items():
         setattr(model, name, value)
-    model._standardized = standardized
+    model._standardized, model._training = standardized, training
     target = get_device(device)
     for name in ("dense_mean", "dense_scale"):
         setattr(model, f"{name}_", target.asarray(arrays[name]))
@@ -113,17 +116,20 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
     return model
 
 
-def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Position:
-    """Take over all that training changes from a file that was written in a `fit`."""
+def resume(
+    model: Model, path: os.PathLike[str], samples: CheckedSamples, training: Training | None
+) -> Position:
+    """Take over all that training changes from a file that was written in this `fit`."""
     found = read(path)
     found.expect(type(model).__name__)
     saved = from_file(type(model), found, model.device)  # which checks all of it
     there, here = described_parameters(saved), described_parameters(model)
     begun = Position.check(found.state["position"])
-    free = ("epochs", "verbose")
-    if others := [name for name in here if name not in free and here[name] != there[name]]:
-        name = others[0]
-        raise ValueError(f"{path} has {name}={there[name]!r}, this model has {here[name]!r}")
+    if reason := another_parameter(there, here):
+        raise ValueError(
+            f"{path} is of another training: {reason}; resume with its parameters, or begin anew, "
+            "without resume and in another folder"
+        )
     if begun is None:
         raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
     if begun.samples != len(samples):
@@ -135,11 +141,23 @@ def resume(model: Model, path: os.PathLike[str], samples: CheckedSamples) -> Pos
             f"{path} is of a fit on {saved.num_dense_} dense features, "
             f"there are {samples.dense.shape[1]} here"
         )
+    its = saved._training  # files of earlier versions have none
+    if its is not None and training is not None and its.samples != training.samples:
+        raise ValueError(
+            f"{path} is of a fit on other samples, or other labels, or in another order: resume "
+            "with those, or begin anew, without resume and in another folder"
+        )
+    if model.epochs < (epochs := begun.epoch + (begun.done > 0)):
+        raise ValueError(
+            f"{path} is of epoch {epochs} of a fit: epochs must be at least {epochs} to resume it, "
+            f"got {model.epochs}"
+        )
     check_standardized(saved, samples)
     parameters = model.get_params()
     own = (*parameters, "_trainings", "_steps")
     vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
     take_optimizers(model)
+    model._training = training
     return begun
 
 

@@ -16,6 +16,7 @@ from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_ba
 from lowprec.models import standardize
 from lowprec.models.data import CheckedSamples, Minibatch, check_samples
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
+from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position
 from lowprec.models.parameters import (
     described,
@@ -61,9 +62,10 @@ def check_standardized(model: Model, samples: CheckedSamples) -> None:
         standardize.check(samples, to_host(model.dense_mean_), to_host(model.dense_scale_))
 
 
-def start(model: Model, samples: CheckedSamples) -> None:
-    """Make a model anew for these samples."""
+def start(model: Model, samples: CheckedSamples, training: Training | None) -> None:
+    """Make a model anew for these samples, which are those of a `training`."""
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
+    model._training = training
     prepare(model, samples.dense.shape[1])
     columns, init_range = model._table_shape()
     model.table_ = EmbeddingTable(
