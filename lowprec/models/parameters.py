@@ -37,7 +37,8 @@ _DOCUMENTED = """
         Where the model lives and is trained.  Samples may be arrays of the host, which go there
         batch by batch, or of the GPU.
     verbose : bool, default False
-        Show a progress bar with the running log loss and samples/s.
+        Show a progress bar with the running log loss and samples/s on standard error: in files a
+        line every 30 seconds and at the end.
 """.strip()
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
+
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
@@ -16,24 +20,74 @@ def progress(
 ) -> Iterator[Callable[[int, Any], None]]:
     """What to call with (samples, loss) after each step: tells the user's callback, if there is
     one, and the progress bar, if the model is `verbose`."""
-    from tqdm import tqdm  # here, to keep the package quick to import
-
-    bar = tqdm(
-        total=total, initial=done, unit=" samples", unit_scale=True, disable=not model.verbose
-    )
+    bar = _bar(total, done) if model.verbose else None
     running = _RunningMean()
 
     def report(samples: int, loss: Any) -> None:
         nonlocal done
         done += samples
-        if model.verbose:
+        if bar is not None:
             bar.set_postfix_str(f"log loss {running.add(float(loss)):.4f}", refresh=False)
             bar.update(samples)
         if callback is not None:
             callback(model, done)
 
-    with bar:
+    try:
         yield report
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _bar(total: int, done: int) -> Any:
+    """A bar where it can be redrawn, lines in other files, and nothing where there is no stderr."""
+    from tqdm import tqdm  # here, to keep the package quick to import
+
+    stream = sys.stderr
+    if _is_closed(stream):
+        return None
+    in_notebook = type(stream).__module__.startswith("ipykernel.")  # which redraws lines, too
+    if in_notebook or (hasattr(stream, "isatty") and stream.isatty()):
+        return tqdm(total=total, initial=done, unit=" samples", unit_scale=True, file=stream)
+    return _Lines(stream, total, done)
+
+
+def _is_closed(stream: TextIO | None) -> bool:
+    """Whether nothing can be written, as under pythonw or in a daemon."""
+    return stream is None or getattr(stream, "closed", False)
+
+
+class _Lines:
+    """The progress as lines of a log: one now and then, and one at the end."""
+
+    def __init__(self, stream: TextIO, total: int, done: int) -> None:
+        self._stream, self._total, self._initial, self._done = stream, total, done, done
+        self._began = self._told = time.monotonic()
+        self._postfix = ""
+
+    def set_postfix_str(self, text: str, refresh: bool) -> None:
+        self._postfix = text
+
+    def update(self, samples: int) -> None:
+        self._done += samples
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._tell()
+
+    def close(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        from tqdm import tqdm
+
+        self._told = time.monotonic()
+        if _is_closed(self._stream):
+            return
+        line = tqdm.format_meter(
+            self._done, self._total, self._told - self._began, ncols=0, unit=" samples",
+            unit_scale=True, initial=self._initial, postfix=self._postfix,
+        )  # fmt: skip
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
 
 
 class _RunningMean:

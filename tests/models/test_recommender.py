@@ -1,5 +1,8 @@
 """What all recommenders promise: reproducible training, the scikit-learn shape, checked input."""
 
+import io
+import re
+
 import numpy as np
 import pytest
 
@@ -314,18 +317,81 @@ def test_unfitted(make, clicks, method):
         getattr(model, method)(clicks[0])
 
 
+@pytest.fixture
+def terminal(monkeypatch):
+    """Standard error that says whether it is a terminal."""
+
+    def terminal(is_one):
+        stream = io.StringIO()
+        stream.isatty = lambda: is_one
+        monkeypatch.setattr("sys.stderr", stream)
+        return stream
+
+    return terminal
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_verbose_shows_the_loss_and_changes_nothing(make, clicks, capsys, method):
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_verbose_shows_the_loss_and_changes_nothing(
+    make, clicks, capsys, terminal, method, is_terminal
+):
+    stream = terminal(is_terminal)
     quiet, verbose = make(epochs=2), make(epochs=2, verbose=True)
     getattr(quiet, method)(*clicks)
-    assert capsys.readouterr() == ("", "")
+    assert stream.getvalue() == ""
     getattr(verbose, method)(*clicks)
-    out, err = capsys.readouterr()
-    assert out == ""
+    assert capsys.readouterr() == ("", "")
+    err = stream.getvalue()
     assert "log loss 0." in err
     assert "samples" in err
     assert "100%" in err
+    assert ("\r" in err) == is_terminal
     assert state(quiet) == state(verbose)
+
+
+@pytest.mark.parametrize("apart", [-1.0, 3600.0])
+def test_verbose_writes_lines_to_a_log(make, clicks, terminal, monkeypatch, apart):
+    """One after each step if that is time enough, else one at the end."""
+    monkeypatch.setattr("lowprec.models.progress._SECONDS_BETWEEN_LINES", apart)
+    log = terminal(False)
+    make(batch_size=150, verbose=True).fit(*clicks)
+    lines = log.getvalue().splitlines(keepends=True)
+    shares = [line.split("%")[0].strip() for line in lines]
+    assert shares == (["50", "100", "100"] if apart < 0 else ["100"])
+    assert all(line.endswith("]\n") and "\r" not in line for line in lines)
+    assert all(re.search(r"\d+/300 .*log loss 0\.\d{4}", line) for line in lines)
+
+
+def test_verbose_tells_how_far_it_came(make, clicks, terminal):
+    log = terminal(False)
+    with pytest.raises(ZeroDivisionError):
+        make(batch_size=150, verbose=True).fit(*clicks, callback=lambda model, done: 1 // 0)
+    assert log.getvalue().startswith(" 50% 150/300 ")
+
+
+class OnlyWrites:
+    """A standard error that some program has put in its place."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_verbose_without_a_terminal_or_any_stderr(make, clicks, capsys, monkeypatch, method):
+    expected = state(getattr(make(), method)(*clicks))
+    closed, bare = io.StringIO(), OnlyWrites()
+    closed.close()
+    for stream in (None, closed, bare):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert state(getattr(make(verbose=True), method)(*clicks)) == expected
+    assert bare.text.startswith("100% 300/300 ")
+    assert capsys.readouterr().out == ""
 
 
 def test_callback_sees_every_step(make, clicks):
