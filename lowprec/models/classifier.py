@@ -35,7 +35,7 @@ class Classifier(Recommender):
         Parameters
         ----------
         X
-            As for `fit`.
+            As for `fit`; there may be no samples.
 
         Returns
         -------
@@ -70,7 +70,8 @@ class Classifier(Recommender):
                 self._forward(to_device(self, batch, staging), Allocator(device))[0]
                 for batch in samples.batches(size)
             ]
-        logits = np.concatenate([device.to_host(part) for part in parts])
+        none = np.empty(0, np.float32)  # of no samples
+        logits = np.concatenate([none, *(device.to_host(part) for part in parts)])
         undefined = np.isnan(logits)
         if undefined.any():
             raise FloatingPointError(
@@ -84,7 +85,7 @@ class Classifier(Recommender):
         Parameters
         ----------
         X
-            As for `fit`.
+            As for `decision_function`.
 
         Returns
         -------
@@ -116,7 +117,7 @@ class Classifier(Recommender):
         Parameters
         ----------
         X
-            As for `fit`.
+            As for `decision_function`.
 
         Returns
         -------

@@ -120,8 +120,8 @@ def check_samples(
     """Samples from ``X = (dense, indices)`` or ``(dense, indices, offsets)`` and labels.
 
     They stay in the memory of the host, from where they go to the `device` batch by batch, unless
-    some are on the device.  `y` may be None, for prediction.  Ids are left to
-    `lowprec.batches.features.Features`.
+    some are on the device.  `y` may be None, for prediction, and there may then be no samples.  Ids
+    are left to `lowprec.batches.features.Features`.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def check_samples(
     indices = home.asarray(X[1], "indices")
     offsets = None if len(X) == 2 or X[2] is None else home.asarray(X[2], "offsets")
     n = len(dense)
-    if n == 0:
+    if n == 0 and y is not None:
         raise ValueError("X has no samples")
     if offsets is None and indices.shape != (n, num_features):
         raise ValueError(f"indices must have shape ({n}, {num_features}), got {indices.shape}")

@@ -317,6 +317,27 @@ def test_unfitted(make, clicks, method):
         getattr(model, method)(clicks[0])
 
 
+@pytest.mark.parametrize("jagged", [False, True])
+@pytest.mark.parametrize("more", [{}, {"standardize": True, "dtype": "bfloat16"}])
+def test_no_samples_have_no_predictions(make, clicks, bags, jagged, more):
+    (dense, indices, *offsets), y = bags if jagged else clicks
+    model = make(**more).fit((dense, indices, *offsets), y)
+    before = state(model)
+    none = (dense[:0], indices[:0], *([np.zeros(1, np.int64)] if jagged else []))
+    for method, shape, dtype in (
+        ("decision_function", (0,), np.float32),
+        ("predict_proba", (0, 2), np.float64),
+        ("predict", (0,), np.int64),
+    ):
+        got = getattr(model, method)(none)
+        assert got.shape == shape
+        assert got.dtype == dtype
+    assert state(model) == before
+    for bad in ((dense[:0, :2], *none[1:]), (none[0], indices[:3], *none[2:])):
+        with pytest.raises(ValueError, match=r"must (have|end with)"):
+            model.predict_proba(bad)
+
+
 @pytest.fixture
 def terminal(monkeypatch):
     """Standard error that says whether it is a terminal."""
@@ -541,7 +562,7 @@ def test_bad_samples(make, clicks, bags, spoil, error, message, jagged):
     for call in (fitted.fit, fitted.partial_fit, fresh.fit, fresh.partial_fit):
         with pytest.raises(error, match=message):
             call(*bad)
-    if bad[0] is not good[0]:
+    if bad[0] is not good[0] and len(bad[1]):  # there may be nothing to predict
         with pytest.raises(error, match=message):
             fitted.predict_proba(bad[0])
     assert state(fresh) is None
