@@ -6,9 +6,10 @@ for its settings from there.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -38,41 +39,48 @@ class Entry(NamedTuple):
 
     table: Any
     dense: Any
-    logistic: Settings
-    DLRM: Settings
+    logistic: Settings | None
+    DLRM: Settings | None
     both: Mapping[str, Any] = {}  # arguments of both optimizers
     falls: bool = True  # rates fall linearly to 0; False: they are constant
 
     def settings(self, model: str) -> Settings:
-        """Those for a model of `MODELS`."""
-        found: Settings = getattr(self, model)
+        """Those for a model of `MODELS`; KeyError if it is not trained with this optimizer."""
+        found: Settings | None = getattr(self, model)
+        if found is None:
+            raise KeyError(model)
         return found
 
 
 MOMENTUM = {"momentum": 0.9}
 OPTIMIZERS: dict[str, Entry] = {
-    "SGD": Entry(
-        lp.SGD, lp.SGD, Settings(1.5, 0.2, 128, 8, {"l2": 0.0}), Settings(20.0, 0.2, 128, 2)
-    ),
+    "SGD": Entry(lp.SGD, lp.SGD, Settings(1.5, 0.05, 128, 8), Settings(5.1, 1.1, 128, 2)),
+    "SGD, l2": Entry(lp.SGD, lp.SGD, Settings(1.5, 0.05, 128, 12, {"l2": 1e-4}), None),
     "SGD, momentum": Entry(
-        lp.SGD, lp.SGD, Settings(0.2, 0.02, 128, 8), Settings(2.0, 0.02, 128, 2), MOMENTUM
+        lp.SGD, lp.SGD, Settings(0.2, 0.005, 128, 6), Settings(1.0, 0.16, 128, 2), MOMENTUM
     ),
     "Adagrad": Entry(
-        lp.Adagrad, lp.Adagrad,
-        Settings(0.1, 0.05, 128, 3, {"initial_accumulator": 1e-3}),
-        Settings(0.1, 0.02, 128, 1, {"initial_accumulator": 1e-5}),
+        lp.Adagrad, lp.Adam,
+        Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),
+        Settings(0.075, 0.003, 128, 1, {"initial_accumulator": 3e-6}),
     ),
     "RowWiseAdagrad": Entry(
-        lp.RowWiseAdagrad, lp.Adagrad,
-        Settings(0.1, 0.05, 128, 3, {"initial_accumulator": 1e-3}),
-        Settings(0.1, 0.02, 128, 1, {"initial_accumulator": 1e-5}),
+        lp.RowWiseAdagrad, lp.Adam,
+        Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),
+        Settings(0.036, 0.003, 128, 1, {"initial_accumulator": 1e-6}),
     ),
     "Adam": Entry(
         lp.Adam, lp.Adam,
-        Settings(0.005, 0.003, 128, 3, {"eps": 1e-5}),
-        Settings(0.005, 0.001, 128, 1, {"eps": 1e-5}),
+        Settings(0.005, 0.006, 128, 3, {"eps": 3e-4}),
+        Settings(0.01, 0.0042, 128, 1, {"eps": 1e-6}),
     ),
 }  # fmt: skip
+
+
+def trained(models: Iterable[str], optimizers: Iterable[str]) -> list[tuple[str, str]]:
+    """The models and the optimizers that train them, among these."""
+    pairs = itertools.product(models, optimizers)
+    return [(model, name) for model, name in pairs if getattr(OPTIMIZERS[name], model)]
 
 
 class Format(NamedTuple):

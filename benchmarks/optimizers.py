@@ -41,6 +41,7 @@ from benchmarks.optimizer_settings import (
     formats_of,
     is_stateful,
     train,
+    trained,
 )
 from benchmarks.report import markdown_table
 from benchmarks.timing import spread
@@ -171,60 +172,69 @@ def findings(results: list[dict[str, Any]]) -> list[str]:
             best = min(
                 (name for name in losses if name != BASELINE), key=lambda n: np.mean(losses[n])
             )
-            less = interval(np.array(losses[best]) - np.array(losses[BASELINE]))
+            common = zip(losses[best], losses[BASELINE], strict=False)  # seeds of both
+            less = interval([one - other for one, other in common])
             lines.append(f"{model}, float32: {best} less {BASELINE} is {less} 1e-4")
     return lines
 
 
-def report(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
+def report(results: list[dict[str, Any]]) -> str:
     """Everything as Markdown."""
-    parts = [
-        f"{about['rows']:,} rows, {about['seeds']} seeds, {about['threads']} thread(s), "
-        f"{about['processor']}; medians of samples/s.\n"
-    ]
+    parts = []
     for model in dict.fromkeys(one["model"] for one in results):
-        parts.append(f"{model}:\n\n{results_table(results, model)}")
+        runs = list(dict.fromkeys(_conditions(one) for one in results if one["model"] == model))
+        parts.append(f"{model}, {'; '.join(runs)}:\n\n{results_table(results, model)}")
     parts.append("".join(f"- {line}\n" for line in findings(results)))
     parts.append(f"Settings:\n\n{settings_table(results)}")
     return "\n".join(parts)
 
 
+def _conditions(one: dict[str, Any]) -> str:
+    seeds = len(one["runs"][FLOAT32]["log_loss"])
+    about = one["about"]
+    threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
+    return f"{about['rows']:,} rows, {seeds} seeds, {threads} of {about['processor']}"
+
+
 def compare(options: argparse.Namespace, data: Data, about: dict[str, Any]) -> None:
     """Run all that is asked for, and write what there is after each optimizer."""
-    results: list[dict[str, Any]] = []
-    for model in options.models:
-        for name in options.optimizers:
-            entry = OPTIMIZERS[name]
-            settings = entry.settings(model)
-            if options.quick:
-                settings = replace(settings, batch_size=256, epochs=1)
-            before = machine.activity()
-            runs = run(entry, model, settings, data, options.seeds)
-            results.append({
-                "model": model, "optimizer": name, "settings": asdict(settings), "runs": runs,
-                "disturbances": machine.disturbances(before, machine.activity()),
-            })  # fmt: skip
-            losses = {each: float(np.mean(found["log_loss"])) for each, found in runs.items()}
-            print(model, name, {each: f"{loss:.5f}" for each, loss in losses.items()}, flush=True)
-            if options.json:
-                text = json.dumps({"about": about, "results": results}, indent=1)
-                options.json.write_text(text + "\n")
-            if options.markdown:
-                options.markdown.write_text(report(results, about))
-    print(report(results, about))
+    asked = trained(options.models, options.optimizers)
+    earlier = json.loads(options.earlier.read_text())["results"] if options.earlier else []
+    results = [one for one in earlier if (one["model"], one["optimizer"]) not in asked]
+    for model, name in asked:
+        settings = OPTIMIZERS[name].settings(model)
+        if options.quick:
+            settings = replace(settings, batch_size=256, epochs=1)
+        before = machine.activity()
+        runs = run(OPTIMIZERS[name], model, settings, data, options.seeds)
+        one = {"model": model, "optimizer": name, "settings": asdict(settings), "runs": runs}
+        one["about"] = about
+        one["disturbances"] = machine.disturbances(before, machine.activity())
+        results.append(one)
+        results.sort(key=_place)
+        losses = {each: f"{np.mean(found['log_loss']):.5f}" for each, found in runs.items()}
+        print(model, name, losses, flush=True)
+        if options.json:
+            options.json.write_text(json.dumps({"results": results}, indent=1) + "\n")
+        if options.markdown:
+            options.markdown.write_text(report(results))
+    print(report(results))
+
+
+def _place(one: dict[str, Any]) -> tuple[int, int]:
+    return MODELS.index(one["model"]), list(OPTIMIZERS).index(one["optimizer"])
 
 
 def look_for_settings(options: argparse.Namespace, data: Data) -> None:
     """Search for each optimizer and model, on what the final runs train on."""
-    for model in options.models:
+    for model, name in trained(options.models, options.optimizers):
+
+        def tell(settings: Settings, loss: float, name: str = name, model: str = model) -> None:
+            print(f"{loss:.5f}  {model}, {name}: {settings}", flush=True)
+
         seeds = SEARCH_SEEDS[model]
-        for name in options.optimizers:
-
-            def tell(settings: Settings, loss: float, name: str = name, model: str = model) -> None:
-                print(f"{loss:.5f}  {model}, {name}: {settings}", flush=True)
-
-            best, loss = search(OPTIMIZERS[name], model, data.part(0.0, TRAIN), seeds, tell)
-            print(f"{loss:.5f}  {model}, {name}, best: {best}", flush=True)
+        best, loss = search(OPTIMIZERS[name], model, data.part(0.0, TRAIN), seeds, tell)
+        print(f"{loss:.5f}  {model}, {name}, best: {best}", flush=True)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -241,6 +251,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--search", action="store_true", help="look for settings instead")
     parser.add_argument("--json", type=Path, metavar="OUT", help="every run")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="the tables")
+    parser.add_argument(
+        "--earlier", type=Path, metavar="JSON", help="of an earlier run: what is not run again"
+    )
     options = parser.parse_args(arguments)
     options.seeds = options.seeds or (2 if options.quick else 10)
     if not 2 <= options.seeds <= MOST_SEEDS:
@@ -257,7 +270,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     about = {
         "started": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "rows": len(data.y),
-        "seeds": options.seeds,
         "threads": numba.get_num_threads(),
         **machine.describe(),
         "environment": machine.settings(os.environ),

@@ -18,10 +18,11 @@ from benchmarks.optimizer_settings import (
     Settings,
     formats_of,
     make_model,
+    trained,
 )
 
 QUICK = ["--quick", "--models", "logistic", "--optimizers", "SGD", "Adagrad"]
-EVERY = [(model, name) for model in MODELS for name in OPTIMIZERS]
+EVERY = trained(MODELS, OPTIMIZERS)
 
 
 @pytest.fixture
@@ -74,6 +75,26 @@ def test_settings(few, model, name):
     assert (found.dtype, found.rounding, found.seed) == ("float16", "stochastic", 3)
     for number, place in settings.more.items():
         assert place in optimizer_search.LADDERS[number]
+
+
+def test_earlier_results_stay(tmp_path):
+    """Those of optimizers that are not run again, in the order of the table."""
+    out, more = tmp_path / "out.json", tmp_path / "more.json"
+    quick = ["--quick", "--models", "logistic", "--optimizers"]
+    optimizers.main([*quick, "Adagrad", "--json", str(out)])
+    optimizers.main([*quick, "SGD", "--seeds", "3", "--earlier", str(out), "--json", str(more)])
+    kept, both = (json.loads(path.read_text())["results"] for path in (out, more))
+    assert [one["optimizer"] for one in both] == ["SGD", "Adagrad"]
+    assert both[1:] == kept
+    assert "logistic, 4,000 rows, 3 seeds, " in optimizers.report(both)
+    assert "4,000 rows, 2 seeds, " in optimizers.report(both)
+
+
+def test_l2_is_of_logistic_regression_alone():
+    assert ("logistic", "SGD, l2") in EVERY
+    assert ("DLRM", "SGD, l2") not in EVERY
+    with pytest.raises(KeyError, match="DLRM"):
+        OPTIMIZERS["SGD, l2"].settings("DLRM")
 
 
 def test_pairs_share_rows_order_and_start(few):
