@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import lowprec as lp
 from benchmarks.optimizer_settings import FLOAT32, FORMATS, Data, Entry, Settings, train
 
 LEARN = 0.8  # of the training samples; those after it are scored
@@ -83,7 +84,8 @@ def _moved(entry: Entry, settings: Settings, name: str, up: bool, factor: float)
     """The neighbour of these settings; None at an end."""
     if name in ("rate", "dense_rate"):
         value = getattr(settings, name) * (factor if up else 1.0 / factor)
-        too_large = value >= LARGEST_RATE and not _takes_any_rate(entry)
+        stepped_by = entry.table if name == "rate" else entry.dense
+        too_large = value >= LARGEST_RATE and not _takes_any_rate(stepped_by)
         return None if too_large else replace(settings, **{name: _rounded(value)})
     place = LADDERS[name]
     now = settings.more[name] if name in settings.more else getattr(settings, name)
@@ -95,14 +97,14 @@ def _moved(entry: Entry, settings: Settings, name: str, up: bool, factor: float)
     changed: dict[str, Any] = {name: place[position]}
     if name == "batch_size":  # half the steps: each is longer
         longer = place[position] / now
-        scale = longer if _takes_any_rate(entry) else longer**0.5
-        for rate in ("rate", "dense_rate"):
+        for rate, stepped_by in (("rate", entry.table), ("dense_rate", entry.dense)):
+            scale = longer if _takes_any_rate(stepped_by) else longer**0.5
             changed[rate] = _rounded(getattr(settings, rate) * scale)
     return replace(settings, **changed)
 
 
-def _takes_any_rate(entry: Entry) -> bool:
-    return entry.table.__name__ == "SGD"
+def _takes_any_rate(optimizer: Any) -> bool:
+    return optimizer is lp.SGD
 
 
 def _rounded(value: float) -> float:

@@ -55,10 +55,11 @@ class Entry(NamedTuple):
 MOMENTUM = {"momentum": 0.9}
 OPTIMIZERS: dict[str, Entry] = {
     "SGD": Entry(lp.SGD, lp.SGD, Settings(1.5, 0.05, 128, 8), Settings(5.1, 1.1, 128, 2)),
-    "SGD, l2": Entry(lp.SGD, lp.SGD, Settings(1.5, 0.05, 128, 12, {"l2": 1e-4}), None),
+    "SGD, l2": Entry(lp.SGD, lp.SGD, Settings(1.5, 0.025, 128, 12, {"l2": 1e-4}), None),
     "SGD, momentum": Entry(
         lp.SGD, lp.SGD, Settings(0.2, 0.005, 128, 6), Settings(1.0, 0.16, 128, 2), MOMENTUM
     ),
+    "SGD, Adam": Entry(lp.SGD, lp.Adam, None, Settings(10.0, 0.003, 128, 1)),  # dense layers: Adam
     "Adagrad": Entry(
         lp.Adagrad, lp.Adam,
         Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),

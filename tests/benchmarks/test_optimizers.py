@@ -140,6 +140,17 @@ def test_search_finds_the_lowest(monkeypatch, few):
     np.testing.assert_array_equal(np.concatenate([data.y, test.y]), few.y)
 
 
+def test_rates_below_1():
+    """Except SGD's: of the table, or of the dense layers."""
+    found = Settings(0.9, 0.9, 128, 1)
+    move = optimizer_search._moved
+    assert move(OPTIMIZERS["SGD, Adam"], found, "dense_rate", True, 2.0) is None
+    assert move(OPTIMIZERS["SGD, Adam"], found, "rate", True, 2.0) == Settings(1.8, 0.9, 128, 1)
+    assert move(OPTIMIZERS["Adagrad"], found, "rate", True, 2.0) is None
+    larger = move(OPTIMIZERS["SGD, Adam"], found, "batch_size", True, 2.0)
+    assert larger == Settings(1.8, 1.3, 256, 1)  # SGD's times 2, Adam's times its root
+
+
 def test_search_passes_by_what_diverges(few):
     entry = OPTIMIZERS["SGD"]
     too_large = Settings(1e38, 1e38, 50, 1)
