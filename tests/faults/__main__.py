@@ -4,7 +4,8 @@ Half of the kills (`kill -9`, at a random moment) hit a process that writes one 
 again, half one that trains with `Checkpoints` and goes on where the one before was killed.  After
 each, every file must be whole; what is trained in pieces must end with the bits of a training that
 was left alone.  Then: a full disk, a folder that cannot be written, several processes that write
-one file, several threads, a fork, and Ctrl-C.  The exit status is 1 if a promise was not held.
+one file, the folder of another training, several threads, a fork, and Ctrl-C.  The exit status is 1
+if a promise was not held.
 
 Children are forked from a process that has loaded lowprec and not used it, which is allowed, and
 takes a tenth of the time that starting Python does.
@@ -24,6 +25,7 @@ from tests.children import ChildError
 from tests.faults.at_once import (
     fork_after_use,
     one_table_in_several_threads,
+    saving_beside_updates,
     several_processes,
     several_threads,
 )
@@ -33,14 +35,15 @@ from tests.faults.disks import (
     limit_of_file_size,
     read_only_folder,
 )
+from tests.faults.folders import folder_of_another_training
 from tests.faults.interrupts import interrupts_of_fit, interrupts_of_update
 from tests.faults.kills import kills_of_saving, kills_of_training
 from tests.faults.promises import BrokenError, Skip
 
 SCENARIOS = (
     full_disk, limit_of_file_size, read_only_folder, file_in_place_of_a_folder, several_processes,
-    several_threads, one_table_in_several_threads, fork_after_use, interrupts_of_update,
-    interrupts_of_fit,
+    folder_of_another_training, several_threads, one_table_in_several_threads,
+    saving_beside_updates, fork_after_use, interrupts_of_update, interrupts_of_fit,
 )  # fmt: skip
 
 

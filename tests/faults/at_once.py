@@ -98,6 +98,40 @@ def one_table_in_several_threads(folder, rng):
     return in_child(child)
 
 
+def saving_beside_updates(folder, rng):
+    """Each file is the table after so many whole updates, which go on meanwhile."""
+
+    def child(ready):
+        table, twin = big_table(0), big_table(0)
+        ids, grad, ends = np.arange(65_536), np.ones((65_536, 16), np.float32), threading.Event()
+        path, steps, begun = folder / "file.safetensors", [], threading.Event()
+
+        def work(number):
+            if number == 0:
+                while not ends.is_set():
+                    table.update(ids, grad)
+                    begun.set()
+                return
+            begun.wait()
+            try:
+                for _ in range(20):
+                    table.save(path)
+                    found = lp.load(path)
+                    while twin.step < found.step:
+                        twin.update(ids, grad)
+                    check(found.weight.tobytes() == twin.weight.tobytes(), "a file is mixed")
+                    steps.append(found.step)
+            finally:
+                ends.set()
+
+        in_threads(2, work)
+        check(len(steps) == 20, "files are missing")
+        check(table.step > steps[0], "no update beside the files")
+        return {"files": len(steps), "of different steps": len(set(steps))}
+
+    return in_child(child)
+
+
 def fork_after_use(folder, rng):
     def child(ready):
         table = lp.EmbeddingTable(500, 16)

@@ -14,7 +14,7 @@ def test_faults(tmp_path):
     out = tmp_path / "faults.json"
     run("-m", "tests.faults", "--kills", "6", "--json", out)
     rows = json.loads(out.read_text())["faults"]
-    assert len(rows) == 12
+    assert len(rows) == 14
     assert sum(row.get("kills", 0) for row in rows) == 6
     # without the right to mount, two of them cannot be made
     skipped = {row["fault"] for row in rows if row["verdict"] == "skipped"}
