@@ -140,9 +140,9 @@ def test_a_shallow_copy_has_the_same_arrays():
 
 
 def state_of_model(model):
-    """All that a file of a model holds, but for the position in a fit, which is not loaded."""
+    """All that a file of a model holds, but for which training it is, and where in it."""
     state, arrays = model._contents()
-    del state["position"]
+    del state["position"], state["training"]  # that of one fit is not that of another
     return state["table"]["step"], state, {name: a.tobytes() for name, a in arrays.items()}
 
 
