@@ -294,7 +294,44 @@ def stall():
     return figure
 
 
-FIGURES = [neighbours, spacing, batches, step, stall]
+def decay():
+    """8,000 steps of weight decay by 2**-13 of a weight, from 1.5, in float16."""
+    steps, weights, every = 8000, 4096, 40
+    rows, zero = np.arange(weights), np.zeros((weights, 1), np.float32)
+    held = {}
+    for rounding in ("nearest", "stochastic"):
+        table = lp.EmbeddingTable(
+            weights, 1, rounding=rounding, init=np.full((weights, 1), 1.5),
+            optimizer=lp.SGD(2.0**-3, weight_decay=2.0**-10),
+        )  # fmt: skip
+        held[rounding] = [table.read(rows)]
+        for number in range(1, steps + 1):
+            table.update(rows, zero)
+            if number % every == 0:
+                held[rounding].append(table.read(rows))
+    nearest, walks = (np.array(held[name])[..., 0] for name in ("nearest", "stochastic"))
+    at = np.arange(0, steps + 1, every)
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.5), layout="constrained")
+    low, high = np.quantile(walks, [0.025, 0.975], axis=1)
+    axes.fill_between(at, low, high, color=STOCHASTIC, alpha=0.2, linewidth=0)
+    axes.plot(at, 1.5 * (1 - 2.0**-13) ** at, color=FLOAT32, linewidth=3.2)
+    means = walks.mean(axis=1, dtype=np.float64)
+    axes.plot(at, means, color=STOCHASTIC, linewidth=1.6, linestyle=(0, (4, 2)))
+    axes.plot(at, nearest.mean(axis=1), color=NEAREST, linewidth=2.2)
+    axes.text(8100, 1.5, "nearest", color=NEAREST, va="center")
+    axes.text(8100, means[-1] + 0.05, "float32", color=FLOAT32, va="center")
+    axes.text(8100, means[-1] - 0.01, "stochastic,\nmean of 4096", color=STOCHASTIC, va="top")
+    axes.text(1300, 0.85, "where 95 % of them are", color=STOCHASTIC, fontsize=9)
+    axes.set_xlim(0, 9600)
+    axes.set_ylim(0.4, 1.57)
+    axes.set_xticks(range(0, 8001, 2000))
+    axes.set_xlabel("steps of weight decay, each $2^{-13}$ of the weight")
+    axes.set_ylabel("weight")
+    axes.spines["bottom"].set_bounds(0, 8000)
+    return figure
+
+
+FIGURES = [neighbours, spacing, batches, step, stall, decay]
 
 
 def main(folder, *names):

@@ -11,23 +11,23 @@ from lowprec.scalar.bits import fma, select
 
 class MomentumRule(NamedTuple):
     learning_rate: np.float32
-    decay: np.float32
+    kept: np.float32
 
     @staticmethod
     def step(rule, gradient, weight, velocity):
-        velocity = fma(rule.decay, velocity, gradient)
+        velocity = fma(rule.kept, velocity, gradient)
         return fma(-rule.learning_rate, velocity, weight), velocity
 
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    decay: float = 0.5
+    kept: float = 0.5
 
     def states(self):
         return {"velocity": State()}
 
     def rule(self, step):
-        return MomentumRule(np.float32(self.learning_rate_at(step)), np.float32(self.decay))
+        return MomentumRule(np.float32(self.learning_rate_at(step)), np.float32(self.kept))
 
 
 class SignRule(NamedTuple):
