@@ -30,7 +30,7 @@ class Uninterrupted:
         if self._holds:
             signal(SIGINT, default_int_handler)
             if self._noted:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("what was being written was finished before")
 
     def _note(self, number: int, frame: Any) -> None:
         self._noted = True
@@ -51,7 +51,10 @@ def interrupted_between_batches() -> Iterator[Callable[[], bool]]:
     def note(number: int, frame: Any) -> None:
         nonlocal noted
         if noted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(
+                "a second Ctrl-C ended training before the batch at hand was finished: the model "
+                "may have taken part of its step; it is the attribute `model` of this exception"
+            )
         noted = True
 
     in_main = threading.current_thread() is threading.main_thread()

@@ -673,7 +673,7 @@ def test_ctrl_c_between_the_kernel_and_the_count_of_steps(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="what was being written was finished before"):
             table.update(**plain())
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:

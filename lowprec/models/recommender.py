@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lowprec.files.checkpoint import Checkpoint
-from lowprec.interrupts import InterruptedBetweenBatches
+from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
 from lowprec.models import restoring, training
 from lowprec.models.checkpoints import Checkpoints, check_folder, newest
 from lowprec.models.diagnostics import Diagnostics
@@ -40,7 +40,8 @@ class Recommender(Model):
     ) -> Self:
         """Train from scratch, `epochs` times over the samples; or go on with such a training.
 
-        Ctrl-C ends training after the batch at hand.
+        Ctrl-C ends training after the batch at hand, with a KeyboardInterrupt that says how far it
+        came; a second one ends it at once.
 
         Parameters
         ----------
@@ -82,6 +83,12 @@ class Recommender(Model):
         RuntimeError
             If another call trains this model; `save`, copies and pickles may be made by other
             threads, and are those of the model after a whole batch.
+
+        Notes
+        -----
+        A FloatingPointError, a KeyboardInterrupt or an OSError that ends training has the model as
+        its attribute `model`, which ``model = Model(...).fit(X, y)`` would have lost; at a prompt
+        it is ``sys.last_value.model``.
 
         Examples
         --------
@@ -148,8 +155,14 @@ class Recommender(Model):
                 else:
                     training.start(self, samples, Training.of(self, samples))
                 self._diagnose, self._position = diagnose, None
-            with progress(self, len(samples)) as report:
-                training.train(self, samples, None, report)
+            with (
+                training.carried_by_errors(self),
+                progress(self, len(samples)) as report,
+                interrupted_between_batches() as is_interrupted,
+            ):
+                training.train(self, samples, None, report, is_interrupted)
+                if is_interrupted():  # since the last batch
+                    raise training.interrupted(self)
         return self
 
     @property
@@ -212,17 +225,27 @@ def _fit(
     rng = np.random.default_rng([model.seed, 1])
     done = begun.epoch * len(samples) + begun.done
     after_batch = save.after_batches(model) if save else training.nothing
-    with progress(model, len(samples) * model.epochs, done, callback) as report:
-        for epoch in range(model.epochs):
-            order = rng.permutation(len(samples)) if model.shuffle else None
-            if epoch < begun.epoch:
-                continue
-            first = begun.done if epoch == begun.epoch else 0
-            try:
-                training.train(model, samples, order, report, epoch, first, after_batch)
-            except InterruptedBetweenBatches:
-                if save:
-                    save.write(model)
-                raise
-    if save:
-        save.write(model)
+    with training.carried_by_errors(model):
+        try:
+            with (
+                progress(model, len(samples) * model.epochs, done, callback) as report,
+                interrupted_between_batches() as is_interrupted,
+            ):
+                for epoch in range(model.epochs):
+                    order = rng.permutation(len(samples)) if model.shuffle else None
+                    if epoch < begun.epoch:
+                        continue
+                    first = begun.done if epoch == begun.epoch else 0
+                    training.train(
+                        model, samples, order, report, is_interrupted, epoch, first, after_batch
+                    )
+                if is_interrupted():  # since the last batch
+                    raise training.interrupted(model)
+        except InterruptedBetweenBatches as interrupt:
+            if save:
+                save.write(model)
+                folder = os.fspath(save.folder)
+                interrupt.args = (f"{interrupt}; fit(..., resume={folder!r}) goes on",)
+            raise
+        if save:
+            save.write(model)

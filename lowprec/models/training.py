@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from lowprec.batches.batch import check_ids
 from lowprec.batches.features import Features
 from lowprec.checks import is_writable
 from lowprec.device import get_device
-from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
+from lowprec.interrupts import InterruptedBetweenBatches
 from lowprec.models import standardize
 from lowprec.models.data import CheckedSamples, Minibatch, check_samples
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
@@ -145,34 +146,56 @@ def _check_writable(model: Model) -> None:
         )
 
 
+@contextmanager
+def carried_by_errors(model: Model) -> Iterator[None]:
+    """What ends training early has the model: ``Model().fit(...)`` would have lost it."""
+    try:
+        yield
+    except (KeyboardInterrupt, FloatingPointError, OSError) as error:
+        error.model = model  # type: ignore[union-attr]
+        raise
+
+
+def interrupted(model: Model) -> InterruptedBetweenBatches:
+    """The exception that ends training between two batches."""
+    return InterruptedBetweenBatches(
+        f"training was interrupted after step {model.table_.step}: this step was finished, and the "
+        "model is the attribute `model` of this exception, at a prompt sys.last_value.model"
+    )
+
+
 def train(
     model: Model,
     samples: CheckedSamples,
     order: NDArray[np.int64] | None,
     report: Callable[[int, Any], None],
+    is_interrupted: Callable[[], bool],
     epoch: int | None = None,
     first: int = 0,
     after_batch: Callable[[], None] = nothing,
 ) -> None:
-    """One pass over the samples from number `first` on; `epoch` is that of a `fit`."""
+    """One pass over the samples from number `first` on; `epoch` is that of a `fit`.
+
+    Ends with `InterruptedBetweenBatches` after a batch in which it `is_interrupted`.
+    """
     _check_writable(model)
     divergence = DivergenceCheck(get_device(model.device), model._watches_always())
     model._divergence = divergence
     done = first
     try:
-        with interrupted_between_batches() as is_interrupted:
-            for batch in samples.batches(model.batch_size, order, first):
-                with model._steps.alone("this model is trained"):
-                    with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
-                        loss = step(model, batch)
-                    divergence.raise_if_diverged()
-                    done += len(batch)
-                    if epoch is not None:
-                        model._position = Position(epoch, done, len(samples))
-                report(len(batch), loss)
-                after_batch()
-                if is_interrupted():
-                    raise InterruptedBetweenBatches
+        for batch in samples.batches(model.batch_size, order, first):
+            with model._steps.alone("this model is trained"):
+                with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
+                    loss = step(model, batch)
+                divergence.raise_if_diverged()
+                done += len(batch)
+                if epoch is not None:
+                    model._position = Position(epoch, done, len(samples))
+            report(len(batch), loss)
+            after_batch()
+            if is_interrupted():
+                divergence.raise_if_diverged(now=True)
+                raise interrupted(model)
         divergence.raise_if_diverged(now=True)
     except DivergenceError as diverged:
         with model._steps.alone("this model is trained"):

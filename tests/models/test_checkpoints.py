@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.models import training
 from tests import children, naive_models
 from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
 
@@ -139,32 +140,113 @@ def test_every_minutes(make, samples, tmp_path, monkeypatch):
     assert written == [2, 4, 6, 8, 10, 10]
 
 
-def test_ctrl_c_ends_after_a_batch_with_a_file(make, samples, tmp_path):
+def interrupt_at(step, times=1):
+    def interrupt(model, done):
+        if model.table_.step == step:
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    return interrupt
+
+
+@pytest.mark.parametrize("step", [1, 13, 30])
+def test_ctrl_c_ends_after_a_batch_with_a_file(make, samples, tmp_path, step):
+    whole = make().fit(*samples)
+    before = signal.getsignal(signal.SIGINT)
+    told = rf"interrupted after step {step}: .*; fit\(\.\.\., resume=.*\) goes on$"
+    with pytest.raises(KeyboardInterrupt, match=told) as caught:
+        make().fit(*samples, save=lp.Checkpoints(tmp_path), callback=interrupt_at(step))
+    assert repr(str(tmp_path)) in str(caught.value)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert os.listdir(tmp_path) == [f"step-{step:012d}.safetensors"]
+    assert state(make().fit(*samples, resume=tmp_path)) == state(whole)
+    assert state(caught.value.model) == state(lp.load(next(tmp_path.iterdir())))
+
+
+def test_ctrl_c_between_epochs(make, samples, tmp_path, monkeypatch):
+    """Where order is made anew: it is as if it had come in the batch that follows."""
     whole = make().fit(*samples)
 
-    def interrupt(model, done):
-        if model.table_.step == 13:
-            os.kill(os.getpid(), signal.SIGINT)
+    class Generator:
+        def __init__(self, seed):
+            self.rng, self.calls = np.random.Generator(np.random.PCG64(seed)), 0
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        make().fit(*samples, save=lp.Checkpoints(tmp_path), callback=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert os.listdir(tmp_path) == ["step-000000000013.safetensors"]
+        def permutation(self, n):
+            self.calls += 1
+            if self.calls == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            return self.rng.permutation(n)
+
+        def __getattr__(self, name):
+            return getattr(self.rng, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("numpy.random.default_rng", Generator)
+        with pytest.raises(KeyboardInterrupt, match="interrupted after step 11: "):
+            make().fit(*samples, save=lp.Checkpoints(tmp_path))
     assert state(make().fit(*samples, resume=tmp_path)) == state(whole)
 
 
 def test_ctrl_c_twice_ends_at_once_without_a_file(make, samples, tmp_path):
     """The model may be in the middle of a step."""
+    made = []
 
     def interrupt(model, done):
+        made.append(model)
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("the second one was not raised")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"a second Ctrl-C .* may have taken") as caught:
         make().fit(*samples, callback=interrupt, save=lp.Checkpoints(tmp_path))
+    assert caught.value.model is made[0]
     assert not os.listdir(tmp_path)
+
+
+def test_an_interrupted_model_is_not_lost(make, samples):
+    """As of ``model = Model().fit(...)``, which has given no name yet."""
+    made = []
+    with pytest.raises(
+        KeyboardInterrupt, match="interrupted after step 13: this step was"
+    ) as caught:
+        make().fit(*samples, callback=lambda *told: (made.append(told[0]), interrupt_at(13)(*told)))
+    model = caught.value.model
+    assert model is made[0]
+    assert model.table_.step == 13
+    assert model.predict(samples[0]).shape == (300,)
+    assert model.partial_fit(*samples).table_.step == 23
+
+
+def test_an_interrupted_partial_fit(make, samples, monkeypatch):
+    step = training.step
+
+    def interrupted_step(model, batch):
+        if model.table_.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(model, batch)
+
+    monkeypatch.setattr(training, "step", interrupted_step)
+    with pytest.raises(KeyboardInterrupt, match="interrupted after step 4: ") as caught:
+        make().partial_fit(*samples)
+    assert caught.value.model.table_.step == 4
+
+
+def test_a_model_that_diverges_is_not_lost(samples):
+    (dense, *ids), y = samples
+    huge = {"optimizer": lp.SGD(1e9), "dense_optimizer": lp.SGD(1e9)}
+    for kind in (make_logistic, make_dlrm):
+        with pytest.raises(FloatingPointError, match="diverged at step") as caught:
+            kind(epochs=3, **huge).fit((dense * np.float32(1e30), *ids), y)
+        assert np.isfinite(caught.value.model.table_.weight.astype(np.float32)).all()
+
+
+def test_a_model_that_cannot_be_written_is_not_lost(make, samples, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for every_batches, step in ((7, 7), (None, 30)):
+        save = lp.Checkpoints(tmp_path / "file" / "folder", every_batches=every_batches)
+        with pytest.raises(NotADirectoryError) as caught:
+            make().fit(*samples, save=save)
+        assert caught.value.model.table_.step == step
 
 
 def test_in_another_thread(make, samples):
