@@ -52,7 +52,7 @@ def search(
         improved = True
         while improved:
             before = best
-            for name in ("rate", "dense_rate", *best.more, "epochs", "batch_size"):
+            for name in ("rate", "dense_rate", *best.more, "epochs", "batch_size", "falls"):
                 best = _along(entry, best, name, factor, score)
             improved = best != before
     return best, score(best)
@@ -87,6 +87,8 @@ def _moved(entry: Entry, settings: Settings, name: str, up: bool, factor: float)
         stepped_by = entry.table if name == "rate" else entry.dense
         too_large = value >= LARGEST_RATE and not _takes_any_rate(stepped_by)
         return None if too_large else replace(settings, **{name: _rounded(value)})
+    if name == "falls":
+        return replace(settings, falls=up) if up != settings.falls and entry.schedules else None
     place = LADDERS[name]
     now = settings.more[name] if name in settings.more else getattr(settings, name)
     position = place.index(now) + (1 if up else -1)

@@ -32,6 +32,7 @@ class Settings:
     batch_size: int
     epochs: int
     more: Mapping[str, float] = field(default_factory=dict)  # of the table's optimizer, or `l2`
+    falls: bool = True  # rates fall linearly to 0; False: they are constant
 
 
 class Entry(NamedTuple):
@@ -42,7 +43,7 @@ class Entry(NamedTuple):
     logistic: Settings | None
     DLRM: Settings | None
     both: Mapping[str, Any] = {}  # arguments of both optimizers
-    falls: bool = True  # rates fall linearly to 0; False: they are constant
+    schedules: bool = True  # False: rates must be constant, as FTRL's
 
     def settings(self, model: str) -> Settings:
         """Those for a model of `MODELS`; KeyError if it is not trained with this optimizer."""
@@ -68,7 +69,7 @@ OPTIMIZERS: dict[str, Entry] = {
     "RowWiseAdagrad": Entry(
         lp.RowWiseAdagrad, lp.Adam,
         Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),
-        Settings(0.036, 0.003, 128, 1, {"initial_accumulator": 1e-6}),
+        Settings(0.04, 0.001, 128, 1, {"initial_accumulator": 1e-6}, falls=False),
     ),
     "Adam": Entry(
         lp.Adam, lp.Adam,
@@ -154,7 +155,7 @@ def make_model(
     more = {name: value for name, value in settings.more.items() if name not in _OF_MODEL}
 
     def rate(peak: float) -> Any:
-        return lp.schedules.WarmupLinearDecay(peak, 0, steps) if entry.falls else peak
+        return lp.schedules.WarmupLinearDecay(peak, 0, steps) if settings.falls else peak
 
     common: dict[str, Any] = {
         "num_embeddings": data.num_embeddings,

@@ -148,7 +148,7 @@ def settings_table(results: list[dict[str, Any]]) -> str:
             f"{entry.dense.__name__} {how['dense_rate']:g}",
             ", ".join(f"{name} {value:g}" for name, value in more.items()),
             f"{how['batch_size']}", f"{how['epochs']}",
-            "falls to 0" if entry.falls else "constant",
+            "falls to 0" if how.get("falls", True) else "constant",
         ])  # fmt: skip
     header = ("model", "optimizer", "rate", "dense", "more", "batch", "epochs", "schedule")
     return markdown_table(header, rows)

@@ -69,7 +69,7 @@ def test_settings(few, model, name):
     ):
         assert isinstance(optimizer, lp.SGD) or rate < optimizer_search.LARGEST_RATE
         assert optimizer.learning_rate_at(0) == rate
-        assert optimizer.learning_rate_at(steps) == (0.0 if entry.falls else rate)
+        assert optimizer.learning_rate_at(steps) == (0.0 if settings.falls else rate)
     assert found.optimizer.state_dtype == "bfloat16"
     assert found.dense_optimizer.state_dtype == "float32"
     assert (found.dtype, found.rounding, found.seed) == ("float16", "stochastic", 3)
@@ -121,6 +121,7 @@ def test_search_finds_the_lowest(monkeypatch, few):
             + abs(settings.epochs - 4)
             + abs(settings.more["initial_accumulator"] - 1e-4) * 1e4
             + settings.batch_size / 128
+            + settings.falls
         )
 
     monkeypatch.setattr(optimizer_search, "_loss", loss)
@@ -131,6 +132,7 @@ def test_search_finds_the_lowest(monkeypatch, few):
     assert best.epochs == 4
     assert best.more == {"initial_accumulator": 1e-4}
     assert best.batch_size == 128
+    assert not best.falls
     assert abs(math.log(best.rate / 0.4)) < math.log(1.5)
     assert lowest == min(loss for _, loss in told)
     assert all(settings.rate < 1 for settings, _ in told)
@@ -149,6 +151,15 @@ def test_rates_below_1():
     assert move(OPTIMIZERS["Adagrad"], found, "rate", True, 2.0) is None
     larger = move(OPTIMIZERS["SGD, Adam"], found, "batch_size", True, 2.0)
     assert larger == Settings(1.8, 1.3, 256, 1)  # SGD's times 2, Adam's times its root
+
+
+def test_a_rate_that_must_be_constant_stays():
+    found, entry = Settings(0.1, 0.1, 128, 1, falls=False), OPTIMIZERS["Adagrad"]
+    for up in (True, False):
+        fixed = entry._replace(schedules=False)
+        assert optimizer_search._moved(fixed, found, "falls", up, 2.0) is None
+    fall = optimizer_search._moved(entry, found, "falls", True, 2.0)
+    assert fall == Settings(0.1, 0.1, 128, 1)
 
 
 def test_search_passes_by_what_diverges(few):
