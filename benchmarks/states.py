@@ -3,8 +3,8 @@
     python -m benchmarks.states
 
 Adagrad's sum takes up 100,000 squares of 2**-20 in each of 1,000 weights.  Adam's average of
-squares sees 20,000 gradients of normal numbers times 1e-3.  Both are set beside what float32 holds
-then.
+squares sees 20,000 gradients of normal numbers times 1e-3, and its average of gradients as many that
+are all 1e-3.  All are set beside what float32 holds then.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ def compare(updates: int) -> dict[str, dict[str, tuple[float, float]]]:
     rng = np.random.default_rng(0)
     small = [np.full((1, COLUMNS), 2.0**-10, np.float32)]
     normal = [(rng.normal(size=(1, COLUMNS)) * 1e-3).astype(np.float32) for _ in range(DIFFERENT)]
+    same = [np.full((1, COLUMNS), 1e-3, np.float32)]
     settings = {
         "Adagrad's sum": (lambda more: lp.Adagrad(0.0, eps=1.0, **more), small, updates, "sum"),
         "Adam's square": (lambda more: lp.Adam(0.0, **more), normal, updates // 5, "square"),
+        "Adam's mean": (lambda more: lp.Adam(0.0, **more), same, updates // 5, "mean"),
     }
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for name, (make, gradients, count, state) in settings.items():
