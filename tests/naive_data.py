@@ -27,8 +27,8 @@ def category_id(value, feature, num_embeddings):
 def parse_criteo(content, sizes):
     """(dense, indices, y) of the bytes of a Criteo file, or ValueError."""
     lines = re.split(rb"\r\n|\n|\r", content)
-    if lines[-1] == b"":
-        del lines[-1]  # the last line end ends a line, and begins none
+    while lines and lines[-1] == b"":
+        del lines[-1]  # the last line end ends a line, and begins none; nor do those behind it
     if not lines:
         raise ValueError("empty file")
     rows = [parse_line(line, sizes) for line in lines]

@@ -44,13 +44,16 @@ def load_criteo(
     15 - 40  1 to 8 hexadecimal digits  a category of its own    an id below num_embeddings
     ======== ========================== ======================== ==========================
 
+    Empty lines at the end of a file are left out.
+
     Categories are hashed with their feature (Criteo hash version 1, ``docs/hash.md``): no
     dictionary is kept, ids never change, and two categories of a feature share an id at random.
 
     Parameters
     ----------
     path_or_paths : path or iterable of paths
-        Read in this order.  A file that starts as gzip does is decompressed.
+        Read in this order.  A file that starts as gzip does is decompressed; no other compression
+        or archive is.
     num_embeddings : int or sequence of 26 ints, default 100_000
         Number of ids per feature, each in [1, 2**31].
 
@@ -64,8 +67,9 @@ def load_criteo(
     Raises
     ------
     ValueError
-        If a line is not as above, or a file is empty or corrupted: names the file, and the line
-        and the field.  Or if there is no path, or `num_embeddings` is below 1.
+        If a line is not as above, or a file is empty, corrupted or of another kind, such as .zip:
+        names the file, and the line and the field, or the kind.  Or if there is no path, or
+        `num_embeddings` is below 1.
     TypeError
         If a path or `num_embeddings` has the wrong type.
     FileNotFoundError

@@ -16,6 +16,31 @@ import numpy as np
 BLOCK_BYTES = 1 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_HEAD_BYTES = 512
+# what begins like this is no text: (where, the bytes, what it is)
+_OTHER_KINDS = (
+    (0, b"\x28\xb5\x2f\xfd", "compressed by zstd (.zst)"),
+    (0, b"\x50\x2a\x4d\x18", "compressed by zstd (.zst)"),  # by many threads
+    (0, b"BZh", "compressed by bzip2 (.bz2)"),
+    (0, b"\xfd7zXZ\x00", "compressed by xz (.xz)"),
+    (0, b"\x04\x22\x4d\x18", "compressed by LZ4 (.lz4)"),
+    (0, b"\x02\x21\x4c\x18", "compressed by LZ4 (.lz4)"),
+    (0, b"\xff\x06\x00\x00sNaPpY", "compressed by Snappy (.sz)"),
+    (0, b"\x1f\x9d", "compressed by compress (.Z)"),
+    (0, _GZIP_MAGIC, "compressed by gzip (.gz)"),
+    (0, b"PK\x03\x04", "a ZIP archive (.zip)"),
+    (0, b"PK\x05\x06", "a ZIP archive (.zip)"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive (.7z)"),
+    (0, b"Rar!\x1a\x07", "a RAR archive (.rar)"),
+    (257, b"ustar", "a tar archive (.tar)"),
+    (0, b"PAR1", "a Parquet file (.parquet)"),
+    (0, b"PARE", "a Parquet file (.parquet)"),
+    (0, b"ARROW1", "an Arrow file (.arrow, .feather)"),
+    (0, b"ORC", "an ORC file (.orc)"),
+    (0, b"Obj\x01", "an Avro file (.avro)"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5)"),
+    (0, b"\x93NUMPY", "a NumPy file (.npy)"),
+)
 
 
 class Column(NamedTuple):
@@ -36,28 +61,45 @@ class Block(NamedTuple):
     columns: list[Column]
     num_rows: int
 
+    def rows(self, count: int) -> Block:
+        """The first ones of the lines, without a copy."""
+        columns = [Column(column.offsets[: count + 1], column.data) for column in self.columns]
+        return Block(self.first_line, columns, count)
+
 
 def read_blocks(path: str, num_fields: int) -> Iterator[Block]:
     """The lines of a file in order, a block at a time, each of exactly `num_fields` fields.
 
-    Lines end in LF, CRLF or CR.  There is no quoting, no header and no character encoding.  An
-    empty line counts, and comes as a row of empty fields.  Holds some blocks, never the file.
+    Lines end in LF, CRLF or CR.  There is no quoting, no header and no character encoding.  Empty
+    lines at the end of the file are left out; any other counts, and comes as a row of empty fields.
+    Holds some blocks, never the file.
 
     Raises
     ------
     ValueError
-        If the file is empty, a line has another number of fields or is longer than a block, or a
-        .gz file is cut, corrupted or not gzip.  Names the file and the line.
+        If the file is empty, a line has another number of fields or is longer than a block, a .gz
+        file is cut, corrupted or not gzip, or the file is of another kind, such as .zip.  Names the
+        file and the line.
     """
     pyarrow, csv = import_pyarrow()
     compression = _compression(path)
-    first_line = 1
+    _check_kind(pyarrow, path, compression)
+    first_line, empty = 1, 0  # lines without values, which may be the last ones of the file
     try:
         with pyarrow.input_stream(path, compression=compression) as stream:
             for batch in csv.open_csv(stream, **_options(pyarrow, csv, num_fields)):
                 columns = [_as_column(array) for array in batch.columns]
-                yield Block(first_line, columns, batch.num_rows)
+                block = Block(first_line, columns, batch.num_rows)
                 first_line += batch.num_rows
+                filled = _rows_up_to_a_value(block)
+                if filled:
+                    if empty:
+                        yield _empty_rows(block.first_line - empty, empty, num_fields)
+                    yield block.rows(filled)
+                    empty = 0
+                empty += block.num_rows - filled
+        if empty and (empty == first_line - 1 or not _ends_in_empty_lines(pyarrow, path, empty)):
+            yield _empty_rows(first_line - empty, empty, num_fields)
     except (pyarrow.ArrowInvalid, OSError) as error:
         fault = _find_fault(pyarrow, path, compression, num_fields)
         raise ValueError(f"{path}: {fault or error}") from error
@@ -106,6 +148,45 @@ def _compression(path: str) -> str | None:
     if magic and path.lower().endswith(".gz"):
         raise ValueError(f"{path}: named .gz, but its first bytes {magic!r} are not gzip's")
     return None
+
+
+def _check_kind(pyarrow: Any, path: str, compression: str | None) -> None:
+    """ValueError if a file, or what is compressed in it, is known to be no text."""
+    try:
+        with pyarrow.input_stream(path, compression=compression) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError:  # cut or corrupted: found again when it is read
+        return
+    for place, magic, kind in _OTHER_KINDS:
+        if head[place : place + len(magic)] == magic:
+            inside = f"gzip, and in it something that is {kind}" if compression else kind
+            raise ValueError(f"{path}: the file is {inside}, not tab-separated text")
+
+
+def _rows_up_to_a_value(block: Block) -> int:
+    """How many rows there are up to the last one that has a value."""
+    if block.columns[0].field(block.num_rows - 1):  # of the first column: as good as always
+        return block.num_rows
+    filled = [np.flatnonzero(np.diff(column.offsets)) for column in block.columns]
+    return max((int(rows[-1]) + 1 for rows in filled if rows.size), default=0)
+
+
+def _empty_rows(first_line: int, count: int, num_fields: int) -> Block:
+    nothing = Column(np.zeros(count + 1, np.int32), np.empty(0, np.uint8))
+    return Block(first_line, [nothing] * num_fields, count)
+
+
+def _ends_in_empty_lines(pyarrow: Any, path: str, count: int) -> bool:
+    """Whether so many lines at the end of a file are empty, without tabs; reads it once more."""
+    size = 2 * (count + 1)  # so many bytes hold the ends of these lines and of the one before
+    tail = b""
+    with pyarrow.input_stream(path, compression=_compression(path)) as stream:
+        if stream.seekable():
+            stream.seek(max(0, stream.size() - size))
+        while piece := stream.read(BLOCK_BYTES):
+            tail = (tail + piece)[-size:]
+    ends = tail[len(tail.rstrip(b"\r\n")) :]
+    return len(ends.splitlines()) > count
 
 
 def _find_fault(pyarrow: Any, path: str, compression: str | None, num_fields: int) -> str | None:

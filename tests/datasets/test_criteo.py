@@ -1,13 +1,18 @@
 """Criteo files: equal to the oracle line by line, and clear about everything that is wrong."""
 
+import bz2
 import contextlib
 import errno
 import gzip
+import io
+import lzma
 import os
 import pickle
 import random
 import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from unittest import mock
 
@@ -236,9 +241,35 @@ def test_reports_the_first_bad_line_of_a_block_and_its_first_bad_field(write):
         load_criteo(write(b"\n".join([GOOD, early, late])))
 
 
-def test_blank_last_line(write):
-    with pytest.raises(ValueError, match="line 2 holds no values"):
-        load_criteo(write(GOOD + b"\n\n"))
+@pytest.mark.parametrize("ends", ["\n\n", "\r\n\r\n", "\r\r", "\n\r\n", "\n" * 9, "\r\n" * 5000])
+@pytest.mark.parametrize("before", [1, 4, 9000])
+@pytest.mark.parametrize("compress", [False, True])
+def test_blank_last_lines(write, ends, before, compress):
+    content = b"\n".join([GOOD] * before) + ends.encode()
+    path = write(gzip.compress(content, 1) if compress else content)
+    expected = load_criteo(write(b"\n".join([GOOD] * before), "same.tsv"))
+    assert equal(load_criteo(path), flat(expected))
+    assert [len(y) for _, y in CriteoReader([path, path], batch_size=before)] == [before] * 2
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (GOOD + b"\n\n" + GOOD, 2),
+        (b"\n" + GOOD, 1),
+        (b"\n", 1),
+        (b"\n\n\r\n", 1),
+        (GOOD + b"\n" + b"\t" * 39, 2),  # as many fields as a line has, and no label
+        (GOOD + b"\n" + b"\t" * 39 + b"\n\n", 2),
+        (GOOD + b"\n\n" + b"\t" * 39 + b"\n", 2),
+        ((GOOD + b"\n") * 9 + b"\n" * 3 * 2**20 + GOOD, 10),  # blocks of them
+    ],
+)
+def test_other_blank_lines(write, content, line, compress):
+    path = write(gzip.compress(content, 1) if compress else content)
+    with pytest.raises(ValueError, match=rf"day\.tsv: line {line} holds no values, expected 40"):
+        load_criteo(path)
 
 
 @pytest.mark.parametrize("before", [0, 7000])
@@ -287,6 +318,87 @@ def test_corrupted_gzip(write, place):
 def test_gzip_with_something_behind_it(write):
     with pytest.raises(ValueError, match=r"day\.gz: the file is cut or corrupted"):
         load_criteo(write(gzip.compress(GOOD + b"\n") + b"more", "day.gz"))
+
+
+LINES = (GOOD + b"\n") * 50
+
+
+def in_tar(content):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("train.txt")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def in_zip(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train.txt", content)
+    return packed.getvalue()
+
+
+def as_parquet(content):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    packed = io.BytesIO()
+    parquet.write_table(pyarrow.table({"line": [content]}), packed)
+    return packed.getvalue()
+
+
+def as_npy(content):
+    packed = io.BytesIO()
+    np.save(packed, np.frombuffer(content, np.uint8))
+    return packed.getvalue()
+
+
+def by_arrow(codec):
+    def compress(content):
+        if not pyarrow.Codec.is_available(codec):
+            pytest.skip(f"pyarrow was built without {codec}")
+        packed = io.BytesIO()
+        with pyarrow.CompressedOutputStream(pyarrow.PythonFile(packed, "w"), codec) as stream:
+            stream.write(content)
+            stream.flush()
+            return packed.getvalue()
+
+    return compress
+
+
+OTHER_KINDS = {
+    "day.tsv.zst": (by_arrow("zstd"), r"compressed by zstd \(\.zst\)"),
+    "day.tsv.lz4": (by_arrow("lz4"), r"compressed by LZ4 \(\.lz4\)"),
+    "day.tsv.bz2": (bz2.compress, r"compressed by bzip2 \(\.bz2\)"),
+    "day.tsv.xz": (lzma.compress, r"compressed by xz \(\.xz\)"),
+    "day.zip": (in_zip, r"a ZIP archive \(\.zip\)"),
+    "dac.tar": (in_tar, r"a tar archive \(\.tar\)"),
+    "day.parquet": (as_parquet, r"a Parquet file \(\.parquet\)"),
+    "day.npy": (as_npy, r"a NumPy file \(\.npy\)"),
+}
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_other_kinds_of_files_are_named(write, name, renamed):
+    pack, kind = OTHER_KINDS[name]
+    path = write(pack(LINES), "day.tsv" if renamed else name)
+    with pytest.raises(ValueError, match=rf"{path.name}: the file is {kind}, not tab-separated"):
+        load_criteo(path)
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_other_kinds_within_gzip_are_named(write, name):
+    """Such as dac.tar.gz, as the challenge's data are given out."""
+    pack, kind = OTHER_KINDS[name]
+    path = write(gzip.compress(pack(LINES)), f"{name}.gz")
+    with pytest.raises(ValueError, match=rf"the file is gzip, and in it something that is {kind}"):
+        next(iter(CriteoReader(path)))
+
+
+def test_gzip_within_gzip(write):
+    path = write(gzip.compress(gzip.compress(LINES)), "day.gz")
+    with pytest.raises(ValueError, match="in it something that is compressed by gzip"):
+        load_criteo(path)
 
 
 def test_named_gz_but_plain(write):
@@ -363,7 +475,7 @@ def check_against_the_oracle(content, compress=False):
         path = Path(folder, "day.tsv")
         path.write_bytes(gzip.compress(content) if compress else content)
         if expected is None:
-            with pytest.raises(ValueError, match=r"line|empty"):
+            with pytest.raises(ValueError, match=r"line|empty|: the file is "):
                 load_criteo(path, SIZES)
         else:
             assert equal(load_criteo(path, SIZES), expected)
