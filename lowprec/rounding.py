@@ -19,8 +19,9 @@ def stochastic_round(
 ) -> NDArray[Any]:
     """Round float32 numbers to one of their two neighbours at random, without bias.
 
-    A number between two neighbours goes to the upper one with a chance equal to its distance from
-    the lower one, so the expected result is `x`; a representable number never moves.
+    A number between two neighbours goes to the upper one with a chance equal to its share of the
+    way from the lower one, so the expected result is `x`; a representable number never moves.
+    The Notes bound how far the mean is off for the smallest numbers.
 
     Parameters
     ----------
@@ -53,7 +54,10 @@ def stochastic_round(
     Finite numbers beyond the largest finite one saturate there; inf stays inf (``float8_e4m3fn``
     has none and gives NaN), NaN stays NaN, and -0.0 keeps its sign.  Chances are multiples of
     2**-13 for float16, 2**-16 for bfloat16, 2**-19 to 2**-21 for the 8-bit formats: exact for
-    normal numbers, the nearest multiple for subnormal ones; `round_up_probability` states them.
+    normal results, the nearest multiple for subnormal ones; `round_up_probability` states them.
+    The mean of a subnormal result is therefore off by up to half a draw of the smallest subnormal,
+    and numbers of at most this size always become 0: 2**-38 for float16 and ``float8_e5m2``, 2**-30
+    for ``float8_e4m3fn``, 2**-26 for ``float8_e3m4``, and nothing for bfloat16.
 
     Rounding at random so that the mean is right goes back to Forsythe ("Round-off errors in
     numerical integration on automatic machinery", 1950); training with tables stored like this is
@@ -148,6 +152,11 @@ def round_up_probability(
         If `dtype` is not a storage format.
     RuntimeError
         If the device cannot be used.
+
+    Notes
+    -----
+    A multiple of one draw, so 0 for numbers of at most half a draw of the smallest subnormal, whose
+    size `stochastic_round` states, and 1 for as small negative ones.
 
     Examples
     --------

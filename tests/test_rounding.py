@@ -232,6 +232,45 @@ def test_the_examples_of_the_page(root):
     assert results.failed == 0
 
 
+def power_of_two(text):
+    return 2.0 ** int(text.removeprefix("2^")) if text.startswith("2^") else 0.0
+
+
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
+@pytest.mark.parametrize("row", ["the mean is off by at most", "always become 0: sizes up to"])
+def test_the_bounds_of_the_page(root, fmt, row):
+    """What the page says of each format, computed; public functions, at that size and beyond."""
+    text = (root / "docs" / "rounding.md").read_text()
+    cells = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in text.split("- **Subnormal results.**")[1].splitlines()
+        if line.startswith("  |")
+    }
+    told = power_of_two(cells[row][cells[""].index(fmt.name)])
+    assert told == fmt.bias_bound
+    x = np.array([told, np.nextafter(np.float32(told), np.float32(1))], np.float32)
+    draws = 2**fmt.random_bits
+    assert (lp.round_up_probability(x, fmt.name) * draws).tolist() == [0.0, 1.0]
+    assert (lp.round_up_probability(-x, fmt.name) * draws).tolist() == [
+        draws if told else 0.0, draws - 1.0,
+    ]  # fmt: skip
+    many = np.full(4096, told, np.float32)
+    for seed in range(4):
+        assert not lp.stochastic_round(many, fmt.name, seed).astype(np.float32).any()
+
+
+def test_the_bounds_of_the_docstring():
+    """The numbers that it names are those of the formats."""
+    text = " ".join(lp.stochastic_round.__doc__.split())
+    told = text.split("always become 0: ")[1].split(", and nothing for bfloat16")[0]
+    found = {}
+    for part in told.split(", "):
+        power, names = part.split(" for ")
+        for name in names.replace("`", "").split(" and "):
+            found[name] = power_of_two(power.replace("**", "^"))
+    assert found | {"bfloat16": 0.0} == {fmt.name: fmt.bias_bound for fmt in FORMATS}
+
+
 def test_small_updates_add_up():
     """The first example of docs/rounding.md, with its exact mean: 1 - 256 * 2**-14."""
     nearest = stochastic = np.ones(10_000, np.float16)

@@ -57,6 +57,17 @@ class Format:
         """The smallest normal number."""
         return 2.0 ** (2 - 2 ** (self.exponent_bits - 1))
 
+    @property
+    def bias_bound(self) -> float:
+        """The most by which the mean of stochastic rounding misses a finite number in range.
+
+        Half a draw of the smallest subnormal, where a draw is 2**-random_bits of the distance
+        between neighbours.  Only subnormal results are off.  Up to this size the result is always
+        0.  Nothing, and 0, where float32 has no such number.
+        """
+        bound = self.min_normal * 2.0**-24
+        return bound if np.float32(bound) > 0 else 0.0
+
 
 FORMATS = (
     Format("float16", np.dtype(np.float16), 5, 10, 65504.0),

@@ -18,5 +18,14 @@ def test_constants(fmt):
     assert has_inf == fmt.has_inf
 
 
+@every_format
+def test_the_bound_of_the_bias(fmt):
+    """Half a draw of the smallest subnormal, of which float32 has none in bfloat16."""
+    values = finite_values(fmt)
+    half_a_draw = values[values > 0][0] * 2.0 ** -(fmt.random_bits + 1)
+    smallest = float(np.finfo(np.float32).smallest_subnormal)
+    assert fmt.bias_bound == (half_a_draw if half_a_draw >= smallest else 0.0)
+
+
 def test_words_stand_for_one_format_each():
     assert len({fmt.word for fmt in FORMATS}) == len({fmt.name for fmt in FORMATS}) == len(FORMATS)

@@ -71,6 +71,39 @@ def errors_in_draws(xs, fmt):
 # --- unbiased ---
 
 
+@every_format
+def test_what_always_becomes_0(fmt):
+    """Up to the bound, and from the next float32 on there are draws that give the smallest one."""
+    bound = np.float32(fmt.bias_bound)
+    shares = np.array([1.0, 0.75, 2.0**-5, 2.0**-40], np.float32)
+    inward, ups = enumerated(np.concatenate([bound * shares, -bound * shares]), fmt)
+    assert not inward.any()
+    assert not ups.any()
+    beyond = np.nextafter(bound, np.float32(1.0))
+    inward, ups = enumerated(np.array([beyond, -beyond]), fmt)
+    assert not inward.any()
+    assert (ups >= 1).all()
+
+
+@every_format
+def test_the_mean_of_all_draws_is_the_number_within_the_bound(fmt):
+    """In the largest and the smallest binades, between them, and below the subnormal numbers."""
+    rng = np.random.default_rng(8)
+    normal = int(np.log2(fmt.min_normal))
+    top = int(np.log2(fmt.max_finite))
+    lowest = max(normal - fmt.mantissa_bits - fmt.random_bits - 3, -149)
+    count = 6 if fmt.random_bits < 19 else 1
+    worst = 0.0
+    for exponent in sorted({lowest, *range(normal - fmt.mantissa_bits - 1, normal + 1), 0, top}):
+        xs = floats_of_binade(rng, exponent, 8)[[3, 4, 7, *range(8, 8 + count)]]
+        xs = xs[(np.abs(xs) <= fmt.max_finite) & (xs != 0)]
+        error = np.abs(errors_in_draws(xs, fmt) * naive.in_draws(xs, fmt.name)[1])
+        assert (error <= fmt.bias_bound).all()
+        assert exponent < normal or not error.any()
+        worst = max(worst, error.max())
+    assert fmt.bias_bound == 0 or worst > fmt.bias_bound / 64  # the bound is no idle one
+
+
 @pytest.mark.parametrize("exponent", range(-14, 16))
 def test_half_is_exactly_unbiased_in_every_normal_binade(exponent):
     rng = np.random.default_rng(exponent + 100)
