@@ -3,8 +3,8 @@
     python -m benchmarks.states
 
 Adagrad's sum takes up 100,000 squares of 2**-20 in each of 1,000 weights.  Adam's average of
-squares sees 20,000 gradients of normal numbers times 1e-3, and its average of gradients as many that
-are all 1e-3.  All are set beside what float32 holds then.
+squares sees 20,000 gradients of normal numbers times 1e-3, and its average of gradients as many
+that are all 1e-3.  All are set beside what float32 holds then.
 """
 
 from __future__ import annotations

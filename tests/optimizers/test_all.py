@@ -52,7 +52,7 @@ KINDS = [
     (name, dtype)
     for place, name in enumerate(CASES)
     for other, dtype in enumerate(["float16", *OTHERS])
-    if "LOWPREC_FULL_BATTERY" in os.environ or dtype == "float16"
+    if "LOWPREC_FULL_BATTERY" in os.environ or dtype == "float16" or name == "RowWiseAdagrad"
     or (place + other) % (3 if place < 7 else 9) == 0
 ]  # fmt: skip
 
@@ -218,7 +218,7 @@ def test_rows_with_many_ids(name):
 
 
 @every_case
-@pytest.mark.parametrize("shape", [(7, 5), (33,), (1,), (0, 4)])
+@pytest.mark.parametrize("shape", [(7, 5), (3, 40), (33,), (1,), (0, 4)])
 def test_dense_parameters(name, shape):
     optimizer, oracle = CASES[name]
     device, rng = get_device(DEVICE), np.random.default_rng(1)
