@@ -363,6 +363,27 @@ def test_finite_gradients_give_finite_numbers_or_an_error(optimizer, first, seco
         assert all(np.isfinite(array).all() for array in table.optimizer_state.values())
 
 
+@pytest.mark.skipif(DEVICE != "cpu", reason="a hundred tables")
+@every_optimizer
+@given(st.data())
+def test_any_finite_states_give_finite_numbers_or_an_error(optimizer, data):
+    """States that a program wrote, such as squares that are negative."""
+    four = st.lists(finite, min_size=4, max_size=4)
+    table = lp.EmbeddingTable(1, 4, "float32", optimizer=optimizer)
+    table.weight[0] = data.draw(four)
+    for array in table.optimizer_state.values():
+        if array.dtype == np.float32:
+            array[0] = data.draw(four)[: array.shape[1]]
+    for _ in range(2):
+        gradient = np.array([data.draw(four)], np.float32)
+        try:
+            table.update([0], gradient)
+        except FloatingPointError:
+            table.update([0], gradient / np.float32(1e30))
+        assert np.isfinite(table.weight).all()
+        assert all(np.isfinite(array).all() for array in table.optimizer_state.values())
+
+
 @every_optimizer
 def test_the_largest_gradient_is_stepped(optimizer):
     table = lp.EmbeddingTable(1, 2, "float32", optimizer=optimizer, init_range=0.0, device=DEVICE)
