@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lowprec.scalar.bits import fma, select, sqrt
+from lowprec.scalar.bits import fma, product, select, sqrt
 from lowprec.scalar.decay import expm1_of_negative
 from lowprec.scalar.finite import clamp
 
@@ -78,7 +78,8 @@ def _overload_without_last(preparation, arrays):
 def share_of_missed(logs, last, step):
     """The share of a weight (float32, not positive) to add for the steps from `last` to `step`."""
     if logs.size == 1:
-        return expm1_of_negative(np.float32(np.int64(step) - np.int64(last)) * np.float32(logs[0]))
+        steps = np.float32(np.int64(step) - np.int64(last))
+        return expm1_of_negative(product(steps, np.float32(logs[0])))
     return expm1_of_negative(np.float32(logs[np.int64(step)] - logs[np.int64(last)]))
 
 
@@ -161,7 +162,9 @@ def prepared_gradient(preparation, of_row, gradient):
 def _overload_prepared_gradient(preparation, of_row, gradient):
     if not prepares(preparation.instance_class):
         return lambda preparation, of_row, gradient: gradient
-    return lambda preparation, of_row, gradient: clipped(preparation, gradient) * of_row.scale
+    return lambda preparation, of_row, gradient: product(
+        clipped(preparation, gradient), of_row.scale
+    )
 
 
 def prepared(preparation, of_row, values):

@@ -10,7 +10,7 @@ import numpy as np
 
 from lowprec.optimizers.adam import Adam, MomentDescent
 from lowprec.optimizers.base import LARGEST
-from lowprec.scalar.bits import select
+from lowprec.scalar.bits import product, select
 from lowprec.scalar.finite import root, saturate
 from lowprec.scalar.moments import average, corrected
 from lowprec.schedules import Schedule
@@ -40,7 +40,7 @@ class LayerwiseMomentDescent(NamedTuple):
         ratio = select(either_zero, _ONE, saturate(weight_size / step_size))
         return (
             MomentDescent(
-                saturate(rule.learning_rate * ratio), rule.mean_rate, rule.square_rate,
+                saturate(product(rule.learning_rate, ratio)), rule.mean_rate, rule.square_rate,
                 rule.mean_weight, rule.square_weight, rule.eps,
             ),
         )  # fmt: skip

@@ -156,6 +156,35 @@ def fma(typingctx, x, y, z):
 
 
 @intrinsic
+def product(typingctx, x, y):
+    """x * y of float32 or float64, which no sum that it is part of is fused with, on any device.
+
+    LLVM fuses nothing for CPUs, but the assembler of GPUs would.
+    """
+
+    def codegen(context, builder, sig, args):
+        if not context.strict_alignment:  # which GPUs have
+            return builder.fmul(*args)
+        vector_type = args[0].type
+        if not isinstance(vector_type, ir.VectorType):
+            return _multiply_unfused(builder, *args)
+        result = ir.Constant(vector_type, ir.Undefined)
+        for place in map(ir.IntType(32), range(vector_type.count)):
+            factors = (builder.extract_element(each, place) for each in args)
+            result = builder.insert_element(result, _multiply_unfused(builder, *factors), place)
+        return result
+
+    either = _float_type(x, y)
+    return either(either, either), codegen
+
+
+def _multiply_unfused(builder, x, y):
+    name = f"llvm.nvvm.mul.rn.{'f' if x.type == ir.FloatType() else 'd'}"
+    callee = get_or_insert_function(builder.module, ir.FunctionType(x.type, [x.type, x.type]), name)
+    return builder.call(callee, [x, y])
+
+
+@intrinsic
 def sqrt(typingctx, x):
     """The square root of float32 or float64, rounded once."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from lowprec.scalar.bits import fma
+from lowprec.scalar.bits import fma, product
 from lowprec.scalar.finite import clamp
 
 _FAR = np.float32(128.0)  # e**-128 is nothing to 1
@@ -25,14 +25,14 @@ def expm1_of_negative(x):
     The series of ``x / 256``, doubled eight times by ``expm1(2 y) = q * q + 2 q`` of
     ``q = expm1(y)``.
     """
-    y = clamp(x, _FAR) * np.float32(2.0**-_HALVINGS)
+    y = product(clamp(x, _FAR), np.float32(2.0**-_HALVINGS))
     series = fma(y, _EIGHTH_TERM, _SEVENTH_TERM)
     series = fma(y, series, _SIXTH_TERM)
     series = fma(y, series, _FIFTH_TERM)
     series = fma(y, series, _FOURTH_TERM)
     series = fma(y, series, _THIRD_TERM)
     series = fma(y, series, _SECOND_TERM)
-    q = y * fma(y, series, _ONE)
+    q = product(y, fma(y, series, _ONE))
     for _ in range(_HALVINGS):
         q = fma(q, q, q + q)
     return q

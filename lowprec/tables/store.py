@@ -78,8 +78,8 @@ class Store:
         """The weights in the storage dtype, (rows, embedding_dim).
 
         A view, which may be written; numbers beyond the format's largest become inf or NaN there,
-        where `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit floats, so on ``"cuda"``
-        it is there for float32 and float16.
+        where `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit
+        floats, so on ``"cuda"`` it is there for float32 and float16.
         """
         return self._weight.view(self.dtype)
 

@@ -29,6 +29,7 @@ from lowprec.formats.entries import FORMATS
 from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
+from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.rules import rules_of
 from lowprec.tables.keys import row_keys
 
@@ -38,7 +39,8 @@ OPTIMIZERS = (lp.SGD(0.1), lp.RowWiseAdagrad(0.1))
 MORE_OPTIMIZERS = (  # in float16 alone
     lp.SGD(0.1, momentum=0.5), lp.Adagrad(0.1), lp.Adam(0.1), lp.Adam(0.1, state_dtype="bfloat16"),
     lp.RowWiseAdagrad(0.1, state_dtype="bfloat16"), lp.FTRL(0.1), lp.LAMB(0.1),
-    lp.SGD(0.1, clip_value=1.0, weight_decay=0.1),
+    lp.SGD(0.1, clip_value=1.0, clip_norm=1.0), lp.Adam(0.1, clip_norm=1.0),
+    lp.LAMB(0.1, weight_decay=0.1, decay="catch_up"),
 )  # fmt: skip
 WORDS = {"float32": np.dtype(np.float32)} | {each.name: each.word for each in FORMATS}
 
@@ -99,8 +101,9 @@ def call_table_kernels(kernels, word):
             dtypes = optimizer.state_dtypes()
             states = (device.words(array, dtypes[name]) for name, array in states.items())
             arrays = (weight, *states)
+            logs = DecayLogs(optimizer, device).until(0) if optimizer.catches_up else None
             kernels.update_rows(
-                rules_of(optimizer, 0), arrays, segments, gradients, keys, np.uint64(0), BOTH,
+                rules_of(optimizer, 0, logs), arrays, segments, gradients, keys, np.uint64(0), BOTH,
                 np.float32(1.0), check, Memory,
             )  # fmt: skip
     for dtype in (np.int32, np.int64):
@@ -226,7 +229,8 @@ def main(capabilities):
                 ptx, _ = lowprec.cuda.cuda.compile(
                     run.py_func, signature, device=False, abi="numba", cc=capability
                 )
-                entry = {"kernel": run.__name__, "format": label, "capability": capability}
+                entry = {"kernel": run.__name__, "format": label, "capability": capability,
+                         "catches_up": "CatchUp" in str(types)}  # fmt: skip
                 entry |= inspect_ptx(ptx)
                 if ptxas:
                     entry |= assemble(ptxas, ptx, capability)

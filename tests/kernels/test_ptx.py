@@ -50,7 +50,9 @@ def test_nothing_but_registers_and_global_memory(report):
 
 def test_no_double_precision(report):
     for entry in report["kernels"]:
-        if entry["kernel"] != "_round_up_probability":  # whose result it is
+        if entry["catches_up"]:  # sums of logarithms of many steps: one difference a row
+            assert entry["f64"] <= 8, entry
+        elif entry["kernel"] != "_round_up_probability":  # whose result it is
             assert entry["f64"] == 0, entry
 
 
