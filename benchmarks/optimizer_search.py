@@ -21,12 +21,13 @@ LARGEST_RATE = 1.0  # except SGD's, whose steps are as small as the gradients
 LADDERS: dict[str, tuple[float, ...]] = {
     "batch_size": (128, 256, 512, 1024),
     "epochs": (1, 2, 3, 4, 6, 8, 12),
-    "initial_accumulator": (0.0, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "initial_accumulator": (0.0, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 0.03, 0.1),
     "eps": (1e-8, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
     "beta2": (0.9, 0.99, 0.999),
     "l2": (0.0, 1e-5, 2e-5, 5e-5, 1e-4),
-    "l1": (0.0, 1e-5, 1e-4, 1e-3, 1e-2),
-    "beta": (0.0, 0.01, 0.1, 1.0, 10.0),
+    "weight_decay": (0.0, 1e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2),
+    "l1": (0.0, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 1e-2),
+    "beta": (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.015, 0.03, 0.1, 1.0),
 }
 
 

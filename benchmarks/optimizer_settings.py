@@ -44,6 +44,7 @@ class Entry(NamedTuple):
     DLRM: Settings | None
     both: Mapping[str, Any] = {}  # arguments of both optimizers
     schedules: bool = True  # False: rates must be constant, as FTRL's
+    of_table: Mapping[str, Any] = {}  # arguments of the table's optimizer that are no numbers
 
     def settings(self, model: str) -> Settings:
         """Those for a model of `MODELS`; KeyError if it is not trained with this optimizer."""
@@ -66,6 +67,11 @@ OPTIMIZERS: dict[str, Entry] = {
         Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),
         Settings(0.075, 0.003, 128, 1, {"initial_accumulator": 3e-6}),
     ),
+    "Adagrad, decay": Entry(
+        lp.Adagrad, lp.Adam,
+        Settings(0.4, 0.003, 128, 8, {"initial_accumulator": 0.03, "weight_decay": 7e-4}),
+        None, of_table={"decay": "catch_up"},
+    ),
     "RowWiseAdagrad": Entry(
         lp.RowWiseAdagrad, lp.Adam,
         Settings(0.1, 0.005, 128, 3, {"initial_accumulator": 3e-4}),
@@ -75,6 +81,15 @@ OPTIMIZERS: dict[str, Entry] = {
         lp.Adam, lp.Adam,
         Settings(0.005, 0.006, 128, 3, {"eps": 3e-4}),
         Settings(0.01, 0.0042, 128, 1, {"eps": 1e-6}),
+    ),
+    "LAMB": Entry(
+        lp.LAMB, lp.Adam, Settings(0.03, 0.005, 128, 6), Settings(0.04, 0.003, 128, 2)
+    ),
+    "FTRL": Entry(
+        lp.FTRL, lp.Adam,
+        Settings(0.05, 0.002, 128, 4, {"beta": 0.015, "l1": 0.002}, falls=False),
+        Settings(0.03, 0.001, 128, 1, {"beta": 3e-4, "l1": 0.0}, falls=False),
+        schedules=False,
     ),
 }  # fmt: skip
 
@@ -135,11 +150,12 @@ class Result(NamedTuple):
     roc_auc: float
     samples_per_second: float
     bytes_per_parameter: float
+    zeros: float  # the share of weights that are 0, of the ids that were trained on
 
 
 def is_stateful(entry: Entry) -> bool:
     """Whether a table has states beside its weights."""
-    return bool(entry.table(0.1, **entry.both).states())
+    return bool(entry.table(0.1, **entry.both, **entry.of_table).states())
 
 
 def formats_of(entry: Entry) -> dict[str, Format]:
@@ -162,7 +178,7 @@ def make_model(
         "dtype": how.dtype,
         "rounding": how.rounding,
         "optimizer": entry.table(
-            rate(settings.rate), **entry.both, **more,
+            rate(settings.rate), **entry.both, **entry.of_table, **more,
             state_dtype=how.state_dtype, state_rounding=how.state_rounding,
         ),
         "dense_optimizer": entry.dense(rate(settings.dense_rate), **entry.both),
@@ -201,4 +217,10 @@ def train(
         lp.metrics.roc_auc(test.y, p),
         clock.samples_per_second(),
         made.table_.nbytes / made.table_.weight.size,
+        _zeros(made.table_, data),
     )
+
+
+def _zeros(table: Any, data: Data) -> float:
+    offsets = np.cumsum([0, *data.num_embeddings[:-1]])
+    return float((table.weight[np.unique(data.indices + offsets)] == 0).mean())

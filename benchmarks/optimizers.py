@@ -143,10 +143,11 @@ def settings_table(results: list[dict[str, Any]]) -> str:
     for one in results:
         entry, how = OPTIMIZERS[one["optimizer"]], one["settings"]
         more = {**entry.both, **how["more"]}
+        texts = [f"{name} {value:g}" for name, value in more.items()]
         rows.append([
             one["model"], one["optimizer"], f"{how['rate']:g}",
             f"{entry.dense.__name__} {how['dense_rate']:g}",
-            ", ".join(f"{name} {value:g}" for name, value in more.items()),
+            ", ".join([*texts, *(f"{name} {value}" for name, value in entry.of_table.items())]),
             f"{how['batch_size']}", f"{how['epochs']}",
             "falls to 0" if how.get("falls", True) else "constant",
         ])  # fmt: skip
@@ -166,6 +167,13 @@ def findings(results: list[dict[str, Any]]) -> list[str]:
                 lines.append(
                     f"{model}, {optimizer}: float16 with bfloat16 states less float32 is "
                     f"{difference} 1e-4, {'within' if holds else 'NOT within'} 4e-4"
+                )
+            if one["settings"]["more"].get("l1"):
+                shares = ", ".join(
+                    f"{np.mean(runs['zeros']):.1%} in {name}" for name, runs in one["runs"].items()
+                )
+                lines.append(
+                    f"{model}, {optimizer}: weights that are 0, of ids trained on: {shares}"
                 )
         if BASELINE in found and len(found) > 1:
             losses = {name: one["runs"][FLOAT32]["log_loss"] for name, one in found.items()}

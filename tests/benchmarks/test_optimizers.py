@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from benchmarks.optimizer_settings import (
     Settings,
     formats_of,
     make_model,
+    train,
     trained,
 )
 
@@ -73,6 +76,9 @@ def test_settings(few, model, name):
     assert found.optimizer.state_dtype == "bfloat16"
     assert found.dense_optimizer.state_dtype == "float32"
     assert (found.dtype, found.rounding, found.seed) == ("float16", "stochastic", 3)
+    assert settings.falls <= entry.schedules
+    for number, value in entry.of_table.items():
+        assert getattr(found.optimizer, number) == value
     for number, place in settings.more.items():
         assert place in optimizer_search.LADDERS[number]
 
@@ -88,6 +94,30 @@ def test_earlier_results_stay(tmp_path):
     assert both[1:] == kept
     assert "logistic, 4,000 rows, 3 seeds, " in optimizers.report(both)
     assert "4,000 rows, 2 seeds, " in optimizers.report(both)
+
+
+def test_zeros_are_of_the_ids_trained_on():
+    """Of 4 ids trained on, FTRL leaves two at 0: l1 holds all but the first of each feature."""
+    indices = np.array([[0, 1]] * 90 + [[2, 0]], np.int32)
+    data = Data(np.zeros((91, 0), np.float32), indices, np.arange(91) % 3 == 0, [20, 10])
+    settings = Settings(0.1, 0.1, 91, 1, {"l1": 0.02}, falls=False)
+    how = FORMATS[FLOAT32]
+    found = train(OPTIMIZERS["FTRL"], "logistic", settings, how, data, data, seed=0)
+    assert found.zeros == 0.5  # the other 26 rows are 0 in any case
+    everything = replace(settings, more={"l1": 0.0})
+    found = train(OPTIMIZERS["FTRL"], "logistic", everything, how, data, data, seed=0)
+    assert found.zeros == 0.0
+
+
+def test_tell_of_zeros_and_decay(tmp_path):
+    """Where there is l1, and of the optimizers that decay."""
+    markdown = tmp_path / "out.md"
+    quick = ["--quick", "--models", "logistic", "--optimizers", "Adagrad, decay", "FTRL"]
+    optimizers.main([*quick, "--markdown", str(markdown)])
+    report = markdown.read_text()
+    assert report.count("weights that are 0") == 1
+    assert re.search(r"FTRL: weights that are 0, of ids trained on: \d+\.\d% in float32, ", report)
+    assert "weight_decay 0.0007, decay catch_up |" in report
 
 
 def test_l2_is_of_logistic_regression_alone():
@@ -199,9 +229,12 @@ def made_up(subject):
         return {"log_loss": [loss, loss + 2e-4, loss + 1e-4]}
 
     return [
-        {"model": "logistic", "optimizer": name, "runs": {FLOAT32: runs(loss), SUBJECT: runs(to)}}
+        {
+            "model": "logistic", "optimizer": name, "settings": {"more": {}},
+            "runs": {FLOAT32: runs(loss), SUBJECT: runs(to)},
+        }
         for name, loss, to in (("SGD", 0.5, 0.5), ("Adagrad", 0.49, 0.49 + subject))
-    ]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("loss", "text"), [(3e-4, ", within 4e-4"), (5e-4, ", NOT within 4e-4")])
