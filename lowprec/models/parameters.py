@@ -13,6 +13,7 @@ from lowprec.checks import check_choice, check_flag, check_int, check_seed, entr
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
+from lowprec.optimizers.rules import rules_of
 from lowprec.tables.store import ROUNDINGS
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
@@ -132,7 +133,7 @@ class TrainingParameters:
         for name in OPTIMIZERS:
             value = getattr(self, name)
             if value is not None:
-                check_optimizer(name, value).rule(step)
+                rules_of(check_optimizer(name, value), step)
 
 
 def feature_sizes(parameters: TrainingParameters) -> list[int]:

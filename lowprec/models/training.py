@@ -27,6 +27,7 @@ from lowprec.models.parameters import (
 )
 from lowprec.optimizers.checks import check_same_states
 from lowprec.optimizers.dense import init_dense_states, update_dense
+from lowprec.optimizers.rules import rules_of
 from lowprec.staging import Staging
 from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
@@ -120,7 +121,7 @@ def step(model: Model, batch: CheckedSamples) -> Any:
     """One optimizer step; returns the batch's loss before it, a number on the device."""
     number = model.table_.step
     dense_optimizer = optimizer_of_dense(model)
-    dense_optimizer.rule(number)  # a bad schedule raises before anything is written
+    rules_of(dense_optimizer, number)  # a bad schedule raises before anything is written
     device = get_device(model.device)
     loaded = to_device(model, batch, model._staging)
     outputs, cache = model._forward(loaded, model._scratch)

@@ -206,6 +206,28 @@ def test_a_step_that_takes_all_of_a_weight_is_refused(decay):
     assert (bits(host(table.weight)), table.step) == before
 
 
+def test_a_decay_of_dense_layers_is_refused_before_the_table_is_stepped():
+    X, y, _ = lp.datasets.make_clicks(60, num_embeddings=[6, 4], num_dense=3, seed=0)
+    dense = lp.SGD(lambda step: 0.5 + step, weight_decay=1.0)
+    model = lp.DLRM([6, 4], 4, (5,), (5,), batch_size=60, dense_optimizer=dense, device=DEVICE)
+    model.fit(X, y)
+    before = bits(host(model.table_.weight))
+    with pytest.raises(ValueError, match="weight_decay must be less than 1"):
+        model.partial_fit(X, y)
+    assert (bits(host(model.table_.weight)), model.table_.step) == (before, 1)
+
+
+def test_a_decay_of_dense_layers_in_the_middle_of_training():
+    X, y, _ = lp.datasets.make_clicks(60, num_embeddings=[6, 4], num_dense=3, seed=0)
+    dense = lp.SGD(lambda step: 0.5 + step, weight_decay=1.0)
+    model = lp.DLRM([6, 4], 4, (5,), (5,), batch_size=30, dense_optimizer=dense, device=DEVICE)
+    seen = []
+    with pytest.raises(ValueError, match="weight_decay must be less than 1"):
+        model.fit(X, y, callback=lambda m, _: seen.append(bits(host(m.table_.weight))))
+    assert [bits(host(model.table_.weight))] == seen
+    assert model.table_.step == 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 @pytest.mark.parametrize("dim", [1, 5, 17])
