@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,15 +17,8 @@ from lowprec.schedules import Schedule
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
-class LayerwiseMomentDescent(NamedTuple):
+class LayerwiseMomentDescent(MomentDescent):
     """The rule: that of Adam, with the learning rate of the row."""
-
-    learning_rate: np.float32
-    mean_rate: np.float32
-    square_rate: np.float32
-    mean_weight: np.float32
-    square_weight: np.float32
-    eps: np.float32
 
     @staticmethod
     def measure(rule, gradient, weight, mean, square):  # type: ignore[no-untyped-def]
