@@ -102,7 +102,7 @@ def _chain_squares(
 
 
 def add_squares(numbers, chains, place, chain):
-    """Add the square of each of a tuple to a chain of its own."""
+    """Add the square of each number of a tuple to that number's own chain."""
 
 
 @overload(add_squares, jit_options=_INLINE)
