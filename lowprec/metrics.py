@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import as_array, holds_numbers
 
 _EPS = np.finfo(np.float64).eps
@@ -44,7 +45,7 @@ def log_loss(y: ArrayLike, p: ArrayLike) -> float:
     >>> round(log_loss([0, 1], [0.5, 0.25]), 6)
     1.039721
     """
-    return _mean_log_loss(*_check_probabilities(y, p))
+    return _log_loss(y, p)
 
 
 def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
@@ -85,14 +86,7 @@ def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
     >>> roc_auc([0, 0, 1, 1], [-3.0, 0.5, 0.5, 7.0])
     0.875
     """
-    clicked, p = _check(y, p)
-    _raise_at_first("p", p, np.isnan(p), "is no score")
-    _check_both_labels(clicked)
-    clicks = np.count_nonzero(clicked)
-    pairs = clicks * (clicked.size - clicks)
-    # Multiples of one half: float64 adds them exactly up to 9e7 rows, and to 1e-16 beyond.
-    wins = _average_ranks(p)[clicked].sum() - clicks * (clicks + 1) / 2
-    return float(wins / pairs)
+    return _roc_auc(y, p)
 
 
 def normalized_entropy(y: ArrayLike, p: ArrayLike) -> float:
@@ -126,6 +120,28 @@ def normalized_entropy(y: ArrayLike, p: ArrayLike) -> float:
     >>> normalized_entropy([0, 1, 0, 0], [0.25, 0.25, 0.25, 0.25])
     1.0
     """
+    return _normalized_entropy(y, p)
+
+
+@in_standard_arithmetic
+def _log_loss(y: ArrayLike, p: ArrayLike) -> float:
+    return _mean_log_loss(*_check_probabilities(y, p))
+
+
+@in_standard_arithmetic
+def _roc_auc(y: ArrayLike, p: ArrayLike) -> float:
+    clicked, p = _check(y, p)
+    _raise_at_first("p", p, np.isnan(p), "is no score")
+    _check_both_labels(clicked)
+    clicks = np.count_nonzero(clicked)
+    pairs = clicks * (clicked.size - clicks)
+    # Multiples of one half: float64 adds them exactly up to 9e7 rows, and to 1e-16 beyond.
+    wins = _average_ranks(p)[clicked].sum() - clicks * (clicks + 1) / 2
+    return float(wins / pairs)
+
+
+@in_standard_arithmetic
+def _normalized_entropy(y: ArrayLike, p: ArrayLike) -> float:
     clicked, p = _check_probabilities(y, p)
     _check_both_labels(clicked)
     base_rate = np.full_like(p, clicked.mean())

@@ -11,7 +11,8 @@ import numpy as np
 from lowprec.checks import check_int
 
 _LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
-_SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+# Of float32, without its arithmetic, which may make subnormal numbers 0 in the user's thread.
+_SMALLEST, _BECOMES_ZERO = 2.0**-149, 2.0**-150
 _STEPS = 2**63
 
 
@@ -52,7 +53,7 @@ def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> No
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
-    if in_float32 and value > 0 and np.float32(float(value)) == 0:
+    if in_float32 and 0 < value <= _BECOMES_ZERO:
         raise ValueError(
             f"{name} must be positive in float32, whose smallest number is {_SMALLEST:.2g}, "
             f"got {value!r}, which would become 0"
@@ -62,7 +63,7 @@ def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> No
 def check_positive(name: str, value: float) -> None:
     """ValueError or TypeError unless `value` is a finite number that is positive in float32."""
     check_nonnegative(name, value)
-    if np.float32(value) == 0:
+    if value <= _BECOMES_ZERO:
         raise ValueError(f"{name} must be positive in float32, got {value}")
 
 

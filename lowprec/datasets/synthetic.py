@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import check_int, check_seed
 from lowprec.datasets.sizes import as_sizes
 
@@ -110,8 +111,11 @@ def make_clicks(
     n_samples = check_int("n_samples", n_samples, low=1, high=2**40)
     sizes = as_sizes(num_embeddings, None)
     num_dense = check_int("num_dense", num_dense, low=0, high=2**20)
-    seed = check_seed(seed)
+    return _draw(n_samples, sizes, num_dense, check_seed(seed))
 
+
+@in_standard_arithmetic
+def _draw(n_samples: int, sizes: Sequence[int], num_dense: int, seed: int) -> Clicks:
     model = _plant(_generator(seed, _KEY_MODEL), sizes, num_dense)
     calibration = _calibrate(_generator(seed, _KEY_CALIBRATION), model)
     dense = np.empty((n_samples, num_dense), np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lowprec.arithmetic import StandardArithmetic
 from lowprec.device import Device, get_device
 from lowprec.losses import logistic_loss
 from lowprec.models.model import is_fitted
@@ -65,7 +66,8 @@ class Classifier(Recommender):
         device = get_device(self.device)
         staging = Staging(device)
         size = max(1, samples.fitting(_PREDICT_BATCH))
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        # what overflows is looked for below
+        with StandardArithmetic(), np.errstate(over="ignore", invalid="ignore"):
             parts = [
                 self._forward(to_device(self, batch, staging), Allocator(device))[0]
                 for batch in samples.batches(size)
@@ -108,8 +110,10 @@ class Classifier(Recommender):
         """
         from scipy.special import expit  # here, to keep the package quick to import
 
-        p = expit(self.decision_function(X).astype(np.float64))
-        return np.column_stack([1.0 - p, p])
+        logits = self.decision_function(X)
+        with StandardArithmetic():
+            p = expit(logits.astype(np.float64))
+            return np.column_stack([1.0 - p, p])
 
     def predict(self, X: Sequence[ArrayLike]) -> NDArray[np.int64]:
         """The more probable label of samples.
@@ -137,5 +141,7 @@ class Classifier(Recommender):
         >>> bool(((model.predict_proba(X)[:, 1] > 0.5) == model.predict(X)).all())
         True
         """
-        clicked = self.decision_function(X) > 0
+        logits = self.decision_function(X)
+        with StandardArithmetic():
+            clicked = logits > 0
         return self.classes_[clicked.astype(np.int64)]

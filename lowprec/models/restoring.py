@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.features import Features
 from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
@@ -62,6 +63,7 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return state, {**verbs.arrays_of(model.table_), **arrays}
 
 
+@in_standard_arithmetic
 def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
     """The model of a file of its kind, which is checked as a whole."""
     with found.reading() as state:
@@ -116,6 +118,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
     return model
 
 
+@in_standard_arithmetic
 def resume(
     model: Model, path: os.PathLike[str], samples: CheckedSamples, training: Training | None
 ) -> Position:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import check_ids
 from lowprec.batches.features import Features
 from lowprec.checks import is_writable
@@ -40,6 +41,7 @@ def nothing() -> None:
     """What there is to do after a batch if no files are written."""
 
 
+@in_standard_arithmetic
 def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> CheckedSamples:
     """Checked samples: every id, label and number, before anything is trained."""
     if y is None:
@@ -64,6 +66,7 @@ def check_standardized(model: Model, samples: CheckedSamples) -> None:
         standardize.check(samples, to_host(model.dense_mean_), to_host(model.dense_scale_))
 
 
+@in_standard_arithmetic
 def start(model: Model, samples: CheckedSamples, training: Training | None) -> None:
     """Make a model anew for these samples, which are those of a `training`."""
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
@@ -117,6 +120,7 @@ def to_device(model: Model, batch: CheckedSamples, staging: Staging) -> Minibatc
     return Minibatch(dense, ids, y, batch.num_features)
 
 
+@in_standard_arithmetic
 def step(model: Model, batch: CheckedSamples) -> Any:
     """One optimizer step; returns the batch's loss before it, a number on the device."""
     number = model.table_.step

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.device import Device
 from lowprec.formats.entries import STORAGES, largest_finite
 from lowprec.kernels.keys import RowKeys
@@ -48,6 +49,7 @@ def check_rows(device: Device, rows: Any, num_rows: int) -> NDArray[np.uint32]:
     return given.astype(np.uint32)  # type: ignore[no-any-return]
 
 
+@in_standard_arithmetic
 def check_values(
     device: Device, name: str, values: Any, shape: tuple[int, int], storage: np.dtype
 ) -> tuple[NDArray[np.float32], int]:

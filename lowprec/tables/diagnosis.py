@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch
 from lowprec.device import get_device
 from lowprec.kernels.gradients import ROW_SHIFT
@@ -20,6 +21,7 @@ from lowprec.tables.update import check_steps, group, largest_gradient
 from lowprec.workspace import Allocator
 
 
+@in_standard_arithmetic
 def diagnose(
     store: Store, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
 ) -> RoundoffReport:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
 from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
@@ -115,6 +116,7 @@ class EmbeddingTable(Store, Saved):
     array([0., 0., 0., 0.], dtype=float16)
     """
 
+    @in_standard_arithmetic
     def __init__(
         self,
         num_embeddings: int | Sequence[int],

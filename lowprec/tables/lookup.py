@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch
 from lowprec.tables.store import Store
 
 
+@in_standard_arithmetic
 def look_up(store: Store, batch: Batch, out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """The pooled rows of a batch, in `out` if it is given."""
     result = _check_out(store, out, batch)

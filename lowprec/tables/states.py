@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.optimizers import Optimizer
 from lowprec.scalar.xorshift import STREAM_WRITE
 from lowprec.tables.contents import in_pieces, write_rows
@@ -14,6 +15,7 @@ from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
 
 
+@in_standard_arithmetic
 def fit_states(store: Store, rows: NDArray[np.uint32]) -> None:
     """Set the states of these rows for their weights, rounded to nearest, where a rule asks for it.
 

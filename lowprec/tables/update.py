@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.columns import NOTHING, STATES, WEIGHT
@@ -27,6 +28,7 @@ def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.fl
     return store._unaliased(values.reshape(-1, store.embedding_dim))
 
 
+@in_standard_arithmetic
 def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
     """Step the rows of a batch: see `EmbeddingTable.update`.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
 from lowprec.batches.features import Features
 from lowprec.files.checkpoint import Checkpoint
@@ -83,6 +84,7 @@ def halve(table: Store, drawn: int) -> int:
         return _halve(table, drawn)
 
 
+@in_standard_arithmetic
 def _halve(table: Store, drawn: int) -> int:
     kernels, xp = table._device.kernels, table._device.xp
     for piece in in_pieces(len(table._weight)):

@@ -1,11 +1,11 @@
 """From a user's ids to rows of the stacked table."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import part_of_bags
 
 
@@ -24,15 +24,11 @@ def _rows_of_features(indices, num_embeddings, row_offsets, rows, bags, first, l
     return outside == 0
 
 
-@cached
-@njit(**PARALLEL)
-def _run_rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range, threads):
+@parallel
+def _run_rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_range, t, threads):
     samples = indices.size // num_embeddings.size
-    for t in prange(threads):
-        first, last = t * samples // threads, (t + 1) * samples // threads
-        in_range[t] = _rows_of_features(
-            indices, num_embeddings, row_offsets, rows, bags, first, last
-        )
+    first, last = t * samples // threads, (t + 1) * samples // threads
+    in_range[t] = _rows_of_features(indices, num_embeddings, row_offsets, rows, bags, first, last)
 
 
 def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
@@ -63,16 +59,14 @@ def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, mer
     return outside == 0
 
 
-@cached
-@njit(**PARALLEL)
+@parallel
 def _run_rows_of_bags(
-    indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range, threads
+    indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range, t, threads
 ):
-    for t in prange(threads):
-        first, last = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
-        in_range[t] = _rows_of_bags(
-            indices, offsets, num_embeddings, row_offsets, rows, bags, merged, first, last
-        )
+    first, last = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
+    in_range[t] = _rows_of_bags(
+        indices, offsets, num_embeddings, row_offsets, rows, bags, merged, first, last
+    )
 
 
 def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged):

@@ -8,16 +8,12 @@ The loops are serial on purpose: Arrow's threads decompress and split the next b
 and take longer.
 """
 
-from numba import njit
-
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.options import SERIAL_KERNEL
+from lowprec.kernels.cpu.processor import serial
 from lowprec.scalar.criteo import parse_category, parse_dense, parse_label
 from lowprec.scalar.hashing import category_id
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def label_column(offsets, data, y):
     """y[i] (int8) = the label in field i."""
     for i in range(offsets.size - 1):
@@ -28,8 +24,7 @@ def label_column(offsets, data, y):
     return -1
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def dense_column(offsets, data, feature, dense):
     """dense[i, feature] (float32) = the transformed integer in field i."""
     for i in range(offsets.size - 1):
@@ -40,8 +35,7 @@ def dense_column(offsets, data, feature, dense):
     return -1
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def category_column(offsets, data, feature, num_embeddings, indices):
     """indices[i, feature] (int32) = the hashed id, below num_embeddings, of field i."""
     for i in range(offsets.size - 1):

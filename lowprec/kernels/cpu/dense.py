@@ -1,11 +1,11 @@
 """What dense layers need beside matrix products: bias and ReLU, both ways."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
@@ -21,11 +21,9 @@ def _add_bias_range(y, bias, relu, first, last):
             values[c] = floor if total < floor else total
 
 
-@cached
-@njit(**PARALLEL)
-def _add_bias(y, bias, relu, threads):
-    for t in prange(threads):
-        _add_bias_range(y, bias, relu, t * len(y) // threads, (t + 1) * len(y) // threads)
+@parallel
+def _add_bias(y, bias, relu, t, threads):
+    _add_bias_range(y, bias, relu, t * len(y) // threads, (t + 1) * len(y) // threads)
 
 
 def add_bias(y, bias, relu):
@@ -46,13 +44,11 @@ def _bias_backward_range(dy, y, relu, sums, first, last):
             sums[c] += gradient
 
 
-@cached
-@njit(**PARALLEL)
-def _bias_backward(dy, y, relu, sums, threads):
-    for t in prange(threads):
-        for block in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
-            first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
-            _bias_backward_range(dy, y, relu, sums[block], first, last)
+@parallel
+def _bias_backward(dy, y, relu, sums, t, threads):
+    for block in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
+        first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
+        _bias_backward_range(dy, y, relu, sums[block], first, last)
 
 
 def bias_backward(dy, y, relu):

@@ -1,14 +1,14 @@
 """Updating dense float32 parameters, by the rules that update tables."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from lowprec.kernels.blocks import load
-from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import NOTHING, by_column, has_row, step_columns, step_row
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.preparing import OfRow, has_norm
 
@@ -29,15 +29,13 @@ def _step_numbers(rule, preparation, of_row, arrays, gradient, first, last):
         step_columns(rule, preparation, of_row, arrays, place, 0, number, _NONE, _NONE, NOTHING)
 
 
-@cached
-@njit(**PARALLEL)
-def _update_numbers(rule, preparation, arrays, gradient, threads):
+@parallel
+def _update_numbers(rule, preparation, arrays, gradient, t, threads):
     size = gradient.size
-    for t in prange(threads):
-        _step_numbers(
-            rule, preparation, OfRow(*_AS_IT_IS), arrays, gradient,
-            t * size // threads, (t + 1) * size // threads,
-        )  # fmt: skip
+    _step_numbers(
+        rule, preparation, OfRow(*_AS_IT_IS), arrays, gradient,
+        t * size // threads, (t + 1) * size // threads,
+    )  # fmt: skip
 
 
 @njit(**SERIAL)
@@ -54,13 +52,11 @@ def _step_rows(rule, preparation, arrays, gradient, chains, first, last):
         _step_numbers(own, preparation, of_row, stepped, gradient, start, start + columns)
 
 
-@cached
-@njit(**PARALLEL)
-def _update_rows(rule, preparation, arrays, gradient, chains, threads):
+@parallel
+def _update_rows(rule, preparation, arrays, gradient, chains, t, threads):
     rows = gradient.shape[0]
-    for t in prange(threads):
-        first, last = t * rows // threads, (t + 1) * rows // threads
-        _step_rows(rule, preparation, arrays, gradient, chains[t], first, last)
+    first, last = t * rows // threads, (t + 1) * rows // threads
+    _step_rows(rule, preparation, arrays, gradient, chains[t], first, last)
 
 
 def update_dense(rules, arrays, gradient, diverged):

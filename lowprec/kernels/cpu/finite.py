@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.sums import sum_segment
 from lowprec.scalar.finite import is_within, magnitude_bits
 
@@ -24,13 +24,11 @@ def are_within(values, limit):
     return within
 
 
-@cached
-@njit(**PARALLEL)
-def _note_nonfinite(values, diverged, threads):
-    for t in prange(threads):
-        first, last = t * values.size // threads, (t + 1) * values.size // threads
-        if not are_within(values[first:last], _LARGEST):
-            diverged[0] = True
+@parallel
+def _note_nonfinite(values, diverged, t, threads):
+    first, last = t * values.size // threads, (t + 1) * values.size // threads
+    if not are_within(values[first:last], _LARGEST):
+        diverged[0] = True
 
 
 def note_nonfinite(values, diverged):
@@ -48,13 +46,11 @@ def _rows_beyond_in_range(segments, gradients, limit, values, first, last):
     return count
 
 
-@cached
-@njit(**PARALLEL)
-def _count_rows_beyond(segments, gradients, limit, totals, counts, threads):
+@parallel
+def _count_rows_beyond(segments, gradients, limit, totals, counts, t, threads):
     rows = segments.starts.size - 1
-    for t in prange(threads):
-        first, last = t * rows // threads, (t + 1) * rows // threads
-        counts[t] = _rows_beyond_in_range(segments, gradients, limit, totals[t], first, last)
+    first, last = t * rows // threads, (t + 1) * rows // threads
+    counts[t] = _rows_beyond_in_range(segments, gradients, limit, totals[t], first, last)
 
 
 def _rows_beyond(segments, gradients, limit, scratch):
@@ -75,15 +71,13 @@ def _largest_magnitude(x):
     return most
 
 
-@cached
-@njit(**PARALLEL)
-def _largest_magnitudes(x, largest, threads):
+@parallel
+def _largest_magnitudes(x, largest, t, threads):
     """The largest ``abs(x)`` of each thread's part of 1-D float32 `x`, as float32 bits.
 
     Bits order as magnitudes do, inf above all finite ones and NaN above inf.
     """
-    for t in prange(threads):
-        largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
+    largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """From categories to ids."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
 
 _MISSING = np.uint64(MISSING_CATEGORY)
@@ -22,12 +22,10 @@ def _hash_categories_range(values, num_embeddings, ids, first, last):
     return outside == 0
 
 
-@cached
-@njit(**PARALLEL)
-def _hash_categories(values, num_embeddings, ids, in_range, threads):
-    for t in prange(threads):
-        first, last = t * values.size // threads, (t + 1) * values.size // threads
-        in_range[t] = _hash_categories_range(values, num_embeddings, ids, first, last)
+@parallel
+def _hash_categories(values, num_embeddings, ids, in_range, t, threads):
+    first, last = t * values.size // threads, (t + 1) * values.size // threads
+    in_range[t] = _hash_categories_range(values, num_embeddings, ids, first, last)
 
 
 def hash_categories(values, num_embeddings, ids):

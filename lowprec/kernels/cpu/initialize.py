@@ -1,11 +1,11 @@
 """Initial weights, drawn row by row so that they need no second copy of a table."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.scalar.xorshift import word
@@ -22,13 +22,11 @@ def _fill_range(weight, scale, keys, values, first, last):
         store_row(values, low, high, False, weight[row])
 
 
-@cached
-@njit(**PARALLEL)
-def _fill_uniform(weight, first_row, last_row, scale, keys, values, threads):
+@parallel
+def _fill_uniform(weight, first_row, last_row, scale, keys, values, t, threads):
     rows = last_row - first_row
-    for t in prange(threads):
-        first, last = first_row + t * rows // threads, first_row + (t + 1) * rows // threads
-        _fill_range(weight, scale, keys, values[t], first, last)
+    first, last = first_row + t * rows // threads, first_row + (t + 1) * rows // threads
+    _fill_range(weight, scale, keys, values[t], first, last)
 
 
 def fill_uniform(weight, first_row, last_row, bound, keys):

@@ -5,13 +5,13 @@ j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.bits import fma
 
 
@@ -38,13 +38,11 @@ def _dot_forward_range(dense, embeddings, joined, transposed, products, first, l
             joined[b, c] = products[c - columns]
 
 
-@cached
-@njit(**PARALLEL)
-def _dot_forward(dense, embeddings, joined, transposed, products, threads):
+@parallel
+def _dot_forward(dense, embeddings, joined, transposed, products, t, threads):
     samples = len(dense)
-    for t in prange(threads):
-        first, last = t * samples // threads, (t + 1) * samples // threads
-        _dot_forward_range(dense, embeddings, joined, transposed[t], products[t], first, last)
+    first, last = t * samples // threads, (t + 1) * samples // threads
+    _dot_forward_range(dense, embeddings, joined, transposed[t], products[t], first, last)
 
 
 def dot_forward(dense, embeddings, joined):
@@ -98,15 +96,13 @@ def _dot_backward_range(
                 store(number, dembeddings[b, f], column)
 
 
-@cached
-@njit(**PARALLEL)
-def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors, threads):
+@parallel
+def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vectors, t, threads):
     samples = len(dense)
-    for t in prange(threads):
-        first, last = t * samples // threads, (t + 1) * samples // threads
-        _dot_backward_range(
-            djoined, dense, embeddings, ddense, dembeddings, factors[t], vectors[t], first, last
-        )
+    first, last = t * samples // threads, (t + 1) * samples // threads
+    _dot_backward_range(
+        djoined, dense, embeddings, ddense, dembeddings, factors[t], vectors[t], first, last
+    )
 
 
 def dot_backward(djoined, dense, embeddings, ddense, dembeddings):

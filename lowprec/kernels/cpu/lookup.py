@@ -1,11 +1,10 @@
 """Reading a table: rows decoded to float32, one a bag or pooled."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import (
     STREAM_BYTES,
@@ -15,7 +14,8 @@ from lowprec.kernels.cpu.memory import (
     prefetch_row,
     stream,
 )
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
 
@@ -49,15 +49,13 @@ def _gather_range_streamed(weight, rows, out, start, stop):
     end_of_stream()
 
 
-@cached
-@njit(**PARALLEL)
-def _gather(weight, rows, out, streamed, threads):
-    for t in prange(threads):
-        start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
-        if streamed:
-            _gather_range_streamed(weight, rows, out, start, stop)
-        else:
-            _gather_range(weight, rows, out, start, stop)
+@parallel
+def _gather(weight, rows, out, streamed, t, threads):
+    start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
+    if streamed:
+        _gather_range_streamed(weight, rows, out, start, stop)
+    else:
+        _gather_range(weight, rows, out, start, stop)
 
 
 def _is_streamed(out):
@@ -107,13 +105,11 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
             store(number, out, bag * columns + column)
 
 
-@cached
-@njit(**PARALLEL)
-def _pool(weight, rows, offsets, sample_weights, mean, out, threads):
-    for t in prange(threads):
-        # by entries rather than bags, so that a few long bags do not fall to one thread
-        start, stop = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
-        _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)
+@parallel
+def _pool(weight, rows, offsets, sample_weights, mean, out, t, threads):
+    # by entries rather than bags, so that a few long bags do not fall to one thread
+    start, stop = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
+    _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)
 
 
 def pool(weight, rows, offsets, sample_weights, mean, out):

@@ -1,11 +1,11 @@
 """The loss of a batch and its gradient, in one pass."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.logistic import log_loss, sigmoid
 
 _LOSS_BLOCK = 1024  # samples whose losses are added up apart: the sum is that for any threads
@@ -21,13 +21,11 @@ def _logistic_loss_range(logits, y, dlogits, first, last):
     return total
 
 
-@cached
-@njit(**PARALLEL)
-def _logistic_loss(logits, y, dlogits, sums, threads):
-    for t in prange(threads):
-        for block in range(t * sums.size // threads, (t + 1) * sums.size // threads):
-            first, last = block * _LOSS_BLOCK, min((block + 1) * _LOSS_BLOCK, logits.size)
-            sums[block] = _logistic_loss_range(logits, y, dlogits, first, last)
+@parallel
+def _logistic_loss(logits, y, dlogits, sums, t, threads):
+    for block in range(t * sums.size // threads, (t + 1) * sums.size // threads):
+        first, last = block * _LOSS_BLOCK, min((block + 1) * _LOSS_BLOCK, logits.size)
+        sums[block] = _logistic_loss_range(logits, y, dlogits, first, last)
 
 
 def logistic_loss(logits, y, dlogits):

@@ -8,9 +8,8 @@ from numba.extending import overload
 
 from lowprec.formats.words import decode, round_nearest
 from lowprec.kernels.blocks import load
-from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
-from lowprec.kernels.cpu.options import SERIAL_KERNEL
+from lowprec.kernels.cpu.processor import serial
 from lowprec.kernels.cpu.squares import mean_squares, prepare_row
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (
@@ -53,8 +52,7 @@ def _overload_read(arrays, place, dtype):
     )
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def share_missed(logs, seen, step, missed):
     """Fill `missed`: what rows have lost since they were seen last."""
     for r in range(seen.size):
@@ -70,8 +68,7 @@ def _change(rule, gradient, weight, states):
     return from_zero if is_same else there - weight
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def survey(
     rule, preparation, in_float64, before, missed, gradients, keys, step_number, rows, stochastic,
     format_of, limits, chains,

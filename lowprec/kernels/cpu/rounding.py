@@ -1,25 +1,21 @@
 """Rounding of whole arrays, for the functions of `lowprec.rounding`."""
 
 import numpy as np
-from numba import njit, prange
 
 from lowprec.formats import words
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
-@cached
-@njit(**PARALLEL)
-def _round(x, key, stochastic, out, threads):
+@parallel
+def _round(x, key, stochastic, out, t, threads):
     blocks = (x.size + ROUND_BLOCK - 1) // ROUND_BLOCK
-    for t in prange(threads):
-        for block in range(t * blocks // threads, (t + 1) * blocks // threads):
-            first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
-            low, high = halves_of(derive(key, block))
-            store_row(x[first:last], low, high, stochastic, out[first:last])
+    for block in range(t * blocks // threads, (t + 1) * blocks // threads):
+        first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
+        low, high = halves_of(derive(key, block))
+        store_row(x[first:last], low, high, stochastic, out[first:last])
 
 
 def round_stochastic(x, key, out):
@@ -32,12 +28,10 @@ def round_nearest(x, out):
     launch(_round, threads_for(x.size), x, np.uint64(0), False, out)
 
 
-@cached
-@njit(**PARALLEL)
-def _round_up_probability(x, format_of, out, threads):
-    for t in prange(threads):
-        for i in range(t * x.size // threads, (t + 1) * x.size // threads):
-            out[i] = words.round_up_probability(x[i], format_of)
+@parallel
+def _round_up_probability(x, format_of, out, t, threads):
+    for i in range(t * x.size // threads, (t + 1) * x.size // threads):
+        out[i] = words.round_up_probability(x[i], format_of)
 
 
 def round_up_probability(x, format_of, out):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.options import SERIAL, SERIAL_KERNEL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import serial
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 
@@ -26,8 +26,7 @@ def row_of_segment(segments, segment):
     return np.int64(segments.order[segments.starts[segment]] >> ROW_SHIFT)
 
 
-@cached
-@njit(**SERIAL_KERNEL)
+@serial
 def _find_segments(order, starts, first_pieces):
     """Segments of equal rows in sorted `order`; returns how many, and how many pieces need a sum.
 

@@ -48,6 +48,7 @@ def _scatter(packed, shift, mask, places, out, start, stop):
         places[digit] = place + np.uint32(1)
 
 
+# Not `parallel`: there are several loops, and all numbers are integers.
 @cached
 @njit(**PARALLEL)
 def _sort_by_row(rows, labels, row_bits, packed, spare, threads):

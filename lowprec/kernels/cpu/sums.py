@@ -1,13 +1,13 @@
 """The gradients of the rows of a batch, each the sum of those of its positions."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma
@@ -74,13 +74,11 @@ def _sum_piece(segments, gradients, piece):
     _sum_gradients(gradients, segments.order, start, stop, segments.pieces[piece])
 
 
-@cached
-@njit(**PARALLEL)
-def _sum_pieces(segments, gradients, threads):
+@parallel
+def _sum_pieces(segments, gradients, t, threads):
     pieces = segments.pieces.shape[0]
-    for t in prange(threads):
-        for piece in range(t * pieces // threads, (t + 1) * pieces // threads):
-            _sum_piece(segments, gradients, piece)
+    for piece in range(t * pieces // threads, (t + 1) * pieces // threads):
+        _sum_piece(segments, gradients, piece)
 
 
 def sum_pieces(segments, gradients):
@@ -102,15 +100,13 @@ def sum_segment(segments, gradients, segment, total):
             total[c] += segments.pieces[piece, c]
 
 
-@cached
-@njit(**PARALLEL)
-def _sum_segments(segments, gradients, sums, threads):
+@parallel
+def _sum_segments(segments, gradients, sums, t, threads):
     count = segments.starts.size - 1
-    for t in prange(threads):
-        for segment in range(t * count // threads, (t + 1) * count // threads):
-            sum_segment(
-                segments, gradients, np.uint64(segment), sums[np.int64(segments.starts[segment])]
-            )
+    for segment in range(t * count // threads, (t + 1) * count // threads):
+        sum_segment(
+            segments, gradients, np.uint64(segment), sums[np.int64(segments.starts[segment])]
+        )
 
 
 def sum_segments(segments, gradients, sums):

@@ -1,10 +1,9 @@
 """Updating a table: each row of the batch is summed, stepped, rounded and stored by one owner."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from lowprec.kernels.blocks import load
-from lowprec.kernels.cache import cached
 from lowprec.kernels.columns import by_column, step_columns, step_row
 from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
@@ -14,7 +13,8 @@ from lowprec.kernels.cpu.one_column import (
     rows_in_lanes,
     step_range_of_one_column,
 )
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.segments import row_of_segment
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
@@ -90,33 +90,29 @@ def _step_range(
     return skipped
 
 
-@cached
-@njit(**PARALLEL)
+@parallel
 def _update_rows(
     rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
-    totals, chains, skipped, threads,
+    totals, chains, skipped, t, threads,
 ):  # fmt: skip
-    for t in prange(threads):
-        first = _first_segment(segments.starts, t, threads)
-        last = _first_segment(segments.starts, t + 1, threads)
-        skipped[t] = _step_range(
-            rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
-            first, last, totals[t : t + 1], chains[t],
-        )  # fmt: skip
+    first = _first_segment(segments.starts, t, threads)
+    last = _first_segment(segments.starts, t + 1, threads)
+    skipped[t] = _step_range(
+        rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
+        first, last, totals[t : t + 1], chains[t],
+    )  # fmt: skip
 
 
-@cached
-@njit(**PARALLEL)
+@parallel
 def _update_rows_of_one_column(
-    rule, preparation, arrays, segments, gradients, keys, step, stochastic, threads
+    rule, preparation, arrays, segments, gradients, keys, step, stochastic, t, threads
 ):
-    for t in prange(threads):
-        first = _first_segment(segments.starts, t, threads)
-        last = _first_segment(segments.starts, t + 1, threads)
-        step_range_of_one_column(
-            rule, preparation, arrays, segments, gradients, keys, step, stochastic,
-            numbers_in_lanes(arrays), rows_in_lanes(), first, last,
-        )  # fmt: skip
+    first = _first_segment(segments.starts, t, threads)
+    last = _first_segment(segments.starts, t + 1, threads)
+    step_range_of_one_column(
+        rule, preparation, arrays, segments, gradients, keys, step, stochastic,
+        numbers_in_lanes(arrays), rows_in_lanes(), first, last,
+    )  # fmt: skip
 
 
 def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):

@@ -1,11 +1,11 @@
 """Storing rows as they are given."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.kernels.keys import first_table, row_key
 
@@ -19,12 +19,10 @@ def _write_range(weight, rows, values, keys, step, stochastic, first, last):
         store_row(values[i], low, high, stochastic, weight[row])
 
 
-@cached
-@njit(**PARALLEL)
-def _write_rows(weight, rows, values, keys, step, stochastic, threads):
-    for t in prange(threads):
-        first, last = t * rows.size // threads, (t + 1) * rows.size // threads
-        _write_range(weight, rows, values, keys, step, stochastic, first, last)
+@parallel
+def _write_rows(weight, rows, values, keys, step, stochastic, t, threads):
+    first, last = t * rows.size // threads, (t + 1) * rows.size // threads
+    _write_range(weight, rows, values, keys, step, stochastic, first, last)
 
 
 def write_rows(weight, rows, values, keys, step, stochastic):

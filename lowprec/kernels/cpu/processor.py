@@ -1,0 +1,211 @@
+"""The floating-point state of a thread, and kernels that compute in the one they need.
+
+A processor rounds as each thread's control register says.  Libraries change it: those linked with
+``-ffast-math`` make subnormal numbers 0 where they are loaded.  So each thread's part of a kernel
+runs in the standard state, that of IEEE 754: rounding to nearest, with subnormal numbers, and no
+exception ends the process.  The state from before is then restored.
+"""
+
+import inspect
+from types import FunctionType
+
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from lowprec.kernels.cache import cached
+from lowprec.kernels.cpu.options import PARALLEL, SERIAL_KERNEL
+
+_X86_CONTROL, _X86_STANDARD = 0xFFC0, 0x1F80  # of MXCSR; the six bits below are flags
+_ARM_STANDARD = 0  # of FPCR; flags are in another register
+_OTHER = 1 << 62  # marks a state that is not the standard one; no register has this bit
+
+
+def _machine(builder):
+    """Which register there is, by the target that code is made for; None if it is unknown."""
+    architecture = builder.module.triple.partition("-")[0]
+    return {"x86_64": "x86", "aarch64": "arm", "arm64": "arm"}.get(architecture)
+
+
+def _call(builder, name, result, arguments):
+    """Call what reads or writes the register; no access to memory is moved across it."""
+    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    builder.fence("seq_cst", "singlethread")  # no instruction: only the compiler minds it
+    value = builder.call(function, arguments)
+    builder.fence("seq_cst", "singlethread")
+    return value
+
+
+def _read(builder):
+    """The control register, as 64 bits."""
+    wide, machine = ir.IntType(64), _machine(builder)
+    if machine == "x86":
+        place = cgutils.alloca_once(builder, ir.IntType(32))
+        pointer = builder.bitcast(place, cgutils.voidptr_t)
+        _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), [pointer])
+        return builder.zext(builder.load(place), wide)
+    if machine == "arm":
+        return _call(builder, "llvm.aarch64.get.fpcr", wide, [])
+    return wide(0)
+
+
+def _write(builder, state):
+    """Set the control register to what `_read` gave."""
+    machine = _machine(builder)
+    if machine == "x86":
+        place = cgutils.alloca_once(builder, ir.IntType(32))
+        builder.store(builder.trunc(state, ir.IntType(32)), place)
+        pointer = builder.bitcast(place, cgutils.voidptr_t)
+        _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [pointer])
+    if machine == "arm":
+        _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), [state])
+
+
+def _is_standard(builder, state):
+    wide = state.type
+    if _machine(builder) == "x86":
+        state = builder.and_(state, wide(_X86_CONTROL))
+        return builder.icmp_unsigned("==", state, wide(_X86_STANDARD))
+    return builder.icmp_unsigned("==", state, wide(_ARM_STANDARD))
+
+
+def _standard(builder, state):
+    """The standard state, with those bits of another one that say nothing of arithmetic."""
+    wide = state.type
+    if _machine(builder) == "x86":
+        others = builder.and_(state, wide(0xFFFFFFFF & ~_X86_CONTROL))
+        return builder.or_(others, wide(_X86_STANDARD))
+    return wide(_ARM_STANDARD)
+
+
+def _standardize(builder):
+    """Set the standard state; the one before, and whether it was another one."""
+    state = _read(builder)
+    differs = builder.not_(_is_standard(builder, state))
+    with cgutils.if_unlikely(builder, differs):
+        _write(builder, _standard(builder, state))
+    return state, differs
+
+
+@intrinsic
+def _set_state(typingctx, state):
+    def codegen(context, builder, sig, args):
+        _write(builder, args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def _set_standard(typingctx):
+    def codegen(context, builder, sig, args):
+        before, differs = _standardize(builder)
+        marked = builder.or_(before, before.type(_OTHER))
+        return builder.select(differs, marked, before.type(0))
+
+    return types.int64(), codegen
+
+
+@cached
+@njit(**SERIAL_KERNEL)
+def set_standard():
+    """Give the calling thread the standard state; 0 if it had that, or what `set_state` takes."""
+    return _set_standard()
+
+
+@cached
+@njit(**SERIAL_KERNEL)
+def set_state(state):
+    """Give the calling thread the state that it had before `set_standard`."""
+    _set_state(state & ~_OTHER)
+
+
+@intrinsic
+def in_standard_state(typingctx, function, *arguments):
+    """What a compiled function returns for these arguments, computed in the standard state.
+
+    Arithmetic may be moved across a change of the register, which the compiler takes for one of
+    memory alone; but not out of a function that is not inlined.
+    """
+    signature = function.get_call_type(typingctx, arguments, {})
+
+    def codegen(context, builder, sig, args):
+        compiled = function.dispatcher.get_compile_result(signature)
+        context.active_code_library.add_linking_library(compiled.library)
+        values = cgutils.unpack_tuple(builder, args[1])
+        before, differs = _standardize(builder)
+        status, result = context.call_internal_no_propagate(
+            builder, compiled.fndesc, signature, values
+        )
+        _call_of(builder, compiled.fndesc.llvm_func_name).attributes.add("noinline")
+        with cgutils.if_unlikely(builder, differs):
+            _write(builder, before)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return result
+
+    together = types.StarArgTuple.from_types(arguments)
+    return signature.return_type(function, together), codegen
+
+
+def _call_of(builder, name):
+    """The last call of a function in the block that is being built."""
+    calls = [x for x in builder.block.instructions if getattr(x, "callee", None) is not None]
+    return next(call for call in reversed(calls) if call.callee.name == name)
+
+
+def serial(function):
+    """A kernel of one thread, cached on disk."""
+    return _compile(function, SERIAL_KERNEL, "def {name}({all}):\n    return run(body, {all})")
+
+
+def parallel(part):
+    """A kernel of what each thread does, for `launch`; cached on disk.
+
+    The last parameters of a part are its number and how many parts there are.  It returns nothing.
+    """
+    return _compile(
+        part, PARALLEL,
+        "def {name}({but_two}, {last}):\n"
+        "    for {number} in prange({last}):\n"
+        "        run(body, {all})",
+    )  # fmt: skip
+
+
+def _compile(function, options, template):
+    """A kernel that runs a function, its body, in the standard state.
+
+    It is written out, because Python calls a kernel of `*arguments` more slowly.
+    """
+    names = list(inspect.signature(function).parameters)
+    source = template.format(
+        name=function.__name__, all=", ".join(names), but_two=", ".join(names[:-2]),
+        number=names[-2] if len(names) > 1 else "", last=names[-1],
+    )  # fmt: skip
+    body = njit(**{**options, "parallel": False})(function)
+    scope = {"run": in_standard_state, "body": body, "prange": prange}
+    exec(compile(source, f"<kernel {function.__name__}>", "exec"), scope)
+    kernel: FunctionType = scope[function.__name__]
+    kernel.__module__, kernel.__qualname__ = function.__module__, function.__qualname__
+    kernel.__doc__ = function.__doc__
+    return _compiled_in_standard_state(cached(njit(**options)(kernel)))
+
+
+def _compiled_in_standard_state(kernel):
+    """The same: what Numba converts and folds while it compiles is arithmetic of this thread."""
+    if isinstance(kernel, FunctionType):  # where NUMBA_DISABLE_JIT is set
+        return kernel
+    compile_kernel = kernel.compile
+
+    def compile_in_standard_state(signature):
+        before = set_standard()
+        try:
+            return compile_kernel(signature)
+        finally:
+            if before:
+                set_state(before)
+
+    kernel.compile = compile_in_standard_state
+    return kernel

@@ -1,0 +1,235 @@
+"""What lowprec computes where a thread's floating-point state is another one, as JSON.
+
+``processor_calls.py NAMES STATE...`` runs every group of calls whose name matches a pattern, in the
+standard state and then in these: it prints the digests of the former, and which of the latter
+differ.  With ``--first`` after NAMES the one state is set before anything is imported, and the
+digests are those of that state.
+"""
+
+# ruff: noqa: E402 - the state may be set before anything is imported
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import platform
+import re
+import sys
+
+LIBM = ctypes.CDLL(None)
+# the control register of each machine: its place in `fenv_t`, and bits to set and to clear
+PLACE, STATES = {
+    "x86_64": (28, {
+        "flush": (0x8040, 0), "up": (0x4000, 0x2000), "down": (0x2000, 0x4000), "zero": (0x6000, 0),
+        "trap": (0, 0x0680),
+    }),
+    "aarch64": (0, {
+        "flush": (1 << 24, 0), "up": (1 << 22, 1 << 23), "down": (1 << 23, 1 << 22),
+        "zero": (3 << 22, 0), "trap": (0x0700, 0),
+    }),
+}[platform.machine()]  # fmt: skip
+FLAGS = 0x3F if platform.machine() == "x86_64" else 0
+
+
+def environment():
+    buffer = ctypes.create_string_buffer(64)
+    LIBM.fegetenv(buffer)
+    return buffer
+
+
+def control():
+    return int.from_bytes(environment().raw[PLACE : PLACE + 4], "little") & ~FLAGS
+
+
+@contextlib.contextmanager
+def in_state(name):
+    """Sets a state of the calling thread, and then that from before."""
+    before, other = environment(), environment()
+    to_set, to_clear = STATES[name]
+    word = (int.from_bytes(before.raw[PLACE : PLACE + 4], "little") | to_set) & ~(to_clear | FLAGS)
+    other[PLACE : PLACE + 4] = word.to_bytes(4, "little")
+    LIBM.fesetenv(other)
+    try:
+        yield
+    finally:
+        LIBM.fesetenv(before)
+
+
+FIRST = sys.argv[2:3] == ["--first"]
+STANDARD = control()
+if FIRST:
+    for_good = in_state(sys.argv[3])  # kept, as its end would restore the state
+    for_good.__enter__()
+
+import ml_dtypes
+import numpy as np
+
+import lowprec as lp
+import lowprec.kernels.cpu.launch
+
+lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # small batches use all threads too
+FORMATS = [
+    "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e3m4",
+]  # fmt: skip
+ROWS, COLUMNS, BATCH = 60, 17, 90
+rng = np.random.default_rng(0)
+IDS = rng.integers(0, ROWS, BATCH)
+BAGS = np.sort(rng.integers(0, BATCH, 31))
+BAGS[0], BAGS[-1] = 0, BATCH
+
+
+def floats(shape, exponents):
+    """float32 of random bits: no arithmetic makes them, so they are the same in every state."""
+    size = int(np.prod(shape))
+    sign, fraction = rng.integers(0, 2, size), rng.integers(0, 1 << 23, size)
+    exponent = rng.integers(exponents[0] + 127, exponents[1] + 127, size)
+    words = (sign << 31) | (exponent << 23) | fraction
+    return words.astype(np.uint32).view(np.float32).reshape(shape)
+
+
+SMALL = floats((ROWS, COLUMNS), (-127, -100))
+NUMBERS = floats(4000, (-45, 17))
+SUBNORMAL = floats(300, (-127, -120))
+GRADIENT = floats((BATCH, COLUMNS), (-12, 1))
+BAG_GRADIENT = floats((30, COLUMNS), (-30, 1))
+FACTORS = floats(BATCH, (-20, 1))
+NO_GRADIENT = np.zeros((BATCH, COLUMNS), np.float32)
+RANDOM_WORDS = rng.integers(0, 2**32, (ROWS, COLUMNS), np.uint64).astype(np.uint32)
+DOUBLES = rng.normal(size=(ROWS, COLUMNS)) * 2.0 ** rng.integers(-30, 4, (ROWS, COLUMNS))
+DENSE = rng.normal(size=(300, 3)).astype(np.float32)
+LABELS = rng.integers(0, 2, 300)
+SAMPLES = DENSE, rng.integers(0, 20, (300, 2))
+SCORES = rng.random(300)
+
+
+def words_of(dtype):
+    """Words of a format: below 2 in size, half of them subnormal."""
+    entry = (np if dtype == "float32" else ml_dtypes).finfo(dtype)
+    sign, mantissa = 1 << (entry.bits - 1), (1 << entry.nmant) - 1
+    words = RANDOM_WORDS & np.uint32(((1 << entry.bits) - 1) ^ (1 << (entry.bits - 2)))
+    words[::2] &= np.uint32(sign | mantissa)
+    return words.astype(f"u{entry.bits // 8}")
+
+
+WORDS = {dtype: words_of(dtype) for dtype in FORMATS}
+
+
+def make_table(dtype, rounding, optimizer, seed=3):
+    table = lp.EmbeddingTable(ROWS, COLUMNS, dtype, rounding, optimizer, seed)
+    table.weight.view(WORDS[dtype].dtype)[...] = WORDS[dtype]
+    return table
+
+
+def table_calls(dtype, rounding, optimizer):
+    table = make_table(dtype, rounding, optimizer)
+    yield table.lookup(IDS)
+    table.update(IDS, NO_GRADIENT)
+    yield table.weight
+    yield table.lookup(IDS, BAGS, "mean", FACTORS)
+    table.update(IDS, GRADIENT)
+    table.update(IDS, BAG_GRADIENT, BAGS, "mean", FACTORS)
+    yield table.weight
+    yield from table.optimizer_state.values()
+
+
+def other_table_calls(dtype):
+    table = make_table(dtype, "stochastic", lp.SGD(0.1))
+    yield table.read(IDS)
+    report = table.diagnose(IDS, GRADIENT)
+    yield np.array([repr(report)])
+    yield table.astype("bfloat16", "stochastic").weight
+    table.write(np.arange(ROWS), DOUBLES, "stochastic")
+    yield table.weight
+    table.write(np.arange(ROWS), DOUBLES)
+    yield table.weight
+    yield lp.EmbeddingTable(ROWS, COLUMNS, dtype).weight
+    yield lp.EmbeddingTable(ROWS, COLUMNS, dtype, init=DOUBLES).weight
+
+
+def rounding_calls(dtype):
+    for numbers in (NUMBERS, SUBNORMAL):
+        yield lp.nearest_round(numbers, dtype)
+        yield lp.stochastic_round(numbers, dtype, seed=1)
+        yield lp.round_up_probability(numbers, dtype)
+
+
+def model_calls(model):
+    model.fit(SAMPLES, LABELS)
+    yield model.table_.weight
+    yield model.predict_proba(SAMPLES)
+    yield model.predict(SAMPLES)
+
+
+def other_calls():
+    X, y, p = lp.datasets.make_clicks(50, [9, 30], 2)
+    yield from (*X, y, p)
+    metrics = lp.metrics.log_loss, lp.metrics.normalized_entropy, lp.metrics.roc_auc
+    yield np.array([metric(LABELS, SCORES) for metric in metrics])
+
+
+def small_rate():
+    """A learning rate that is subnormal in float32."""
+    table = lp.EmbeddingTable(ROWS, COLUMNS, "float32", optimizer=lp.SGD(1e-40), init=SMALL)
+    table.update(IDS, GRADIENT)
+    yield table.weight
+
+
+CALLS = {
+    **{
+        f"{dtype}, {rounding}": lambda dtype=dtype, rounding=rounding: table_calls(
+            dtype, rounding, lp.SGD(0.1)
+        )
+        for dtype in FORMATS
+        for rounding in ("nearest", "stochastic")
+    },
+    **{
+        f"{type(optimizer).__name__} in {dtype}": lambda optimizer=optimizer, dtype=dtype: (
+            table_calls(dtype, "stochastic", optimizer)
+        )
+        for optimizer, dtype in (
+            (lp.RowWiseAdagrad(0.1), "float8_e4m3fn"),
+            (lp.Adagrad(0.1), "float16"),
+            (lp.Adam(0.1, state_dtype="bfloat16", state_rounding="stochastic"), "float8_e5m2"),
+            (lp.FTRL(0.1), "bfloat16"),
+            (lp.LAMB(0.1), "float16"),
+        )
+    },
+    **{f"a table of {dtype}": lambda dtype=dtype: other_table_calls(dtype) for dtype in FORMATS},
+    **{f"rounding to {dtype}": lambda dtype=dtype: rounding_calls(dtype) for dtype in FORMATS},
+    "logistic": lambda: model_calls(lp.LogisticRegression([20, 20], batch_size=50, epochs=2)),
+    "DLRM": lambda: model_calls(lp.DLRM([20, 20], embedding_dim=4, batch_size=50, epochs=1)),
+    "other": other_calls,
+    "a small rate": small_rate,
+}
+
+
+def digests(pattern):
+    """Of each group of calls; a call that changes the state, or raises, has a digest of its own."""
+    found, before = {}, control()
+    for name, calls in CALLS.items():
+        if not re.search(pattern, name):
+            continue
+        digest = hashlib.sha256()
+        try:
+            for result in calls():
+                digest.update(np.ascontiguousarray(result).tobytes())
+                assert control() == before, f"the state became {control():#x}"
+            found[name] = digest.hexdigest()
+        except Exception as error:
+            found[name] = repr(error)
+    return found
+
+
+def main():
+    pattern, *states = sys.argv[1:]
+    assert not FIRST or control() != STANDARD, "the state was restored"
+    expected, wrong = digests(pattern), {}
+    for state in [] if FIRST else states:
+        with in_state(state):
+            found = digests(pattern)
+        wrong[state] = [name for name in found if found[name] != expected[name]]
+    print(json.dumps({"digests": expected, "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main()
