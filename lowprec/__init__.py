@@ -12,6 +12,7 @@ from lowprec._version import __version__
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
+from lowprec.num_threads import get_num_threads, set_num_threads
 from lowprec.optimizers.adagrad import Adagrad
 from lowprec.optimizers.adam import Adam
 from lowprec.optimizers.ftrl import FTRL
@@ -43,11 +44,13 @@ __all__ = [
     "RowWiseAdagrad",
     "__version__",
     "datasets",
+    "get_num_threads",
     "load",
     "metrics",
     "nearest_round",
     "round_up_probability",
     "schedules",
+    "set_num_threads",
     "stochastic_round",
 ]
 

@@ -23,7 +23,7 @@ def linear_forward(
     device: Device, x: Float, weight: Float, bias: Float, *, relu: bool, out: Float
 ) -> Float:
     """x (B, in), weight (in, out), bias (out,) -> `out` (B, out), through a ReLU if `relu`."""
-    device.xp.matmul(x, weight, out=out)
+    device.kernels.matmul(x, weight, out)
     device.kernels.add_bias(out, bias, relu)
     return out
 
@@ -36,8 +36,9 @@ def linear_backward(
     `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
     """
     dbias = device.kernels.bias_backward(dy, y, relu)
-    dx = None if out is None else device.xp.matmul(dy, weight.T, out=out)
-    return dx, x.T @ dy, dbias
+    if out is not None:
+        device.kernels.matmul_transposed(dy, weight, out)
+    return out, device.kernels.weight_gradient(x, dy), dbias
 
 
 def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Parameters:

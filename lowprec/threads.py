@@ -1,21 +1,17 @@
-"""Keeps the threads of the kernels and those of BLAS from fighting over the cores.
+"""How idle threads wait, and that none survive a fork.
 
-Kernels run on Numba's threads (GNU OpenMP on Linux), matrix products on OpenBLAS's.  A pool whose
-threads have nothing to do lets them spin, by default for milliseconds: they then hold the cores
-while the other pool works.  Threads that sleep at once are slow to wake, once for each kernel.  In
-between, they spin for about as long as Python takes from one kernel to the next.  Both pools read
-how long from the environment when they start, so `lowprec` sets it on import, unless the user has.
+Kernels run on Numba's threads (GNU OpenMP on Linux).  Threads that have nothing to do spin, by
+default for milliseconds, on cores that others need.  Threads that sleep at once are slow to wake,
+once for each kernel.  In between, they spin for about as long as Python takes from one kernel to
+the next.  GNU OpenMP reads how long from the environment when it starts, so `lowprec` sets it on
+import, unless the user has.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
-import threading
 
 GOMP_SPIN_COUNT = "10000"  # about a tenth of a millisecond
-OPENBLAS_TIMEOUT = "18"  # 2**18 clock cycles: as long
 
 _kernels_ran = False
 _forked = False
@@ -25,34 +21,6 @@ def quiet_idle_threads() -> None:
     """Let idle threads spin briefly, unless the environment already says what they do."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
-    if "OPENBLAS_THREAD_TIMEOUT" not in os.environ:
-        os.environ["OPENBLAS_THREAD_TIMEOUT"] = OPENBLAS_TIMEOUT
-        if "numpy" in sys.modules and threading.active_count() == 1:
-            for path in _loaded_openblas():
-                _restart_openblas(path)
-
-
-def _loaded_openblas() -> list[str]:
-    """The OpenBLAS libraries of this process, where the system tells (Linux)."""
-    try:
-        with open("/proc/self/maps") as maps:
-            paths = {line.split(maxsplit=5)[5].strip() for line in maps if "openblas" in line}
-    except OSError:
-        return []
-    return sorted(filter(os.path.exists, paths))
-
-
-def _restart_openblas(path: str) -> None:
-    """Let OpenBLAS read the environment anew: it ends its threads, and the next call makes others.
-
-    NumPy was imported first, so they have started.  Does nothing where OpenBLAS hides what it
-    takes.
-    """
-    library = ctypes.CDLL(path)
-    names = ("openblas_read_env", "blas_thread_shutdown_")
-    if all(hasattr(library, name) for name in names):
-        for name in names:
-            getattr(library, name)()
 
 
 def before_kernels() -> None:

@@ -34,6 +34,7 @@ INSIDE = {
 RAISES_NOTHING = {
     "CheckpointError",
     "Schedule",
+    "get_num_threads",
     "why_unavailable",
     "LogisticRegression.get_params",
     "DLRM.get_params",

@@ -17,6 +17,7 @@ PACKAGE = Path(lp.__file__).parent
 # prefix says where a module lives.
 FLOORS = {
     "lowprec.threads": 0,
+    "lowprec.cores": 0,
     "lowprec._version": 0,
     "lowprec.checks": 0,
     "lowprec.cuda": 1,
@@ -101,7 +102,7 @@ def test_models_know_no_compiler(name):
     assert not [other for other in imports(name) for outside in forbidden if inside(other, outside)]
 
 
-def test_llvm_is_in_five_files():
+def test_llvm_is_in_six_files():
     users = {name for name in SOURCES if any(inside(other, "llvmlite") for other in imports(name))}
     assert users == {
         "lowprec.scalar.bits",
@@ -109,6 +110,7 @@ def test_llvm_is_in_five_files():
         "lowprec.kernels.blocks",
         "lowprec.kernels.cpu.memory",
         "lowprec.kernels.cpu.processor",
+        "lowprec.kernels.cpu.products",
     }
 
 
@@ -337,11 +339,13 @@ def test_exported_names():
         "SGD",
         "__version__",
         "datasets",
+        "get_num_threads",
         "load",
         "metrics",
         "nearest_round",
         "round_up_probability",
         "schedules",
+        "set_num_threads",
         "stochastic_round",
     ]
     assert sorted(lp.datasets.__all__) == [

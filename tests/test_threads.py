@@ -1,4 +1,4 @@
-"""How idle threads wait after `import lowprec`, and what becomes of a fork."""
+"""How threads wait after `import lowprec`, which may run at once, and what becomes of a fork."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests import children
 
-SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")
+SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def run(code, **environment):
@@ -15,47 +15,72 @@ def run(code, **environment):
     return done.stdout.strip()
 
 
-PRINT = "import os, lowprec; print([os.environ.get(name) for name in {names}])"
+PRINT = "import os, lowprec; print(os.environ.get('GOMP_SPINCOUNT'))"
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, ["10000", "18"]),
-        ({"GOMP_SPINCOUNT": "1000"}, ["1000", "18"]),
-        ({"OMP_WAIT_POLICY": "active"}, [None, "18"]),
-        ({"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "7"}, ["7", "18"]),
-        ({"OPENBLAS_THREAD_TIMEOUT": "20"}, ["10000", "20"]),
+        ({}, "10000"),
+        ({"GOMP_SPINCOUNT": "1000"}, "1000"),
+        ({"OMP_WAIT_POLICY": "active"}, None),
+        ({"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "7"}, "7"),
     ],
 )
 def test_the_user_has_the_last_word(environment, expected):
-    names = ("GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
-    assert run(PRINT.format(names=names), **environment) == str(expected)
+    assert run(PRINT, **environment) == str(expected)
 
 
-BLAS_AFTER_NUMPY = """
+LAYER = """
+import sys
+for name in {hidden}:
+    sys.modules["numba.np.ufunc." + name] = None  # as where its library is missing
+import threading
 import numpy as np
-x = np.ones((300, 300), np.float32)
-before = x @ x
-import ctypes
-import lowprec
-from lowprec.threads import _loaded_openblas
-assert np.array_equal(x @ x, before)
-for path in _loaded_openblas():
-    library = ctypes.CDLL(path)
-    if hasattr(library, "openblas_thread_timeout"):
-        print(library.openblas_thread_timeout())
+import numba
+import lowprec as lp
+import lowprec.kernels.cpu.launch
+lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = {numbers}
+
+table = lp.EmbeddingTable(1000, 16, "float16")
+ids = np.arange(1000)
+expected = table.lookup(ids)
+others = [lp.EmbeddingTable(100, 4, "float16", seed=0) for _ in range(5)]
+wrong = []
+
+def work(other):
+    for _ in range(300):
+        if not np.array_equal(table.lookup(ids), expected):
+            wrong.append("lookup")
+        other.update(ids[:100], np.ones((100, 4), np.float32))
+
+threads = [threading.Thread(target=work, args=(other,)) for other in others[:4]]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+work(others[4])
+if any(not np.array_equal(other.weight, others[4].weight) for other in others):
+    wrong.append("update")
+print(numba.threading_layer(), wrong)
 """
 
 
+@pytest.mark.parametrize("numbers", [1, 1 << 16])
 @pytest.mark.parametrize(
-    ("environment", "expected"), [({}, "18"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")]
+    ("hidden", "environment"),
+    [(["omppool", "tbbpool"], {}), ([], {"NUMBA_THREADING_LAYER": "workqueue"})],
 )
-def test_openblas_that_was_loaded_before(environment, expected):
-    timeouts = run(BLAS_AFTER_NUMPY, **environment).split()
-    if not timeouts:
-        pytest.skip("NumPy has no OpenBLAS here that tells its setting")
-    assert timeouts[0] == expected
+def test_numbas_own_threads_take_turns(hidden, environment, numbers):
+    """Of two parallel kernels at once they would end the process, even of one thread's work."""
+    code = LAYER.format(hidden=hidden, numbers=numbers)
+    assert run(code, NUMBA_NUM_THREADS="2", **environment) == "workqueue []"
+
+
+def test_threads_of_openmp_work_side_by_side():
+    code = "from lowprec.kernels.cpu import launch\n" + LAYER.format(hidden=[], numbers=1)
+    layer, *rest = run(code + "print(launch._turns)").split()
+    assert rest == ["[]", "None"] if layer != "workqueue" else rest[0] == "[]"
 
 
 FORK = """

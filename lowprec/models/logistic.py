@@ -124,13 +124,17 @@ class LogisticRegression(Classifier):
     ) -> tuple[NDArray[np.float32], Minibatch]:
         sums = self.table_.lookup(batch.ids)
         of_ids = sums[:, 0] * np.float32(self.table_scale_)
-        return batch.dense @ self.coef_ + of_ids + self.intercept_, batch
+        of_dense = scratch.empty("of_dense", (len(batch), 1), np.float32)
+        get_device(self.device).kernels.matmul(batch.dense, self.coef_[:, None], of_dense)
+        return of_dense[:, 0] + of_ids + self.intercept_, batch
 
     def _backward(
         self, doutputs: NDArray[np.float32], batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         dense_l2 = np.float32(self.l2) * self.coef_
-        gradients = [doutputs @ batch.dense + dense_l2, doutputs.sum(keepdims=True)]
+        kernels = get_device(self.device).kernels
+        dcoef = kernels.weight_gradient(batch.dense, doutputs[:, None])[:, 0]
+        gradients = [dcoef + dense_l2, doutputs.sum(keepdims=True)]
         return doutputs[:, None], gradients
 
     def _update_table(self, batch: Minibatch, dsums: NDArray[np.float32]) -> None:

@@ -9,6 +9,7 @@ from lowprec.kernels.cpu.initialize import fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
+from lowprec.kernels.cpu.products import matmul, matmul_transposed, weight_gradient
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sums import sum_pieces, sum_segments
@@ -26,6 +27,8 @@ __all__ = [
     "group_by_row",
     "hash_categories",
     "logistic_loss",
+    "matmul",
+    "matmul_transposed",
     "note_nonfinite",
     "pool",
     "round_nearest",
@@ -37,5 +40,6 @@ __all__ = [
     "sum_segments",
     "update_dense",
     "update_rows",
+    "weight_gradient",
     "write_rows",
 ]

@@ -10,6 +10,7 @@ from lowprec.kernels.cuda.initialize import fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
+from lowprec.kernels.cuda.products import matmul, matmul_transposed, weight_gradient
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cuda.segments import group_by_row
 from lowprec.kernels.cuda.sums import sum_pieces, sum_segments
@@ -27,6 +28,8 @@ __all__ = [
     "group_by_row",
     "hash_categories",
     "logistic_loss",
+    "matmul",
+    "matmul_transposed",
     "note_nonfinite",
     "pool",
     "round_nearest",
@@ -38,5 +41,6 @@ __all__ = [
     "sum_segments",
     "update_dense",
     "update_rows",
+    "weight_gradient",
     "write_rows",
 ]
