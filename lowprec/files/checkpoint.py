@@ -43,9 +43,9 @@ class CheckpointError(ValueError):
     Examples
     --------
     >>> import tempfile, lowprec as lp
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     _ = file.write(b"not a table")
-    ...     file.flush()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(f"{folder}/t.safetensors", "wb") as file:
+    ...         _ = file.write(b"not a table")
     ...     try:
     ...         lp.load(file.name)
     ...     except lp.CheckpointError as error:

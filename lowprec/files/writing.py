@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
-import stat
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from lowprec._version import __version__
 from lowprec.checks import check_path
+from lowprec.files import system
 from lowprec.files.checkpoint import ENTRY, FORMAT_VERSION, checksum, dtype_in_file
 from lowprec.scalar import hashing, xorshift
 
@@ -31,7 +30,7 @@ def write(
     """Write a file, whole or not at all: what was there before stays until all is on disk.
 
     A file that was there keeps its permissions, and a new one has those that the umask leaves, as
-    of `open`.  A symbolic link stays one, to the new file.
+    of `open`, where the system has permissions.  A symbolic link stays one, to the new file.
 
     Raises
     ------
@@ -63,20 +62,15 @@ def write(
     temporary = target.with_name(f".lowprec.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        mode = stat.S_IMODE(os.stat(target if target.exists() else temporary).st_mode)
+        mode = system.permissions(target if target.exists() else temporary)
         _save(save_file, contiguous, os.fspath(temporary), metadata)
-        os.chmod(temporary, mode)  # the library makes files that only their owner can read
-        _flush(temporary)
-        os.replace(temporary, target)
+        system.finish(temporary, mode)  # the library makes files that only their owner can read
+        system.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    try:
-        _flush(target.parent)
-    except OSError as error:  # the file is whole, where folders cannot be flushed, as on CIFS
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
+    system.flush_folder(target.parent)
 
 
 def _save(save_file: Any, arrays: dict[str, Any], path: str, metadata: dict[str, str]) -> None:
@@ -86,12 +80,3 @@ def _save(save_file: Any, arrays: dict[str, Any], path: str, metadata: dict[str,
         save_file(arrays, path, metadata=metadata)
     except SafetensorError as error:  # what the system said is only in its words
         raise OSError(f"{path} cannot be written: {error}") from error
-
-
-def _flush(path: str | Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
