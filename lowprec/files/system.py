@@ -28,11 +28,13 @@ def finish(path: Path, mode: int | None) -> None:
 def flush_folder(path: Path) -> None:
     """Wait until the names in a folder are on disk, where folders can be flushed.
 
-    They cannot on Windows and on some network file systems, as CIFS.
+    They cannot on Windows, without the right to read them, and on some network file systems, as
+    CIFS.
     """
-    if WINDOWS:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:
         return
-    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:

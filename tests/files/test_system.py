@@ -90,6 +90,20 @@ def test_a_file_that_stays_open(table, windows, tmp_path):
     assert os.listdir(tmp_path) == ["t.safetensors"]
 
 
+def test_a_folder_that_cannot_be_read(table, tmp_path, monkeypatch):
+    """The file was there, and the save failed."""
+    open_ = os.open
+
+    def refused(path, *arguments, **options):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return open_(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    table.save(tmp_path / "t.safetensors")
+    assert lp.load(tmp_path / "t.safetensors").step == 0
+
+
 def test_elsewhere_a_refusal_is_raised_at_once(table, tmp_path, monkeypatch):
     monkeypatch.setattr(system, "WINDOWS", False)
     asked = refuse(monkeypatch, times=1)
