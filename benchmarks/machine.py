@@ -1,4 +1,7 @@
-"""The machine: what it is, and what else it did while something was timed."""
+"""The machine: what it is, and what else it did while something was timed.
+
+What the system alone tells under Linux, such as its caches, is empty elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 PACKAGES = (
     "lowprec", "numba", "llvmlite", "numpy", "scipy", "torch", "fbgemm-gpu-cpu", "matplotlib",
@@ -26,13 +31,17 @@ SETTINGS = (
     "NUMBA_",
 )
 _NOTICED = 0.02  # share of the processors' time that others may take before it is said
+_BUSY = ("user", "nice", "system", "irq", "softirq")  # what processors count
 _TICKS_NOTICED = 5  # and how many of the kernel's clock ticks, for short measurements
-_TICK = 1.0 / os.sysconf("SC_CLK_TCK")
+_TICK = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1.0 / 64
 
 
 def cores() -> int:
     """How many processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # not on macOS
+        return len(process.cpu_affinity())
+    return os.cpu_count() or 1
 
 
 def describe() -> dict[str, Any]:
@@ -40,7 +49,7 @@ def describe() -> dict[str, Any]:
     return {
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "processors": cores(),
-        "memory GB": round(int(_field("/proc/meminfo", "MemTotal").split()[0]) / 1e6, 1),
+        "memory GB": round(psutil.virtual_memory().total / 1e9, 1),
         "last-level cache": _text("/sys/devices/system/cpu/cpu0/cache/index3/size"),
         "transparent huge pages": _text("/sys/kernel/mm/transparent_hugepage/enabled"),
         "system": platform.platform(),
@@ -56,12 +65,18 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 def available_memory() -> int:
     """Bytes that can be allocated without swapping."""
-    return int(_field("/proc/meminfo", "MemAvailable").split()[0]) * 1024
+    return int(psutil.virtual_memory().available)
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had resident, in bytes."""
-    return int(_field("/proc/self/status", "VmHWM").split()[0]) * 1024
+    """The most memory that this process has had resident, in bytes.
+
+    Where the system does not tell, what is resident now.
+    """
+    if told := _field("/proc/self/status", "VmHWM"):
+        return int(told.split()[0]) * 1024
+    now = psutil.Process().memory_info()
+    return int(getattr(now, "peak_wset", now.rss))
 
 
 def activity(processes: Iterable[int] = ()) -> dict[str, float]:
@@ -70,14 +85,13 @@ def activity(processes: Iterable[int] = ()) -> dict[str, float]:
     "own" is the time of this process and of `processes`, "busy" that of all, "stolen" what the
     hypervisor gave to others, and "switches" how often own threads were interrupted for others.
     """
-    ticks = [int(n) for n in _text("/proc/stat").splitlines()[0].split()[1:]]
-    user, nice, system, _, _, interrupts, soft_interrupts, stolen = ticks[:8]
-    own = [os.getpid(), *processes]
+    spent = psutil.cpu_times()._asdict()  # what a system does not count is not there
+    own = [psutil.Process(number) for number in (os.getpid(), *processes)]
     return {
         "clock": time.perf_counter(),
-        "load": os.getloadavg()[0],
-        "busy": (user + nice + system + interrupts + soft_interrupts) * _TICK,
-        "stolen": stolen * _TICK,
+        "load": psutil.getloadavg()[0],
+        "busy": sum(spent.get(kind, 0.0) for kind in _BUSY),
+        "stolen": spent.get("steal", 0.0),
         "own": sum(_processor_seconds(process) for process in own),
         "switches": sum(_interruptions(process) for process in own),
     }
@@ -98,14 +112,17 @@ def disturbances(before: dict[str, float], after: dict[str, float]) -> list[str]
     ]
 
 
-def _processor_seconds(process: int) -> float:
-    fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
-def _interruptions(process: int) -> int:
-    threads = Path(f"/proc/{process}/task").glob("*/status")
-    return sum(int(_field(str(thread), "nonvoluntary_ctxt_switches")) for thread in threads)
+def _interruptions(process: psutil.Process) -> int:
+    """Of all its threads, or where the system does not tell them apart, of the process."""
+    threads = [str(path) for path in Path(f"/proc/{process.pid}/task").glob("*/status")]
+    if not threads:
+        return int(process.num_ctx_switches().involuntary)
+    return sum(int(_field(thread, "nonvoluntary_ctxt_switches") or 0) for thread in threads)
 
 
 def _field(path: str, name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+
+import psutil
 
 Result = TypeVar("Result")
 
@@ -21,10 +22,21 @@ def run_in_child(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had resident, in bytes."""
+    """The most memory that this process has had resident, in bytes, as the system tells it.
+
+    Where it tells none, what is resident now.
+    """
     status = Path("/proc/self/status")
-    if status.exists():  # of this program alone, where getrusage counts what started it
-        return _bytes_of("VmHWM", status.read_text())
+    if status.exists():  # Linux; of this program alone, where getrusage counts what started it
+        lines = (line.split() for line in status.read_text().splitlines())
+        return next(int(fields[1]) for fields in lines if fields[0] == "VmHWM:") * 1024
+    now = psutil.Process().memory_info()
+    if hasattr(now, "peak_wset"):  # Windows
+        return int(now.peak_wset)
+    try:
+        import resource
+    except ImportError:
+        return int(now.rss)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -35,14 +47,15 @@ def watch_memory(every: float, curve: list[tuple[float, int, int]]) -> None:
     Private is what this process has written itself.  The rest are pages of programs and libraries,
     which processes share and the system can drop.
     """
-    started, status = time.perf_counter(), Path("/proc/self/status")
+    started, process = time.perf_counter(), psutil.Process()
     while True:
-        now = status.read_text()
-        resident, private = _bytes_of("VmRSS", now), _bytes_of("RssAnon", now)
-        curve.append((time.perf_counter() - started, resident, private))
+        now = process.memory_info()
+        seconds = time.perf_counter() - started
+        curve.append((seconds, now.rss, _private_bytes(process, now)))
         time.sleep(every)
 
 
-def _bytes_of(field: str, status: str) -> int:
-    line = next(line for line in status.splitlines() if line.startswith(field))
-    return int(line.split()[1]) * 1024
+def _private_bytes(process: psutil.Process, now: Any) -> int:
+    if hasattr(now, "shared"):  # Linux
+        return int(now.rss - now.shared)
+    return int(process.memory_full_info().uss)  # which takes longer

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-
-# What `signal` wraps: making its enums takes longer than the update of a small batch.
-from _signal import getsignal, signal  # type: ignore[import-not-found]
 from collections.abc import Callable, Iterator
 from signal import SIGINT, default_int_handler
 from typing import Any
+
+try:  # what `signal` wraps: making its enums takes longer than the update of a small batch
+    from _signal import getsignal, signal  # type: ignore[import-not-found]
+except ImportError:  # of CPython alone
+    from signal import getsignal, signal
 
 
 class Uninterrupted:

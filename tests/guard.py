@@ -10,7 +10,6 @@ import numpy as np
 
 PAGE = mmap.PAGESIZE
 _NO_ACCESS = 0
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def empty(shape, dtype, *, at_end=True):
@@ -20,8 +19,9 @@ def empty(shape, dtype, *, at_end=True):
     inside = -(-max(nbytes, 1) // PAGE) * PAGE
     memory = mmap.mmap(-1, inside + 2 * PAGE)
     raw = np.frombuffer(memory, np.uint8)  # which keeps the memory
+    libc = ctypes.CDLL(None, use_errno=True)  # here, as other systems have none of that name
     for place in (0, PAGE + inside):
-        if _libc.mprotect(ctypes.c_void_p(raw.ctypes.data + place), PAGE, _NO_ACCESS):
+        if libc.mprotect(ctypes.c_void_p(raw.ctypes.data + place), PAGE, _NO_ACCESS):
             raise OSError(ctypes.get_errno(), "mprotect")
     start = PAGE + (inside - nbytes if at_end else 0)
     return raw[start : start + nbytes].view(dtype).reshape(shape)

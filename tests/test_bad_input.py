@@ -467,13 +467,15 @@ def test_paths(path):
 def test_files_that_are_no_files(tmp_path):
     import os
 
+    with pytest.raises(ValueError, match="must name a file"):
+        make_table().save("/")
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no pipes and devices among its files")
     os.mkfifo(tmp_path / "pipe")  # which nobody writes to
     with pytest.raises(lp.CheckpointError, match="is not a regular file"):
         lp.load(tmp_path / "pipe")
     with pytest.raises(lp.CheckpointError, match="is not a regular file"):
         lp.load("/dev/zero")
-    with pytest.raises(ValueError, match="must name a file"):
-        make_table().save("/")
 
 
 # --- models ---

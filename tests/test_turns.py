@@ -11,6 +11,8 @@ import pytest
 from lowprec.turns import Turns
 from tests.children import in_child
 
+posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="signals as on POSIX")
+
 
 def started(function):
     thread = threading.Thread(target=function, daemon=True)
@@ -93,6 +95,7 @@ def test_an_error_inside_ends_the_turn(block, error):
     assert turns._queue == []
 
 
+@posix
 def test_a_signal_handler_in_the_middle_of_a_change():
     """It would wait for what it has interrupted."""
     turns, seen = Turns(), []
@@ -112,6 +115,7 @@ def test_a_signal_handler_in_the_middle_of_a_change():
     assert turns._queue == []
 
 
+@posix
 def test_a_signal_handler_while_its_thread_waits():
     turns, go = Turns(), threading.Event()
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 
@@ -56,6 +55,8 @@ def full_disk(folder, rng):
 
 
 def limit_of_file_size(folder, rng):
+    import resource  # here, as the module is not on all systems
+
     def child(ready):
         path = folder / "t.safetensors"
         lp.EmbeddingTable(10, 4).save(path)

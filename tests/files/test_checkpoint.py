@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import struct
 import textwrap
 import zlib
@@ -173,6 +172,7 @@ def test_what_cannot_be_saved(path):
 
 def test_a_full_disk_leaves_the_old_file(path):
     """The limit on the size of files stands for the disk."""
+    pytest.importorskip("resource", reason="this system has no limit on the size of files")
     old = lp.EmbeddingTable(10, 4)
     old.save(path)
     before = path.read_bytes()
@@ -191,7 +191,6 @@ def test_a_full_disk_leaves_the_old_file(path):
     assert done.stdout.startswith("OSError"), done.stderr
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
-    assert resource.RLIMIT_FSIZE is not None
 
 
 def test_a_failed_write_leaves_nothing(path, monkeypatch):
@@ -209,7 +208,7 @@ def test_no_such_folder(tmp_path):
         make_table().save(tmp_path / "missing" / "t.safetensors")
     with pytest.raises(FileNotFoundError):
         lp.load(tmp_path / "t.safetensors")
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
         lp.load(tmp_path)
 
 

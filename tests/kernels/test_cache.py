@@ -448,7 +448,10 @@ def test_old_kernels_are_removed(folder):
     _make(folder / f"0.0.9-{'b' * 16}", 40, kernel, "notes.txt")  # not ours, and stays
     _make(folder / "mine", 50, kernel)
     (folder / "link").mkdir()
-    (folder / f"0.0.8-{'c' * 16}").symlink_to(folder / "mine")
+    try:
+        (folder / f"0.0.8-{'c' * 16}").symlink_to(folder / "mine")
+    except OSError:  # Windows asks for a right that users need not have
+        (folder / f"0.0.8-{'c' * 16}").write_bytes(b"")
 
     cached(njit(_double))(2)
     left = {path.name for path in folder.iterdir()} - {cache_folder().name}

@@ -144,7 +144,7 @@ def interrupt_at(step, times=1):
     def interrupt(model, done):
         if model.table_.step == step:
             for _ in range(times):
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
     return interrupt
 
@@ -174,7 +174,7 @@ def test_ctrl_c_between_epochs(make, samples, tmp_path, monkeypatch):
         def permutation(self, n):
             self.calls += 1
             if self.calls == 2:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
             return self.rng.permutation(n)
 
         def __getattr__(self, name):
@@ -193,8 +193,8 @@ def test_ctrl_c_twice_ends_at_once_without_a_file(make, samples, tmp_path):
 
     def interrupt(model, done):
         made.append(model)
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         raise AssertionError("the second one was not raised")
 
     with pytest.raises(KeyboardInterrupt, match=r"a second Ctrl-C .* may have taken") as caught:
@@ -222,7 +222,7 @@ def test_an_interrupted_partial_fit(make, samples, monkeypatch):
 
     def interrupted_step(model, batch):
         if model.table_.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return step(model, batch)
 
     monkeypatch.setattr(training, "step", interrupted_step)
@@ -326,7 +326,7 @@ def test_a_fit_under_an_ignored_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         model = lp.LogisticRegression([6, 4], batch_size=30)
-        model.fit(X, y, callback=lambda model, samples: os.kill(os.getpid(), signal.SIGINT))
+        model.fit(X, y, callback=lambda model, samples: signal.raise_signal(signal.SIGINT))
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
