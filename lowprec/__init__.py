@@ -57,19 +57,21 @@ __all__ = [
 _FORMER_NAMES = {"Diagnose": "Diagnostics", "PrecisionReport": "RoundoffReport"}
 
 
-def __getattr__(name: str) -> object:
-    """Modules that many programs do not need, and former names, for one version more."""
-    import importlib
-    import warnings
+if not TYPE_CHECKING:  # type checkers then find a name that is misspelt
 
-    if name in ("datasets", "metrics"):
-        return importlib.import_module(f"lowprec.{name}")
-    if name in _FORMER_NAMES:
-        new = _FORMER_NAMES[name]
-        message = f"lowprec.{name} is now called lowprec.{new}"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return globals()[new]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Modules that many programs do not need, and former names, for one version more."""
+        import importlib
+        import warnings
+
+        if name in ("datasets", "metrics"):
+            return importlib.import_module(f"lowprec.{name}")
+        if name in _FORMER_NAMES:
+            new = _FORMER_NAMES[name]
+            message = f"lowprec.{name} is now called lowprec.{new}"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            return globals()[new]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

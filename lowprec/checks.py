@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def check_int(name: str, value: Any, *, low: int, high: int | None = None) -> int:
@@ -30,7 +32,7 @@ def check_seed(seed: Any) -> int:
     return check_int("seed", seed, low=0, high=2**64)
 
 
-def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
+def check_choice(name: str, value: Choice, choices: Collection[str]) -> Choice:
     """`value` if it is one of `choices`; ValueError names them all."""
     if not isinstance(value, str) or value not in choices:
         expected = ", ".join(repr(choice) for choice in choices)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lowprec.checks import check_seed
 from lowprec.device import Device, get_device
 from lowprec.formats.entries import storage_dtype
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_ROUND
+from lowprec.typing import DeviceName, Storage
 
 
 def stochastic_round(
-    x: ArrayLike, dtype: DTypeLike, seed: int = 0, device: str = "cpu"
+    x: ArrayLike, dtype: Storage, seed: int = 0, device: DeviceName = "cpu"
 ) -> NDArray[Any]:
     """Round float32 numbers to one of their two neighbours at random, without bias.
 
@@ -80,7 +81,7 @@ def stochastic_round(
     return out
 
 
-def nearest_round(x: ArrayLike, dtype: DTypeLike, device: str = "cpu") -> NDArray[Any]:
+def nearest_round(x: ArrayLike, dtype: Storage, device: DeviceName = "cpu") -> NDArray[Any]:
     """Round float32 numbers to the nearest representable one, ties to even.
 
     Parameters
@@ -125,7 +126,7 @@ def nearest_round(x: ArrayLike, dtype: DTypeLike, device: str = "cpu") -> NDArra
 
 
 def round_up_probability(
-    x: ArrayLike, dtype: DTypeLike, device: str = "cpu"
+    x: ArrayLike, dtype: Storage, device: DeviceName = "cpu"
 ) -> NDArray[np.float64]:
     """The exact chance that `stochastic_round` goes to the neighbour towards +inf.
 
@@ -173,7 +174,7 @@ def round_up_probability(
 
 
 def _output(
-    device: Device, shape: tuple[int, ...], dtype: DTypeLike
+    device: Device, shape: tuple[int, ...], dtype: Storage
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """A new array in the storage dtype, and its words, flat."""
     storage = storage_dtype(dtype)

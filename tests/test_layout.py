@@ -20,6 +20,7 @@ FLOORS = {
     "lowprec.cores": 0,
     "lowprec._version": 0,
     "lowprec.checks": 0,
+    "lowprec.typing": 0,
     "lowprec.cuda": 1,
     "lowprec.scalar": 1,
     "lowprec.formats": 2,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,9 @@ from lowprec.batches.checks import (
 from lowprec.batches.features import Features
 from lowprec.checks import check_choice, check_flag
 from lowprec.device import Device
+from lowprec.typing import Pooling
 
-POOLINGS = ("sum", "mean")
+POOLINGS: tuple[str, ...] = get_args(Pooling)
 _IDS_AT_ONCE = 1 << 20
 
 
@@ -61,7 +62,7 @@ def make_batch(
     features: Features,
     indices: Any,
     offsets: Any = None,
-    pooling: str = "sum",
+    pooling: Pooling = "sum",
     per_sample_weights: Any = None,
     across_features: bool = False,
     *,

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from lowprec.datasets.sizes import as_sizes
 from lowprec.device import get_device
 from lowprec.scalar.hashing import MISSING_CATEGORY
+from lowprec.typing import DeviceName
 
 
 def hash_categories(
     values: ArrayLike,
     num_embeddings: SupportsIndex | Iterable[SupportsIndex],
-    device: str = "cpu",
+    device: DeviceName = "cpu",
 ) -> NDArray[np.int32]:
     """Ids of categories, by the hash that `load_criteo` uses (version 1, ``docs/hash.md``).
 

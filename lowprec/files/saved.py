@@ -15,6 +15,7 @@ from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.files.writing import write
 from lowprec.subclasses import subclasses_by_name
+from lowprec.typing import DeviceName
 
 Self = TypeVar("Self", bound="Saved")
 
@@ -38,7 +39,7 @@ class Saved:
 
     @classmethod
     @abstractmethod
-    def _from_file(cls: type[Self], found: Checkpoint, device: str) -> Self:
+    def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
         """The object of a file of this kind."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -83,7 +84,7 @@ class Saved:
     def load(
         cls: type[Self],
         path: str | os.PathLike[str],
-        device: str = "cpu",
+        device: DeviceName = "cpu",
         *,
         mmap: bool = False,
         verify: bool = True,
@@ -123,7 +124,11 @@ class Saved:
 
 
 def load(
-    path: str | os.PathLike[str], device: str = "cpu", *, mmap: bool = False, verify: bool = True
+    path: str | os.PathLike[str],
+    device: DeviceName = "cpu",
+    *,
+    mmap: bool = False,
+    verify: bool = True,
 ) -> Any:
     """Read a table or a model that was saved.
 

@@ -11,6 +11,8 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike
 
+from lowprec.typing import StorageName
+
 
 @dataclass(frozen=True)
 class Format:
@@ -30,7 +32,7 @@ class Format:
         Whether the top exponent is kept for inf and NaN, as IEEE 754 does.
     """
 
-    name: str
+    name: StorageName
     storage: np.dtype
     exponent_bits: int
     mantissa_bits: int
@@ -78,7 +80,8 @@ FORMATS = (
 )
 
 _FLOAT32 = np.dtype(np.float32)
-_NAMES = {fmt.name: fmt.storage for fmt in FORMATS} | {"float32": _FLOAT32}
+_NAMES: dict[StorageName, np.dtype] = {fmt.name: fmt.storage for fmt in FORMATS}
+_NAMES["float32"] = _FLOAT32
 STORAGES = tuple(_NAMES.values())
 _WORDS = {fmt.storage: fmt.word for fmt in FORMATS}
 
@@ -101,6 +104,12 @@ def storage_dtype(dtype: DTypeLike) -> np.dtype:
     if resolved not in STORAGES or dtype is None:
         raise ValueError(f"{supported}; got {dtype!r}")
     return resolved
+
+
+def storage_name(dtype: DTypeLike) -> StorageName:
+    """The name of a storage dtype; ValueError if it is none."""
+    storage = storage_dtype(dtype)
+    return next(name for name, each in _NAMES.items() if each == storage)
 
 
 def largest_finite(storage: np.dtype) -> float:

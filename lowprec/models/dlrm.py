@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import feature_sizes
 from lowprec.optimizers import Optimizer, defaults
+from lowprec.typing import Interaction
 from lowprec.workspace import Allocator
 
-INTERACTIONS = ("dot", "cat")
+INTERACTIONS: tuple[str, ...] = get_args(Interaction)
 _MAX_UNITS = 2**24  # of a layer: no product of two is more than the numbers of an array
 
 
@@ -90,7 +91,7 @@ class DLRM(Classifier):
     embedding_dim: int = 16
     bottom_mlp: Sequence[int] = (512, 256)
     top_mlp: Sequence[int] = (512, 256)
-    interaction: str = "dot"
+    interaction: Interaction = "dot"
     optimizer: Optimizer | None = field(default=defaults.DLRM_TABLE, kw_only=True)
     dense_optimizer: Optimizer | None = field(default=defaults.DLRM_DENSE, kw_only=True)
 

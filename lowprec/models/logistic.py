@@ -99,8 +99,8 @@ class LogisticRegression(Classifier):
     def _build_dense(self, num_dense: int) -> None:
         self.table_scale_ = 1.0
         xp = get_device(self.device).xp
-        self.coef_ = xp.zeros(num_dense, np.float32)
-        self.intercept_ = xp.zeros(1, np.float32)
+        self.coef_: NDArray[np.float32] = xp.zeros(num_dense, np.float32)
+        self.intercept_: NDArray[np.float32] = xp.zeros(1, np.float32)
         self._halvings = 0
 
     def _named_parameters(self) -> dict[str, NDArray[np.float32]]:

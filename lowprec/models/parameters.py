@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,11 @@ from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
 from lowprec.optimizers.rules import rules_of
 from lowprec.tables.store import ROUNDINGS
+from lowprec.typing import DeviceName, Rounding, Storage
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
+
+Self = TypeVar("Self", bound="TrainingParameters")
 
 _MARK = "{training_parameters}"
 _DOCUMENTED = """
@@ -48,8 +51,8 @@ class TrainingParameters:
     """The parameters that every model has, kept as they were given until training begins."""
 
     num_embeddings: int | Sequence[int] = dataclasses.field(kw_only=False)
-    dtype: Any = "float16"
-    rounding: str = "stochastic"
+    dtype: Storage = "float16"
+    rounding: Rounding = "stochastic"
     optimizer: Optimizer | None = None
     dense_optimizer: Optimizer | None = None
     standardize: bool = False
@@ -57,7 +60,7 @@ class TrainingParameters:
     epochs: int = 1
     batch_size: int = 2048
     seed: int = 0
-    device: str = "cpu"
+    device: DeviceName = "cpu"
     verbose: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -86,7 +89,7 @@ class TrainingParameters:
         """
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self: Self, **params: Any) -> Self:
         """Set arguments of the constructor; what they may be is checked when training begins.
 
         Parameters

@@ -21,6 +21,7 @@ from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.progress import progress
 from lowprec.roundoff.report import RoundoffReport
+from lowprec.typing import DeviceName
 
 Self = TypeVar("Self", bound="Recommender")
 
@@ -193,7 +194,7 @@ class Recommender(Model):
         return restoring.contents_of(self)
 
     @classmethod
-    def _from_file(cls: type[Self], found: Checkpoint, device: str) -> Self:
+    def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
         return restoring.from_file(cls, found, device)
 
 

@@ -29,6 +29,7 @@ from lowprec.models.training import check_standardized, prepare, take_optimizers
 from lowprec.optimizers import from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
 from lowprec.tables import verbs
+from lowprec.typing import DeviceName
 
 Kind = TypeVar("Kind", bound=Model)
 
@@ -64,7 +65,7 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 @in_standard_arithmetic
-def from_file(kind: type[Kind], found: Checkpoint, device: str) -> Kind:
+def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     """The model of a file of its kind, which is checked as a whole."""
     with found.reading() as state:
         if not isinstance(state["parameters"], dict):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from lowprec.checks import check_choice
 from lowprec.optimizers.states import LAST, State, resolve_dtypes
 from lowprec.schedules import Schedule, check_nonnegative, check_positive
+from lowprec.typing import Decay, Rounding, StateStorage
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -101,20 +102,20 @@ class Optimizer:
 
     learning_rate: float | Schedule = 0.1
     _: KW_ONLY
-    state_dtype: Any = "float32"
-    state_rounding: str = "stochastic"
+    state_dtype: StateStorage = "float32"
+    state_rounding: Rounding = "stochastic"
     weight_decay: float = 0.0
-    decay: Any = "seen"
+    decay: Decay = "seen"
     clip_value: float | None = None
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
             check_nonnegative("learning_rate", self.learning_rate)
-        check_choice("state_rounding", self.state_rounding, ("stochastic", "nearest"))
+        check_choice("state_rounding", self.state_rounding, get_args(Rounding))
         check_nonnegative("weight_decay", self.weight_decay)
         if self.weight_decay or isinstance(self.decay, str):  # a class of one's own may have its
-            check_choice("decay", self.decay, ("seen", "catch_up"))
+            check_choice("decay", self.decay, get_args(Decay))
         for name in ("clip_value", "clip_norm"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from lowprec.formats.entries import storage_dtype
+from lowprec.formats.entries import storage_name
+from lowprec.typing import Rounding, Storage, StorageName
 
 Self = TypeVar("Self", bound="Counts")
 
@@ -34,8 +34,8 @@ class FormatCounts:
 class Counts:
     """Counts of some updates, and what follows from them; `RoundoffReport` documents them."""
 
-    dtype: str
-    rounding: str
+    dtype: StorageName
+    rounding: Rounding
     updates: int
     rows: int
     skipped_rows: int
@@ -46,7 +46,7 @@ class Counts:
     sum_of_squares: float
     formats: Mapping[str, FormatCounts]
 
-    def of(self: Self, dtype: DTypeLike) -> Self:
+    def of(self: Self, dtype: Storage) -> Self:
         """The same steps in another format.
 
         Parameters
@@ -71,7 +71,7 @@ class Counts:
         >>> report.of("float16").dtype
         'float16'
         """
-        return replace(self, dtype=storage_dtype(dtype).name)
+        return replace(self, dtype=storage_name(dtype))
 
     @property
     def _counts(self) -> FormatCounts:

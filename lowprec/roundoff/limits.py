@@ -6,10 +6,11 @@ import numpy as np
 
 from lowprec.formats.entries import FORMATS, storage_dtype
 from lowprec.scalar.precision import Limits
+from lowprec.typing import StorageName
 
 _FLOAT32 = np.finfo(np.float32)
 # from the smallest to the largest, the more exact first among equals
-LIMITS = {
+LIMITS: dict[StorageName, Limits] = {
     fmt.name: Limits(
         np.float64(2.0**-fmt.mantissa_bits), np.float32(fmt.min_normal), np.float32(fmt.max_finite)
     )

@@ -8,6 +8,7 @@ from lowprec.roundoff.counts import Counts
 from lowprec.roundoff.limits import LIMITS, itemsize
 from lowprec.roundoff.text import percent
 from lowprec.schedules import check_nonnegative
+from lowprec.typing import Rounding, StorageName
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Recommendation:
     float16, stochastic: nearest would lose 60 % of the steps.
     """
 
-    dtype: str
-    rounding: str
+    dtype: StorageName
+    rounding: Rounding
     reason: str
 
     def __str__(self) -> str:
@@ -55,7 +56,7 @@ def recommend(counts: Counts, max_noise: float, eight_bits: bool) -> Recommendat
         if told.dtype == "float32" or (not told.saturated and told.noise_share <= max_noise)
     ]
     best = min(fitting, key=lambda told: (itemsize(told.dtype), told.noise_share))
-    rounding = "nearest" if best.dtype == "float32" else "stochastic"
+    rounding: Rounding = "nearest" if best.dtype == "float32" else "stochastic"
     reasons = [_reason_for(best, max_noise)]
     reasons += [_reason_against(told) for told in considered if told is not best]
     basis = f"Seen in {counts.updates:,} updates, {counts.steps:,} steps."

@@ -17,10 +17,12 @@ from lowprec.roundoff.counts import FormatCounts
 from lowprec.roundoff.limits import LIMITS
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.threads import before_kernels
+from lowprec.typing import Rounding, StorageName
 
 
 def report_on(
-    dtype: str, rounding: str, rows: NDArray[np.uint32], held: tuple[NDArray[np.float32], ...],
+    dtype: StorageName, rounding: Rounding,
+    rows: NDArray[np.uint32], held: tuple[NDArray[np.float32], ...],
     gradients: NDArray[np.float32], seen: NDArray[np.uint32], rules: Any, limit: np.float32,
     keys: RowKeys, step: np.uint64,
 ) -> RoundoffReport:  # fmt: skip

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch
 from lowprec.device import get_device
+from lowprec.formats.entries import storage_name
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_UPDATE
@@ -53,7 +54,7 @@ def diagnose(
         rules = (rules[0], rules[1]._replace(logs=logs))
     keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
     return report_on(
-        store.dtype.name, store.rounding, *stepped, seen, rules, limit, keys,
+        storage_name(store.dtype), store.rounding, *stepped, seen, rules, limit, keys,
         np.uint64(store._step),
     )  # fmt: skip
 

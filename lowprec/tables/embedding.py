@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
@@ -37,6 +37,7 @@ from lowprec.tables.lookup import look_up
 from lowprec.tables.states import fit_all_states, fit_states
 from lowprec.tables.store import ROUNDINGS, Store
 from lowprec.tables.update import check_grad, update
+from lowprec.typing import DeviceName, OnNonfinite, Pooling, Rounding, Storage
 from lowprec.workspace import Workspace
 
 
@@ -121,14 +122,14 @@ class EmbeddingTable(Store, Saved):
         self,
         num_embeddings: int | Sequence[int],
         embedding_dim: int,
-        dtype: DTypeLike = "float16",
-        rounding: str = "stochastic",
+        dtype: Storage = "float16",
+        rounding: Rounding = "stochastic",
         optimizer: Optimizer | None = None,
         seed: int = 0,
-        device: str = "cpu",
+        device: DeviceName = "cpu",
         *,
         init_range: float | None = None,
-        on_nonfinite: str = "raise",
+        on_nonfinite: OnNonfinite = "raise",
         init: ArrayLike | None = None,
         padding_idx: int | None = None,
     ) -> None:
@@ -163,7 +164,7 @@ class EmbeddingTable(Store, Saved):
         self,
         indices: ArrayLike | Batch,
         offsets: ArrayLike | None = None,
-        pooling: str = "sum",
+        pooling: Pooling = "sum",
         per_sample_weights: ArrayLike | None = None,
         *,
         across_features: bool = False,
@@ -264,7 +265,7 @@ class EmbeddingTable(Store, Saved):
             self._device.kernels.gather(self._words(), found, out)
         return out  # type: ignore[no-any-return]
 
-    def write(self, rows: ArrayLike, values: ArrayLike, rounding: str = "nearest") -> int:
+    def write(self, rows: ArrayLike, values: ArrayLike, rounding: Rounding = "nearest") -> int:
         """Store numbers in rows of the stacked matrix, in every format and on every device.
 
         Parameters
@@ -322,7 +323,7 @@ class EmbeddingTable(Store, Saved):
             fit_states(self, found)
         return saturated
 
-    def astype(self, dtype: DTypeLike, rounding: str = "nearest") -> EmbeddingTable:
+    def astype(self, dtype: Storage, rounding: Rounding = "nearest") -> EmbeddingTable:
         """A copy with the weights in another format.
 
         Parameters
@@ -363,7 +364,7 @@ class EmbeddingTable(Store, Saved):
                 write_rows(self._device, twin._words(), rows, values, keys, self._step, rounding)
         return twin
 
-    def to(self, device: str) -> EmbeddingTable:
+    def to(self, device: DeviceName) -> EmbeddingTable:
         """A copy of this table on a device, which goes on from the same step with the same bits.
 
         Parameters
@@ -409,7 +410,7 @@ class EmbeddingTable(Store, Saved):
         self,
         indices: ArrayLike,
         offsets: ArrayLike | None = None,
-        pooling: str = "sum",
+        pooling: Pooling = "sum",
         per_sample_weights: ArrayLike | None = None,
         *,
         across_features: bool = False,
@@ -450,7 +451,7 @@ class EmbeddingTable(Store, Saved):
         self,
         indices: ArrayLike | Batch,
         offsets: Any,
-        pooling: str,
+        pooling: Pooling,
         per_sample_weights: Any,
         across_features: bool,
     ) -> Batch:
@@ -475,7 +476,7 @@ class EmbeddingTable(Store, Saved):
         indices: ArrayLike | Batch,
         grad: NDArray[np.float32],
         offsets: ArrayLike | None = None,
-        pooling: str = "sum",
+        pooling: Pooling = "sum",
         per_sample_weights: ArrayLike | None = None,
         *,
         across_features: bool = False,
@@ -521,7 +522,7 @@ class EmbeddingTable(Store, Saved):
         indices: ArrayLike | Batch,
         grad: NDArray[np.float32],
         offsets: ArrayLike | None = None,
-        pooling: str = "sum",
+        pooling: Pooling = "sum",
         per_sample_weights: ArrayLike | None = None,
         *,
         across_features: bool = False,
@@ -579,7 +580,7 @@ class EmbeddingTable(Store, Saved):
         return files.description_of(self), files.arrays_of(self)
 
     @classmethod
-    def _from_file(cls, found: Checkpoint, device: str) -> EmbeddingTable:
+    def _from_file(cls, found: Checkpoint, device: DeviceName) -> EmbeddingTable:
         table = cls.__new__(cls)
         files.restore(table, found, found.state, device)
         found.expect_arrays(files.arrays_of(table))

@@ -12,6 +12,7 @@ from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import describe, from_description
 from lowprec.tables.store import Store
+from lowprec.typing import DeviceName
 
 _WEIGHT, _STATE = "weight", "optimizer."  # names of arrays
 _MAX_COUNT = 2**63  # of steps and skipped rows
@@ -45,7 +46,7 @@ def arrays_of(store: Store) -> dict[str, NDArray[Any]]:
     return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
 
 
-def restore(table: Store, found: Checkpoint, description: Any, device: str) -> None:
+def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
     """Make an empty table that of a file; `description` is its own, or part of a model's."""
     with found.reading():
         table._configure(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec.batches.features import Features
 from lowprec.checks import check_choice, check_flag, check_int, check_seed, is_writable
@@ -16,10 +16,11 @@ from lowprec.optimizers import Optimizer, defaults
 from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.checks import check_optimizer, check_same_states
 from lowprec.optimizers.rules import Rules, rules_of
+from lowprec.typing import DeviceName, OnNonfinite, Rounding, Storage
 from lowprec.workspace import Workspace
 
-ROUNDINGS = ("stochastic", "nearest")
-ON_NONFINITE = ("raise", "skip")
+ROUNDINGS: tuple[str, ...] = get_args(Rounding)
+ON_NONFINITE: tuple[str, ...] = get_args(OnNonfinite)
 _ROWS_AT_ONCE = 1 << 16  # of all: little memory is needed beside them
 _MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
 
@@ -35,12 +36,12 @@ class Store:
         self,
         num_embeddings: int | Sequence[int],
         embedding_dim: int,
-        dtype: DTypeLike,
-        rounding: str,
+        dtype: Storage,
+        rounding: Rounding,
         optimizer: Optimizer | None,
         seed: int,
-        device: str,
-        on_nonfinite: str,
+        device: DeviceName,
+        on_nonfinite: OnNonfinite,
         padding_idx: int | None = None,
     ) -> None:
         """All but the weights and the optimizer's state."""

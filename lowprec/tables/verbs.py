@@ -20,6 +20,7 @@ from lowprec.tables.embedding import EmbeddingTable
 from lowprec.tables.files import arrays_of, description_of
 from lowprec.tables.store import Store
 from lowprec.tables.update import update
+from lowprec.typing import DeviceName
 
 __all__ = [
     "arrays_of",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-def restore(found: Checkpoint, description: Any, device: str) -> EmbeddingTable:
+def restore(found: Checkpoint, description: Any, device: DeviceName) -> EmbeddingTable:
     """The table of a model's file."""
     table = EmbeddingTable.__new__(EmbeddingTable)
     files.restore(table, found, description, device)
