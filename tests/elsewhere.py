@@ -14,7 +14,7 @@ MODULES = ("_signal", "fcntl", "grp", "pwd", "resource", "syslog", "termios")
 OF_OS = (
     "O_CLOEXEC", "O_DIRECT", "O_DIRECTORY", "O_NOFOLLOW", "chown", "fchmod", "fork", "forkpty",
     "getloadavg", "geteuid", "getpgid", "mkfifo", "nice", "posix_fadvise", "pread",
-    "register_at_fork", "sched_getaffinity", "setsid", "sysconf", "umask",
+    "register_at_fork", "sched_getaffinity", "setsid", "sysconf",
 )  # fmt: skip
 OF_SIGNAL = ("SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR1", "pthread_kill", "setitimer")
 FOLDERS = ("/proc", "/sys", "/dev/shm")
@@ -22,6 +22,7 @@ FOLDERS = ("/proc", "/sys", "/dev/shm")
 
 def hide():
     """Hide them in this process."""
+    import asyncio
     import fcntl
     import subprocess  # it and these have begun with what is hidden
     import tempfile
@@ -30,7 +31,7 @@ def hide():
 
     import psutil
 
-    assert all((subprocess, tempfile, threading, zipfile))
+    assert all((asyncio, subprocess, tempfile, threading, zipfile))
     control = fcntl.fcntl, fcntl.F_GETFL
     for name in MODULES:
         sys.modules[name] = None

@@ -181,7 +181,8 @@ def test_training_and_files(elsewhere, tmp_path):
 
 def test_every_test_can_be_collected(elsewhere):
     """Those that need POSIX skip; none asks for it when it is imported."""
-    code = "import pytest\nsys.exit(pytest.main(['--collect-only', '-q', 'tests', 'examples']))"
+    options = ["--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    code = f"import pytest\nsys.exit(pytest.main({options}))"
     assert "error" not in elsewhere(code).splitlines()[-1]
 
 
