@@ -22,7 +22,7 @@ OPTIMIZERS = ("optimizer", "dense_optimizer")
 Self = TypeVar("Self", bound="TrainingParameters")
 
 _MARK = "{training_parameters}"
-_DOCUMENTED = """
+_DOCUMENTED = inspect.cleandoc("""
     dtype, rounding
         How the tables are stored, as for `EmbeddingTable`.
     standardize : bool, default False
@@ -43,7 +43,7 @@ _DOCUMENTED = """
     verbose : bool, default False
         Show a progress bar with the running log loss and samples/s on standard error: in files a
         line every 30 seconds and at the end.
-""".strip()
+""")
 
 
 @dataclasses.dataclass(eq=False, repr=False, kw_only=True)
@@ -67,7 +67,8 @@ class TrainingParameters:
         """The docstring of a model says where it lists these parameters."""
         super().__init_subclass__(**options)
         if cls.__doc__:  # there is none under -OO
-            cls.__doc__ = cls.__doc__.replace(_MARK, _DOCUMENTED)
+            # without its indentation, which Python 3.13 leaves out
+            cls.__doc__ = inspect.cleandoc(cls.__doc__).replace(_MARK, _DOCUMENTED)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments by name.
