@@ -42,7 +42,7 @@ GUARDED = {
     "lowprec/cores.py": {"/proc/self/cgroup", "/sys/fs/cgroup", "os.sched_getaffinity"},
     "lowprec/threads.py": {"os.register_at_fork"},
     "lowprec/kernels/cpu/blas.py": {"/proc/self/maps"},
-    "lowprec/kernels/cpu/contention.py": {"/proc/thread-self/schedstat", "os.pread"},
+    "lowprec/kernels/cpu/contention.py": {"/proc/thread-self/schedstat"},
     "lowprec/kernels/names.py": {"os.register_at_fork"},
     "lowprec/kernels/cache.py": {"os.replace"},
     "lowprec/files/system.py": {"os.chmod", "os.fsync", "os.replace"},

@@ -1,11 +1,13 @@
 """A team's size, by a clock and a waiting time that the tests make."""
 
+import sys
 from itertools import pairwise
 
 import pytest
 
 from lowprec.kernels.cpu import contention
 from lowprec.kernels.cpu.contention import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE, WINDOW, Team
+from tests import children
 
 
 class World:
@@ -75,13 +77,27 @@ def test_one_allowed_thread():
 def test_without_the_kernels_word(monkeypatch, allowed):
     """Systems other than Linux do not tell how long a thread waits."""
 
-    def missing(*_):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(contention.os, "open", missing)
+    monkeypatch.setattr(contention, "_SCHEDSTAT", "/none")
     assert contention._OfThread().team is None
     from lowprec.kernels.cpu import team
 
     monkeypatch.setattr(team, "team_of_thread", lambda: None)
     monkeypatch.setattr(team, "allowed_threads", lambda: 5)
     assert team.team_size(allowed) == allowed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this system does not tell")
+def test_seconds_waited():
+    """Of a thread that has to share one core with another process."""
+    script = """
+import os, subprocess, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from lowprec.kernels.cpu.contention import seconds_waited
+other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+before, start = seconds_waited(), time.process_time()
+while time.process_time() < start + 0.5:
+    pass
+other.kill()
+assert seconds_waited() - before > 0.05
+"""
+    children.run("-c", script)

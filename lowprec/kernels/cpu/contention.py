@@ -8,11 +8,12 @@ core halves the number that it works with, and tries more again later.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
+_SCHEDSTAT = "/proc/thread-self/schedstat"
 WINDOW = 0.05  # seconds over which waiting is measured
 TOO_LONG = 0.15  # share of them in which a thread that could run had no core
 IN_A_ROW = 3  # windows: what runs once in a while is no reason
@@ -59,17 +60,17 @@ class Team:
             self._halvings -= 1
 
 
+def seconds_waited() -> float:
+    """How long the calling thread has waited for a core since it began; OSError but on Linux."""
+    with open(_SCHEDSTAT, "rb", buffering=0) as file:
+        return int(file.read().split()[1]) * 1e-9
+
+
 class _OfThread(threading.local):
     def __init__(self) -> None:
         self.team: Team | None = None
-        try:
-            schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)  # Linux
-            os.pread(schedstat, 64, 0).split()[1]
-        except (OSError, AttributeError, IndexError):
-            return
-        self._file = open(schedstat, "rb", buffering=0)  # noqa: SIM115 - closed with the thread
-        waited = lambda: int(os.pread(schedstat, 64, 0).split()[1]) * 1e-9
-        self.team = Team(waited, time.perf_counter)
+        with contextlib.suppress(OSError, IndexError):
+            self.team = Team(seconds_waited, time.perf_counter)
 
 
 _of_thread = _OfThread()
