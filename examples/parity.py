@@ -2,8 +2,9 @@
 
 Every seed trains each variant on the same rows in the same order from the same initial weights.
 Without --data the rows are planted clicks and steps are small, so that rounding to nearest loses
-many; with --data they are rows in Criteo's format, with the settings of criteo.py.  For the DLRM
-there are variants that round with fewer random bits than the 13 that float16 has room for.
+many; with --data they are rows in Criteo's format, too.  Settings are those of `criteo.py
+--optimizer sgd`; docs/optimizers.md compares other optimizers in this way.  For the DLRM on planted
+clicks there are variants that round with fewer random bits than the 13 that float16 has room for.
 
 examples:
   python examples/parity.py
@@ -102,21 +103,29 @@ def draw(results: list[tuple[str, dict[str, Any]]], path: str) -> None:
         names = [name for name in result["scores"] if name != report.FLOAT32.name]
         for place, name in enumerate(names):
             interval = result["differences"][name]["log_loss"]
-            color = colors.get(name, "#8fc1e3")
+            color = colors.get(name, "#5f9fcf")
             losses, reference = (
                 np.array(result["scores"][n]["log_loss"]) for n in (name, report.FLOAT32.name)
             )
             seeds = 1e4 * (losses - reference)
-            axis.plot(seeds, np.full(len(seeds), place), "|", color=color, markersize=8)
             mean, half = 1e4 * interval.mean, 1e4 * (interval.high - interval.mean)
-            axis.errorbar(mean, place, xerr=half, fmt="o", color=color, capsize=4)
+            axis.plot(
+                seeds, np.full(len(seeds), place - 0.16), "x", color=color, markersize=5, alpha=0.8,
+            )  # fmt: skip
+            if len(seeds) > 1:
+                axis.errorbar(mean, place, xerr=half, fmt="none", ecolor=color, capsize=5)
+                axis.plot(mean, place, "o", color=color, markersize=5)
         axis.axvspan(-2, 2, color="#f0f0f0", zorder=0)
         axis.axvline(0, color=report.FLOAT32.color, linewidth=1)
         axis.set_yticks(range(len(names)), [n.removeprefix("float16 ") for n in names])
         axis.set(title=f"{result['model']}, {title}")
-        axis.margins(y=0.2)
+        axis.set_ylim(-0.6, len(names) - 0.4)
         axis.invert_yaxis()
-    figure.supxlabel("log loss minus that of float32, in 1e-4", fontsize="medium")
+    seeds = len(results[0][1]["scores"][report.FLOAT32.name]["log_loss"])
+    told = f"crosses: {seeds} seeds; dots and lines: mean and 95 % interval; grey: within 2e-4"
+    if seeds == 1:
+        told = "crosses: one seed, which has no interval; grey: within 2e-4"
+    figure.supxlabel(f"log loss minus that of float32, in 1e-4 ({told})", fontsize="medium")
     report.save_figure(figure, path)
 
 
@@ -142,7 +151,8 @@ def main(arguments: list[str] | None = None) -> list[tuple[str, dict[str, Any]]]
     for title, source in sources.items():
         for model in options.models:
             with_bits = title == "planted clicks"
-            result = compare(["--model", model, *source], options.seeds, with_bits)
+            arguments = ["--optimizer", "sgd", "--model", model, *source]
+            result = compare(arguments, options.seeds, with_bits)
             results.append((title, result))
             print_result(title, result)
     draw(results, options.figure)

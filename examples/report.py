@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
@@ -66,7 +67,7 @@ def threads() -> int:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % confidence interval by Student's t."""
+    """A mean and its 95 % confidence interval by Student's t; NaN where there is none."""
 
     mean: float
     low: float
@@ -85,6 +86,8 @@ class Interval:
         return cls(float(mean), float(mean - half), float(mean + half))
 
     def __format__(self, spec: str) -> str:
+        if math.isnan(self.low):
+            return f"{self.mean:{spec}} (one repetition)"
         return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
@@ -106,7 +109,9 @@ def write_json(path: str, results: dict[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     """JSON of what is none of JSON's own types."""
-    return asdict(value) if isinstance(value, Interval) else np.asarray(value).tolist()
+    if not isinstance(value, Interval):
+        return np.asarray(value).tolist()
+    return {name: None if math.isnan(number) else number for name, number in asdict(value).items()}
 
 
 def figure(columns: int, height: float = 4.0) -> tuple[Any, Any]:
@@ -121,6 +126,18 @@ def figure(columns: int, height: float = 4.0) -> tuple[Any, Any]:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
     return made, axes
+
+
+def legend_below(made: Any, *axes: Any) -> None:
+    """A legend of what is drawn in the axes, below them all, so that it never covers anything."""
+    found: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    made.legend(
+        found.values(), found.keys(), loc="outside lower center", ncols=min(4, len(found)),
+        frameon=False, fontsize="small",
+    )  # fmt: skip
 
 
 def save_figure(made: Any, path: str) -> None:

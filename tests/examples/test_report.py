@@ -24,8 +24,12 @@ def test_intervals_hold_the_mean_as_often_as_they_say():
     assert 0.931 <= np.mean(held) <= 0.968
 
 
-def test_one_repetition_has_no_interval():
+def test_one_repetition_has_no_interval(tmp_path):
     interval = report.Interval.of([2.0])
+    assert f"{interval:+.1f}" == "+2.0 (one repetition)"
+    report.write_json(str(tmp_path / "out.json"), {"slope": interval})
+    found = json.loads((tmp_path / "out.json").read_text())["slope"]
+    assert found == {"mean": 2.0, "low": None, "high": None}
     assert interval.mean == 2.0
     assert math.isnan(interval.low)
     assert math.isnan(interval.high)
