@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import math
 import re
 import tempfile
 import time
@@ -317,6 +318,7 @@ class SkipGram:
                 init_range=init_range,
             )  # fmt: skip
 
+        self.parts_per_epoch = math.ceil(self._sampler.batches_per_epoch / GROUP)
         self.contexts = table(2 * seed, 0.5 / options.dim)
         self.outputs = table(2 * seed + 1, 0.0)
 
@@ -327,8 +329,15 @@ class SkipGram:
 
     def train(self, epoch: int) -> None:
         """One pass over the text."""
-        for batch in self._sampler.epoch(epoch):
+        for _ in self.parts(epoch):
+            pass
+
+    def parts(self, epoch: int) -> Iterator[None]:
+        """One pass over the text, `GROUP` batches at a time."""
+        for number, batch in enumerate(self._sampler.epoch(epoch), 1):
             self._step(*batch)
+            if number % GROUP == 0:
+                yield
 
     def _step(
         self, context_ids: np.ndarray, output_ids: np.ndarray,
@@ -360,30 +369,39 @@ def read(options: argparse.Namespace) -> tuple[Text, list[Similarity]]:
 
 
 def train(
-    text: Text,
-    similarities: list[Similarity],
-    options: argparse.Namespace,
-    variant: report.Variant,
-    seed: int,
-) -> dict[str, Any]:
-    """Train one variant; its scores after each epoch, and its speed without the scoring."""
-    model = SkipGram(text, options, variant.dtype, variant.rounding, seed)
-    seconds, curve = 0.0, []
+    text: Text, similarities: list[Similarity], options: argparse.Namespace, seed: int
+) -> list[dict[str, Any]]:
+    """Train all variants; their scores after each epoch, and their speeds without the scoring.
+
+    They take turns of `GROUP` batches, in an order that rotates, so that the speeds compare.
+    """
+    models = {v.name: SkipGram(text, options, v.dtype, v.rounding, seed) for v in report.VARIANTS}
+    seconds = dict.fromkeys(models, 0.0)
+    curves: dict[str, list[dict[str, float]]] = {name: [] for name in models}
     for epoch in range(options.epochs):
-        started = time.perf_counter()
-        model.train(epoch)
-        seconds += time.perf_counter() - started
-        curve.append({s.name: s.score(model.vectors) for s in similarities})
-    run = {
-        "variant": variant.name,
-        "seed": seed,
-        "scores": curve[-1],
-        "curve": curve,
-        "words_per_second": options.epochs * text.words / seconds,
-        "table_bytes": model.contexts.nbytes + model.outputs.nbytes,
-    }
-    print(format_run(run), flush=True)
-    return run
+        order = [(name, model.parts(epoch)) for name, model in models.items()]
+        for _ in range(models[report.FLOAT32.name].parts_per_epoch):
+            for name, parts in order:
+                started = time.perf_counter()
+                next(parts, None)
+                seconds[name] += time.perf_counter() - started
+            order = order[1:] + order[:1]
+        for name, model in models.items():
+            curves[name].append({s.name: s.score(model.vectors) for s in similarities})
+    runs = [
+        {
+            "variant": name,
+            "seed": seed,
+            "scores": curves[name][-1],
+            "curve": curves[name],
+            "words_per_second": options.epochs * text.words / seconds[name],
+            "table_bytes": model.contexts.nbytes + model.outputs.nbytes,
+        }
+        for name, model in models.items()
+    ]
+    for run in runs:
+        print(format_run(run), flush=True)
+    return runs
 
 
 def train_gensim(
@@ -459,8 +477,10 @@ def print_summary(summary: dict[str, Any], names: Sequence[str]) -> None:
         print(f"{variant}: {entry['words_per_second']:,.0f} words/s")
         for name in names:
             scores = entry[name]
+            told = f"  {name:<16} {scores['mean'].mean:.4f}"
             difference = scores["difference_to_float32"]
-            print(f"  {name:<16} {scores['mean'].mean:.4f}  - float32: {difference:+.4f}")
+            reference = variant == report.FLOAT32.name
+            print(told if reference else f"{told}  - float32: {difference:+.4f}")
 
 
 def draw(runs: list[dict[str, Any]], names: Sequence[str], path: str) -> None:
@@ -475,17 +495,24 @@ def draw(runs: list[dict[str, Any]], names: Sequence[str], path: str) -> None:
         color = colors.get(variant, report.PEER_COLOR)
         if "curve" in mine[0]:
             curve = np.mean([[e[names[0]] for e in run["curve"]] for run in mine], axis=0)
-            left.plot(range(1, len(curve) + 1), curve, lines[variant], color=color, marker="o")
+            width_of_line = 4.0 if variant == report.FLOAT32.name else 1.8
+            left.plot(
+                range(1, len(curve) + 1), curve, lines[variant], color=color, marker="o",
+                linewidth=width_of_line, markersize=2 + width_of_line,
+            )  # fmt: skip
         final = np.array([[run["scores"][name] for name in names] for run in mine])
         places = np.arange(len(names)) + (number - (len(variants) - 1) / 2) * width
         right.bar(places, final.mean(axis=0), width, color=color, label=variant)
-        for scores in final:
+        for scores in final if len(final) > 1 else ():
             right.plot(places, scores, ".", color="white", markeredgecolor="black", markersize=5)
     left.set(xlabel="epoch", ylabel=f"Spearman's correlation, {names[0]}")
     left.xaxis.get_major_locator().set_params(integer=True)
     right.set_xticks(range(len(names)), names)
-    right.set(title="after the last epoch; dots: seeds")
-    right.legend(frameon=False, fontsize="small")
+    seeds = len({run["seed"] for run in runs})
+    told = "one seed" if seeds == 1 else f"means of {seeds} seeds"
+    left.set(title=told)
+    right.set(title=f"after the last epoch, {told}" + ("; dots: seeds" if seeds > 1 else ""))
+    report.legend_below(made, right)
     right.grid(axis="x", visible=False)
     report.save_figure(made, path)
 
@@ -531,7 +558,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     compile_kernels(read_at_once, options)
     runs = []
     for seed in range(options.seeds):
-        runs += [train(read_at_once, similarities, options, v, seed) for v in report.VARIANTS]
+        runs += train(read_at_once, similarities, options, seed)
         if options.peers:
             runs.append(train_gensim(text, similarities, options, seed))
     summary = summarize(runs, names)
