@@ -16,7 +16,7 @@ from typing import Any
 
 import report
 import turns
-from turns import Shape, make_model, median, speed_up, train_in_turns
+from turns import Shape, make_model, median, quartiles, speed_up, train_in_turns
 
 import lowprec as lp
 from benchmarks.generator_kernels import NoGenerator, NumbaTwister, NumpyTwister, Xorshift
@@ -51,6 +51,7 @@ def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
             name: {
                 "update_milliseconds": 1e3 * median(trainee.update) / batches,
                 "step_milliseconds": 1e3 * median(trainee.total) / batches,
+                "step_quartiles": quartiles(trainee.total, batches),
                 "update_speed_up": speed_up(trainee.update, own.update),
                 "training_speed_up": speed_up(trainee.total, own.total),
             }
@@ -65,7 +66,8 @@ def print_result(result: dict[str, Any]) -> None:
     for name, found in result["generators"].items():
         update, whole = found["update_speed_up"], found["training_speed_up"]
         print(
-            f"  {name:<32} update {found['update_milliseconds']:7.2f} ms: {update['median']:.2f}  "
+            f"  {name:<32} update {found['update_milliseconds']:7.2f} ms: {update['median']:.2f} "
+            f"[{update['low']:.2f}, {update['high']:.2f}]  "
             f"step {found['step_milliseconds']:7.2f} ms: {whole['median']:.2f} "
             f"[{whole['low']:.2f}, {whole['high']:.2f}]",
             flush=True,
@@ -73,7 +75,7 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 def draw(results: list[dict[str, Any]], path: str) -> None:
-    """Milliseconds of a step with each generator."""
+    """Milliseconds of a step with each generator, medians and quartiles."""
     figure, axis = report.figure(1, height=1.0 + 1.3 * len(results))
     height = 0.8 / len(GENERATORS)
     for place, result in enumerate(results):
@@ -81,10 +83,12 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
             y = place + (number - (len(GENERATORS) - 1) / 2) * height
             color = report.STOCHASTIC.color if name == KWX32 else report.PEER_COLOR
             axis.barh(y, found["step_milliseconds"], 0.9 * height, color=color)
-            axis.text(found["step_milliseconds"], y, f" {name}", va="center", fontsize="small")
+            low, high = found["step_quartiles"]
+            turns.whisker(axis, low, high, y)
+            axis.text(high, y, f"  {name}", va="center", fontsize="small")
     axis.set_yticks(range(len(results)), [result["shape"] for result in results])
-    axis.set(xlabel="milliseconds a step of training")
-    axis.margins(x=0.25)
+    axis.set(xlabel="milliseconds a step of training (median, quartiles)")
+    axis.margins(x=0.35)
     axis.grid(axis="y", visible=False)
     axis.invert_yaxis()
     report.save_figure(figure, path)

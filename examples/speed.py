@@ -15,7 +15,7 @@ from typing import Any
 
 import report
 import turns
-from turns import Shape, make_model, median, speed_up, train_in_turns
+from turns import Shape, make_model, median, quartiles, speed_up, train_in_turns
 
 import lowprec as lp
 
@@ -50,6 +50,10 @@ def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
             name: {part: 1e3 * median(getattr(t, part)) / batches for part in PARTS}
             for name, t in ((report.FLOAT32.name, slow), (report.STOCHASTIC.name, fast))
         },
+        "step_quartiles": {
+            name: quartiles(t.total, batches)
+            for name, t in ((report.FLOAT32.name, slow), (report.STOCHASTIC.name, fast))
+        },
         "speed_up": {part: speed_up(getattr(slow, part), getattr(fast, part)) for part in PARTS},
     }
 
@@ -73,7 +77,7 @@ def print_result(result: dict[str, Any]) -> None:
 
 
 def draw(results: list[dict[str, Any]], path: str) -> None:
-    """Where the time of a step goes."""
+    """Where the time of a step goes, medians, and the quartiles of the whole."""
     figure, axis = report.figure(1, height=1.0 + 0.9 * len(results))
     colors = {"lookup": "#2b7bba", "update": "#8fc1e3", "rest": "#d0d0d0"}
     for place, result in enumerate(results):
@@ -84,13 +88,16 @@ def draw(results: list[dict[str, Any]], path: str) -> None:
                 label = part if place == 0 and shift < 0 else None
                 axis.barh(place + shift, parts[part], 0.36, left, color=color, label=label)
                 left += parts[part]
-            axis.text(left, place + shift, f" {name}", va="center", fontsize="small")
+            low, high = result["step_quartiles"][name]
+            turns.whisker(axis, low, high, place + shift)
+            end = max(left, high)
+            axis.text(end, place + shift, f"  {name}", va="center", fontsize="small")
     axis.set_yticks(range(len(results)), [result["shape"] for result in results])
-    axis.set(xlabel="milliseconds a step")
-    axis.margins(x=0.15)
+    axis.set(xlabel="milliseconds a step (medians; lines: quartiles of the whole)")
+    axis.margins(x=0.35)
     axis.grid(axis="y", visible=False)
     axis.invert_yaxis()
-    axis.legend(frameon=False, loc="upper right")
+    report.legend_below(figure, axis)
     report.save_figure(figure, path)
 
 

@@ -137,6 +137,18 @@ def median(seconds: list[float]) -> float:
     return spread(seconds).median
 
 
+def quartiles(seconds: list[float], batches: int) -> tuple[float, float]:
+    """Of the milliseconds a step."""
+    found = spread(seconds)
+    return 1e3 * found.low / batches, 1e3 * found.high / batches
+
+
+def whisker(axis: Any, low: float, high: float, y: float) -> None:
+    """A line from one quartile to the other, beside the middle of a bar."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    axis.errorbar(middle, y, xerr=half, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+
+
 # --- the command line of such an experiment ---
 
 
