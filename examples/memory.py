@@ -34,19 +34,20 @@ def train(dtype: str, rows: int, dim: int) -> dict[str, Any]:
         dense, indices, y = draw_clicks(number, BATCH, 1000 // FEATURES, "uniform")
         warm_up.partial_fit((dense, indices), y)
     del warm_up
-    before, curve = peak_memory(), []
-    threading.Thread(target=watch_memory, args=(0.05, curve), daemon=True).start()
-    model = make_model(dtype, rows, dim)
+    before, watched = peak_memory(), []
+    threading.Thread(target=watch_memory, args=(0.05, watched), daemon=True).start()
+    model, curve = make_model(dtype, rows, dim), [before]
     for number in range(STEPS):  # one batch at a time is in memory
         dense, indices, y = draw_clicks(number, BATCH, rows // FEATURES, "uniform")
         model.partial_fit((dense, indices), y)
+        curve.append(peak_memory())
     return {
         "dtype": dtype,
         "table_bytes": model.table_.nbytes,
         "before_bytes": before,
         "peak_bytes": peak_memory(),
-        "private_bytes": max(private for _, _, private in curve),
-        "curve": list(curve),
+        "private_bytes": max(private for _, _, private in watched),
+        "curve": curve,
     }
 
 
@@ -59,17 +60,17 @@ def make_model(dtype: str, rows: int, dim: int) -> lp.DLRM:
 
 
 def draw(runs: list[dict[str, Any]], path: str) -> None:
-    """Resident memory over time."""
+    """The peak of resident memory after each step: times would be those of a noisy machine."""
     figure, axis = report.figure(1)
     colors = {"float32": report.FLOAT32.color, "float16": report.STOCHASTIC.color}
     for run in runs:
-        seconds, resident = np.array(run["curve"])[:, :2].T
         color = colors[run["dtype"]]
-        axis.plot(seconds, resident / 1e6, color=color, label=f"{run['dtype']} training")
+        peaks = np.array(run["curve"]) / 1e6
+        axis.plot(peaks, color=color, label=f"{run['dtype']}, the process")
         axis.axhline(run["table_bytes"] / 1e6, color=color, linestyle=":", linewidth=1)
     axis.plot([], [], ":", color="black", linewidth=1, label="the tables alone")
-    axis.set(xlabel="seconds since the model is made", ylabel="resident memory, MB", ylim=(0, None))
-    axis.legend(frameon=False)
+    axis.set(xlabel="steps of training", ylabel="peak of resident memory, MB", ylim=(0, None))
+    report.legend_below(figure, axis)
     report.save_figure(figure, path)
 
 
