@@ -5,7 +5,6 @@ import gzip
 
 import numpy as np
 import pytest
-import report
 import word2vec
 from word2vec import Sampler, Similarity, SkipGram, plant_text, read_similarity, read_text
 
@@ -169,14 +168,12 @@ def test_a_step_is_sgd(text):
     assert slope == pytest.approx(-square / word2vec.ALPHA, rel=1e-3)
 
 
-def test_planted_vectors_are_found():
-    text, similarity = plant_text(100_000, seed=0)
-    options = argparse.Namespace(
-        window=5, negative=5, sample=1e-3, batch_size=512, dim=32, epochs=5, min_count=1, readers=2
-    )
-    for variant in report.VARIANTS:
-        model = SkipGram(text, options, variant.dtype, variant.rounding, seed=0)
-        assert abs(similarity.score(model.vectors)) < 0.2
-        for epoch in range(options.epochs):
-            model.train(epoch)
-        assert similarity.score(model.vectors) > 0.6, variant
+def test_the_parts_of_an_epoch_are_the_epoch(text):
+    whole, parted = (SkipGram(text, OPTIONS, "float16", "stochastic", seed=3) for _ in range(2))
+    whole.train(0)
+    parts = parted.parts(0)
+    assert parted.parts_per_epoch > 1
+    for _ in range(parted.parts_per_epoch):
+        next(parts, None)
+    assert parted.contexts.step == whole.contexts.step
+    assert (parted.vectors == whole.vectors).all()
