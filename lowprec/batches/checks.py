@@ -56,7 +56,7 @@ def check_id_weights(device: Device, weights: Any, ids: NDArray[Any]) -> NDArray
     """The factors of ids, 1-D; empty where none are given."""
     if weights is None:
         return device.xp.empty(0, np.float32)  # type: ignore[no-any-return]
-    values = device.check_float32("per_sample_weights", weights)
+    values = device.as_float32("per_sample_weights", weights)
     if values.shape != ids.shape:
         raise ValueError(
             f"per_sample_weights must have the shape of indices, {ids.shape}, got {values.shape}"
@@ -136,9 +136,19 @@ def _check_offsets(
 
 
 def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
-    """The array, if it holds int32 or int64 numbers, of a batch not too many."""
-    if array.dtype.kind != "i" or array.dtype.itemsize not in _INDEX_DTYPES:
-        raise TypeError(f"{name} must be int32 or int64, got {array.dtype}")
+    """The array, if it holds integers, of a batch not too many: int32 or int64 are taken as is.
+
+    Others are converted; one that int64 cannot hold is an IndexError.
+    """
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size:
+        place = int(array.argmax())
+        if int(array.flat[place]) > np.iinfo(np.int64).max:
+            where = [int(i) for i in np.unravel_index(place, array.shape)]
+            raise IndexError(f"{name}{where} = {array.flat[place]} is beyond int64")
+    if array.dtype.kind == "u" or array.dtype.itemsize not in _INDEX_DTYPES:
+        array = array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
     if one_batch and array.size > MAX_IDS:
         raise ValueError(f"{name} has {array.size} entries; a batch has at most {MAX_IDS}")
     return array

@@ -117,7 +117,7 @@ class CheckedSamples:
 def check_samples(
     device: Device, X: Any, y: Any, num_features: int, num_dense: int | None
 ) -> CheckedSamples:
-    """Samples from ``X = (dense, indices)`` or ``(dense, indices, offsets)`` and labels.
+    """Samples from ``X = (dense, indices)``, ``(dense, indices, offsets)`` or indices, and labels.
 
     They stay in the memory of the host, from where they go to the `device` batch by batch, unless
     some are on the device.  `y` may be None, for prediction, and there may then be no samples.  Ids
@@ -129,12 +129,14 @@ def check_samples(
         If an array has the wrong dtype or shape, a dense feature is not finite, or a label is not
         0 or 1: names the position and the value.
     """
-    if not isinstance(X, (tuple, list)) or len(X) not in (2, 3):
-        raise TypeError("X must be (dense, indices) or (dense, indices, offsets)")
-    home = device if any(map(device.owns, (*X, y))) else get_device("cpu")
-    dense = _check_dense(home, X[0], num_dense)
-    indices = home.asarray(X[1], "indices")
-    offsets = None if len(X) == 2 or X[2] is None else home.asarray(X[2], "offsets")
+    dense_given, indices_given, offsets_given = _parts_of(X)
+    given = dense_given, indices_given, offsets_given, y
+    home = device if any(map(device.owns, given)) else get_device("cpu")
+    indices = home.asarray(indices_given, "indices")
+    offsets = None if offsets_given is None else home.asarray(offsets_given, "offsets")
+    if dense_given is None:
+        dense_given = home.xp.empty((_count(indices, offsets, num_features), 0), np.float32)
+    dense = _check_dense(home, dense_given, num_dense)
     n = len(dense)
     if n == 0 and y is not None:
         raise ValueError("X has no samples")
@@ -148,8 +150,31 @@ def check_samples(
     return CheckedSamples(home, dense, indices, offsets, labels, num_features)
 
 
+def _parts_of(X: Any) -> tuple[Any, Any, Any]:
+    """Dense features, ids and offsets of samples, None where there are none."""
+    if isinstance(X, (tuple, list)) and len(X) in (2, 3):
+        dense, indices, offsets = X if len(X) == 3 else (*X, None)
+        if indices is None:
+            raise TypeError("X has no indices: they are None")
+        return dense, indices, offsets
+    if getattr(X, "ndim", None) == 2:
+        return None, X, None
+    raise TypeError(
+        "X must be (dense, indices), (dense, indices, offsets), where dense may be None, or an "
+        f"array of indices (n, num_features); got {type(X).__name__}"
+        + (f" of {len(X)} entries" if isinstance(X, (tuple, list)) else "")
+    )
+
+
+def _count(indices: Any, offsets: Any, num_features: int) -> int:
+    """How many samples there are if there are no dense features to count."""
+    if offsets is None:
+        return len(indices) if indices.ndim else 0
+    return max(0, offsets.size - 1) // num_features
+
+
 def _check_dense(home: Device, values: Any, num_dense: int | None) -> NDArray[np.float32]:
-    dense = home.check_float32("dense features", values)
+    dense = home.as_float32("dense", values)
     if dense.ndim != 2 or (num_dense is not None and dense.shape[1] != num_dense):
         columns = "num_dense" if num_dense is None else num_dense
         raise ValueError(f"dense features must have shape (n, {columns}), got {dense.shape}")

@@ -46,10 +46,11 @@ class Recommender(Model):
 
         Parameters
         ----------
-        X : tuple
-            ``(dense, indices)``, or ``(dense, indices, offsets)`` for jagged bags: dense float32
-            (n, num_dense), indices int32 or int64 (n, num_features), and offsets as in
-            `EmbeddingTable.lookup`; the ids of a bag are summed.
+        X : tuple or ndarray
+            ``(dense, indices)``, or ``(dense, indices, offsets)`` for jagged bags: dense numbers
+            (n, num_dense), taken as float32, or None; integers (n, num_features); offsets as in
+            `EmbeddingTable.lookup`; the ids of a bag are summed.  An array of integers
+            (n, num_features) is indices without dense features.
         y : array_like, shape (n,)
             Labels, 0 or 1.
         callback : callable, optional

@@ -174,16 +174,16 @@ class EmbeddingTable(Store, Saved):
 
         Parameters
         ----------
-        indices : array_like of int32 or int64, or Batch
+        indices : array_like of integers, or Batch
             Ids, local to their feature.  Without `offsets`, (B, F): one id for each feature; also
             (N,) if `num_embeddings` was one number.  With `offsets`, (n,): the ids of all bags.
             Or what `batch` made of a whole batch.
-        offsets : array_like of int32 or int64, shape (B * F + 1,), optional
+        offsets : array_like of integers, shape (B * F + 1,), optional
             Bag k, sample-major, is ``indices[offsets[k]:offsets[k + 1]]``.  An empty bag gives
             zeros.
         pooling : {"sum", "mean"}, default "sum"
             Of the ids of a bag; the mean is the (weighted) sum over the number of ids.
-        per_sample_weights : array_like of float32, the shape of `indices`, optional
+        per_sample_weights : array_like of numbers, the shape of `indices`, optional
             Factors of the rows.
         across_features : bool, default False
             Pool the ids of all features of a sample, as a linear model does, instead of those of
@@ -487,13 +487,14 @@ class EmbeddingTable(Store, Saved):
         ----------
         indices, offsets, pooling, per_sample_weights, across_features
             The batch, as for `lookup`.  A batch with no ids is legal and counts as a step.
-        grad : ndarray of float32
-            The gradient of the loss with respect to what `lookup` returned, of its shape.
+        grad : array_like
+            The gradient of the loss with respect to what `lookup` returned, of its shape; taken
+            as float32.
 
         Raises
         ------
         IndexError, TypeError, ValueError
-            As for `lookup`, and if `grad` has the wrong dtype or shape.
+            As for `lookup`, and if `grad` has the wrong shape, or is beyond float32.
         FloatingPointError
             If a gradient is not finite, or a row's sum of them is so large that its step might not
             be, and ``on_nonfinite="raise"``.  In every case nothing was changed.

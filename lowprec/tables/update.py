@@ -22,7 +22,7 @@ from lowprec.workspace import Allocator
 
 def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """The gradient of a batch's lookup as kernels take it, one row a bag."""
-    values = store._device.check_float32("grad", grad)
+    values = store._device.as_float32("grad", grad)
     if values.shape != shape:
         raise ValueError(f"grad must have the shape of the lookup, {shape}, got {values.shape}")
     return store._unaliased(values.reshape(-1, store.embedding_dim))

@@ -463,9 +463,19 @@ BAD_SAMPLES = {
         "X has no samples",
     ),
     "float64": (
-        lambda X, y: (with_dense(X, X[0].astype(float)), y),
+        lambda X, y: (with_dense(X, changed(X[0].astype(float), (250, 1), -1e39)), y),
+        ValueError,
+        r"dense\[250, 1\] = -1e\+39 is beyond float32",
+    ),
+    "text": (
+        lambda X, y: (with_dense(X, X[0].astype(str)), y),
         TypeError,
-        "dense features must be float32, got float64",
+        "dense must hold numbers, got <U",
+    ),
+    "complex": (
+        lambda X, y: (with_dense(X, X[0].astype(complex)), y),
+        TypeError,
+        "dense must hold numbers, got complex128",
     ),
     "flat dense": (
         lambda X, y: (with_dense(X, X[0][:, 0]), y),
@@ -486,11 +496,13 @@ BAD_SAMPLES = {
     "float ids": (
         lambda X, y: ((X[0], X[1].astype(float), *X[2:]), y),
         TypeError,
-        "indices must be int32 or int64, got float64",
+        "indices must be integers, got float64",
     ),
-    "no tuple": (lambda X, y: (X[0], y), TypeError, r"X must be \(dense, indices\) or"),
-    "nothing": (lambda X, y: (None, y), TypeError, r"X must be \(dense, indices\) or"),
-    "one array": (lambda X, y: (X[:1], y), TypeError, r"X must be \(dense, indices\) or"),
+    "dense alone": (lambda X, y: (X[0], y), TypeError, "indices must be integers, got float32"),
+    "no tuple": (lambda X, y: (X[0][0], y), TypeError, r"X must be \(dense, .*; got ndarray$"),
+    "nothing": (lambda X, y: (None, y), TypeError, r"X must be .*; got NoneType"),
+    "no ids": (lambda X, y: ((X[0], None), y), TypeError, "X has no indices"),
+    "one array": (lambda X, y: (X[:1], y), TypeError, r"X must be .*; got tuple of 1 entries"),
 }
 BAD_PLAIN = {
     "late id": (
@@ -538,7 +550,7 @@ BAD_JAGGED = {
     "float": (
         lambda X, y: ((X[0], X[1], X[2].astype(float)), y),
         TypeError,
-        "offsets must be int32 or int64, got float64",
+        "offsets must be integers, got float64",
     ),
     "2-D": (
         lambda X, y: ((X[0], X[1][:, None], X[2]), y),
