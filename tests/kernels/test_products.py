@@ -9,10 +9,10 @@ import pytest
 from lowprec.kernels.cpu import blas, matmul, matmul_transposed, products, weight_gradient
 from tests import children
 
-PART = products._SAMPLES
+PART = products._MOST
 SHAPES = [
     (samples, inputs, outputs)
-    for samples in (0, 1, 7, PART - 1, PART, PART + 1, 3 * PART + 5)
+    for samples in (0, 1, 63, 64, 65, 258, PART + 1, 4 * PART + 5)
     for inputs, outputs in ((0, 1), (0, 4), (1, 1), (3, 1), (1, 5), (13, 16), (40, 33))
 ]
 
@@ -45,6 +45,14 @@ def test_products(shape, dtype):
     check(gradient, x.T, dy)
 
 
+@pytest.mark.parametrize(
+    ("samples", "size"),
+    [(0, 64), (1, 64), (64, 64), (256, 64), (257, 65), (1024, 256), (2048, 512), (10**6, 512)],
+)
+def test_samples_of_a_part(samples, size):
+    assert products.samples_of_part(samples) == size
+
+
 def test_arrays_with_gaps():
     rng = np.random.default_rng(0)
     x, weight, dy = (rng.normal(size=(30, 2 * n))[:, ::2] for n in (20, 6, 6))
@@ -67,10 +75,12 @@ from lowprec.kernels.cpu import matmul, matmul_transposed, weight_gradient
 lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1
 
 digest, rng = hashlib.sha256(), np.random.default_rng(0)
-for inputs, outputs in ((13, 512), (367, 1), (367, 64), (100, 367)):
+for samples, inputs, outputs in (
+    (2000, 13, 512), (2100, 367, 1), (2100, 367, 64), (500, 100, 367), (70, 100, 100)
+):
     x, weight, dy = (
         rng.normal(size=size).astype(np.float32)
-        for size in ((2000, inputs), (inputs, outputs), (2000, outputs))
+        for size in ((samples, inputs), (inputs, outputs), (samples, outputs))
     )
     out, dx = np.empty_like(dy), np.empty_like(x)
     matmul(x, weight, out)

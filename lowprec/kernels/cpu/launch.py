@@ -32,24 +32,23 @@ def threads_for(numbers):
     """
     before_kernels()
     of_numba = numba.get_num_threads()  # not asked for again by `launch`: it takes a microsecond
-    most = team_size(of_numba)
-    threads = Threads(max(1, min(most, numbers // NUMBERS_PER_THREAD)))
+    worth = numbers // NUMBERS_PER_THREAD
+    threads = Threads(min(worth, team_size(of_numba)) if worth > 1 else 1)
     threads.of_numba = of_numba
     return threads
 
 
 def launch(kernel, threads, *arguments):
     """Run a parallel kernel by as many threads as `threads_for` said, which it is told last."""
-    turns = _turns
-    if turns is None:
-        return _launch(kernel, threads, *arguments)
-    with turns:
-        result = _launch(kernel, threads, *arguments)
+    if _in_turn is None:
+        return _launch(kernel, threads, arguments)
+    with _turns:
+        result = _launch(kernel, threads, arguments)
         _see_whether_turns_are_needed()
     return result
 
 
-def _launch(kernel, threads, *arguments):
+def _launch(kernel, threads, arguments):
     count = int(threads)
     if count == threads.of_numba:
         return kernel(*arguments, count)
@@ -62,14 +61,15 @@ def _launch(kernel, threads, *arguments):
 
 # Numba's own threads ("workqueue") end the process if two Python threads run parallel kernels at
 # once, which those of OpenMP and TBB may.  Numba tells which ones it took after the first kernel.
-_turns: Any = threading.RLock()
+_turns = threading.RLock()
+_in_turn: Any = _turns
 
 
 def _see_whether_turns_are_needed():
-    global _turns
+    global _in_turn
     try:
         layer = numba.threading_layer()
     except ValueError:  # nothing ran in parallel, as nothing is compiled (NUMBA_DISABLE_JIT)
         return
     if layer != "workqueue":
-        _turns = None
+        _in_turn = None

@@ -17,7 +17,8 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 
-_SAMPLES = 512  # of a part
+_MOST, _LEAST = 512, 64  # samples of a part: BLAS is slower where it has few
+_PARTS = 4  # of a batch that has not so many samples
 _PRODUCTS_PER_NUMBER = 32  # multiplications that take as long as reading a number
 _OF_PART = -1  # where a size is how many samples a part has
 _AS_IT_IS, _TRANSPOSED = ord("N"), ord("T")
@@ -38,6 +39,7 @@ class _Parts(NamedTuple):
     """The sizes of each part's product, (rows, inner) times (inner, columns): integers."""
 
     samples: int
+    size: int  # samples of a part
     rows: int
     columns: int  # _OF_PART if these are a part's samples
     inner: int  # likewise
@@ -65,7 +67,7 @@ def _call_gemm(typingctx, routine, parameters):
 
 @njit(**SERIAL)
 def _multiply_part(routine, zero, one, left, right, out, parts, part):
-    samples = min(_SAMPLES, parts.samples - part * _SAMPLES)
+    samples = min(parts.size, parts.samples - part * parts.size)
     _call_gemm(
         routine,
         (
@@ -112,7 +114,7 @@ def _sum_rows_times_range(x, factors, sums, first, last):
 @parallel
 def _sum_rows_times(x, factors, sums, t, threads):
     for part in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
-        first, last = part * _SAMPLES, min((part + 1) * _SAMPLES, len(x))
+        first, last = part * _MOST, min((part + 1) * _MOST, len(x))
         _sum_rows_times_range(x, factors, sums[part], first, last)
 
 
@@ -132,7 +134,7 @@ def _add_up(products, total, t, threads):
 
 
 def _run(dtype, left, right, out, parts):
-    count = -(-parts.samples // _SAMPLES)
+    count = -(-parts.samples // parts.size)
     zero = _CONSTANTS[dtype.char].__array_interface__["data"][0]
     products = parts.samples * parts.rows * max(parts.columns, parts.inner)
     threads = threads_for(products // _PRODUCTS_PER_NUMBER)
@@ -172,11 +174,16 @@ def weight_gradient(x, dy):
     """
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     (samples, rows), columns = x.shape, dy.shape[1]
-    products = np.empty((-(-samples // _SAMPLES), rows, columns), x.dtype)
+    size = _MOST if columns == 1 else samples_of_part(samples)
+    products = np.empty((-(-samples // size), rows, columns), x.dtype)
     if columns == 1:
         launch(_sum_rows_times, threads_for(x.size), x, dy[:, 0], products[:, :, 0])
     else:
-        _multiply_parts(x, dy, products)
+        _run(
+            x.dtype, _matrix(dy, samples=size), _matrix(x, _TRANSPOSED, size),
+            _matrix(products)._replace(step=rows * columns * x.itemsize),
+            _Parts(samples, size, columns, rows, _OF_PART),
+        )  # fmt: skip
     if len(products) == 1:
         return products[0]
     total = np.empty((rows, columns), x.dtype)
@@ -185,22 +192,19 @@ def weight_gradient(x, dy):
     return total
 
 
+def samples_of_part(samples):
+    """How many samples a part of so many has; it never depends on the number of threads."""
+    return min(_MOST, max(_LEAST, -(-samples // _PARTS)))
+
+
 def _multiply_rows(x, weight, letter, out):
     x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
     (samples, inner), columns = x.shape, out.shape[1]
     if inner == 0:
         out[...] = 0
         return
+    size = samples_of_part(samples)
     _run(
-        x.dtype, _matrix(weight, letter), _matrix(x, samples=_SAMPLES),
-        _matrix(out, samples=_SAMPLES), _Parts(samples, columns, _OF_PART, inner),
-    )  # fmt: skip
-
-
-def _multiply_parts(x, dy, products):
-    (samples, rows), columns = x.shape, dy.shape[1]
-    out = _matrix(products)._replace(step=rows * columns * products.itemsize)
-    _run(
-        x.dtype, _matrix(dy, samples=_SAMPLES), _matrix(x, _TRANSPOSED, _SAMPLES), out,
-        _Parts(samples, columns, rows, _OF_PART),
+        x.dtype, _matrix(weight, letter), _matrix(x, samples=size), _matrix(out, samples=size),
+        _Parts(samples, size, columns, _OF_PART, inner),
     )  # fmt: skip
