@@ -41,10 +41,11 @@ def test_comparisons_are_those_of_numpy(name, dtype):
     x = SPECIAL if dtype != np.uint32 else SPECIAL.view(np.uint32)
     x = x.astype(dtype)
     yes, no = (np.full(WIDTH, number, np.float32) for number in (1, 0))
+    compare = in_lanes(f"select(x {symbol} y, np.float32(1), np.float32(0))", "x", "y")
     for shift in range(WIDTH):
         y = np.roll(x, shift)
         out = np.zeros(WIDTH, np.float32)
-        in_lanes(f"select(x {symbol} y, np.float32(1), np.float32(0))", "x", "y")(x, y, x, out)
+        compare(x, y, x, out)
         expected = np.where(getattr(operator, name)(x, y), yes, no)
         np.testing.assert_array_equal(out, expected)
 
