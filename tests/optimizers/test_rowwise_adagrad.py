@@ -17,7 +17,7 @@ def state_of(table):
 
 
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
-@pytest.mark.parametrize("dtype", ["float32", "float16"])  # test_all has the others
+@pytest.mark.parametrize("dtype", ["float32", "float16"])  # test_all has others
 @pytest.mark.parametrize("dim", [1, 16, 35])
 def test_update_is_the_oracle(dtype, rounding, dim):
     table = make_table(SIZES, dim, dtype=dtype, rounding=rounding, optimizer=OPTIMIZER, seed=9)
