@@ -28,7 +28,7 @@ class Rule(NamedTuple):
     @staticmethod
     def step(rule, gradient, weight):
         "{text}"
-        return (weight {sign} rule.learning_rate * {term},)
+        return (weight {sign} rule.learning_rate * (FACTOR * gradient),)
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ import numpy as np, lowprec as lp
 from lowprec.kernels.cpu import update
 from my_rule import Mine
 
-table = lp.EmbeddingTable(2, 17, "float32", optimizer=Mine(0.5), init_range=0.0)
-table.update(np.array([1]), np.ones((1, 17), np.float32))
-assert len(set(table.weight[1].tolist())) == 1
-print(float(table.weight[1, 0]), sum(update._update_rows.stats.cache_hits.values()))
+# of one column, whose kernel is compiled fastest
+table = lp.EmbeddingTable(2, 1, "float32", optimizer=Mine(0.5), init_range=0.0)
+table.update(np.array([1]), np.ones((1, 1), np.float32))
+hits = update._update_rows_of_one_column.stats.cache_hits
+print(float(table.weight[1, 0]), sum(hits.values()))
 """
 
 
@@ -52,18 +53,16 @@ def test_a_changed_rule_in_a_module(tmp_path):
     new = uuid.uuid4()  # so that no cache has a rule of this run
 
     def run(**change):
-        parts = {"factor": 1.0, "sign": "-", "term": "gradient", **change}
+        parts = {"factor": 4.0, "sign": "-", **change}
         (tmp_path / "my_rule.py").write_text(MODULE.format(text=new, **parts))
         done = children.run("-B", "-c", SCRIPT, paths=[tmp_path])
         weight, hits = done.stdout.split()
         return float(weight), int(hits)
 
-    assert run() == (-0.5, 0)
-    assert run() == (-0.5, 1)
-    assert run(sign="+") == (0.5, 0)
-    assert run(term="FACTOR * gradient", factor=4.0) == (-2.0, 0)
-    assert run(term="FACTOR * gradient", factor=3.0) == (-1.5, 0)
-    assert run() == (-0.5, 1)
+    assert run() == (-2.0, 0)
+    assert run(factor=3.0) == (-1.5, 0)
+    assert run(sign="+") == (2.0, 0)
+    assert run() == (-2.0, 1)
 
 
 def make(sign):
@@ -85,12 +84,12 @@ def make(sign):
 
 
 def test_a_rule_that_is_defined_anew():
-    for sign in (-1.0, 1.0, 2.0):
-        table = lp.EmbeddingTable(2, 3, "float32", optimizer=make(sign), init_range=0.0)
-        table.update(np.array([1]), np.ones((1, 3), np.float32))
+    for sign in (-1.0, 2.0):
+        table = lp.EmbeddingTable(2, 1, "float32", optimizer=make(sign), init_range=0.0)
+        table.update(np.array([1]), np.ones((1, 1), np.float32))
         assert table.weight[1, 0] == 0.5 * sign
 
 
 def test_kernels_are_cached():
     """What the first test counts on."""
-    assert update._update_rows.stats.cache_path
+    assert update._update_rows_of_one_column.stats.cache_path
