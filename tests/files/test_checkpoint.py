@@ -81,42 +81,52 @@ def test_other_tools_read_the_weights(path):
     np.testing.assert_array_equal(found["weight"], table.weight)
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-@pytest.mark.parametrize("kind", ["table", "LogisticRegression", "DLRM"])
-def test_training_goes_on_in_another_process(kind, threads, path, tmp_path):
-    """N + M steps are N steps, a file, another process with other threads, and M steps."""
-    script = textwrap.dedent("""
-        import sys
-        import numpy as np, lowprec as lp
-        from tests import naive_models
-        from tests.files.test_checkpoint import step, SIZES
-        thing, out = lp.load(sys.argv[1]), sys.argv[2]
-        if isinstance(thing, lp.EmbeddingTable):
+KINDS = ["table", "LogisticRegression", "DLRM"]
+
+
+def go_on(folder, to):
+    """Train on what is in each file of a folder, and save it in another one."""
+    for kind in KINDS:
+        thing = lp.load(f"{folder}/{kind}.safetensors")
+        if kind == "table":
             for seed in range(3, 6):
                 step(thing, seed)
         else:
-            X, y = naive_models.samples(300, SIZES, 3)
-            thing.partial_fit(X, y)
-        thing.save(out)
-    """)
+            thing.partial_fit(*naive_models.samples(300, SIZES, 3))
+        thing.save(f"{to}/{kind}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def by_threads(tmp_path_factory):
+    """Files, and those of processes of one, two and two threads that went on from them."""
+    folders = [tmp_path_factory.mktemp("files") for _ in range(4)]
+    for kind in KINDS:
+        if kind == "table":
+            thing = make_table()
+            for seed in range(3):
+                step(thing, seed)
+        else:
+            thing = make_model(kind)
+        thing.save(folders[0] / f"{kind}.safetensors")
+    script = "import sys\nfrom tests.files.test_checkpoint import go_on\ngo_on(*sys.argv[1:])"
+    env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for threads, folder in zip("122", folders[1:], strict=True):
+        run("-c", script, folders[0], folder, NUMBA_NUM_THREADS=threads, **env)
+    return folders
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_goes_on_in_another_process(kind, by_threads):
+    """N + M steps are N steps, a file, another process with other threads, and M steps."""
+    paths = [folder / f"{kind}.safetensors" for folder in by_threads]
+    before, one, two, again = (path.read_bytes() for path in paths)
+    assert one == two == again
+    assert one != before
     if kind == "table":
         thing = make_table()
-        for seed in range(3):
+        for seed in range(6):
             step(thing, seed)
-    else:
-        thing = make_model(kind)
-    thing.save(path)
-    other = tmp_path / "other.safetensors"
-    env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    run("-c", script, path, other, NUMBA_NUM_THREADS=threads, **env)
-    again = tmp_path / "again.safetensors"
-    run("-c", script, path, again, NUMBA_NUM_THREADS="2", **env)
-    assert other.read_bytes() == again.read_bytes()
-    assert other.read_bytes() != path.read_bytes()
-    if kind == "table":
-        for seed in range(3, 6):
-            step(thing, seed)
-        assert state(lp.load(other)) == state(thing)
+        assert state(lp.load(paths[1])) == state(thing)
 
 
 def make_model(kind, **kwargs):

@@ -2,13 +2,14 @@
 
 import os
 import signal
-import textwrap
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.kernels.cpu import launch
 from lowprec.models import training
 from tests import children, naive_models
 from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
@@ -60,49 +61,53 @@ def test_goes_on_at_the_next_batch(make, samples, shuffle, step, tmp_path):
     assert seen[-1] == 900
 
 
-@pytest.mark.parametrize("kind", ["table", "LogisticRegression", "DLRM"])
-def test_processes_of_one_two_and_one_thread(kind, tmp_path):
-    """Each process takes 8 steps of 24, 10 an epoch, from where the one before was stopped."""
-    script = textwrap.dedent("""
-        import os, sys
-        import numpy as np, lowprec as lp
-        import lowprec.kernels.cpu.launch
-        from tests import naive_models
-        from tests.models.test_recommender import SIZES, make_dlrm, make_logistic
-        kind, folder, stop, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-        lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1  # or one would do for so little
-        assert lowprec.kernels.cpu.launch.threads_for(1000) == threads
-        if kind == "table":
-            path = f"{folder}/table.safetensors"
-            try:
-                table = lp.EmbeddingTable.load(path)
-            except FileNotFoundError:
-                table = lp.EmbeddingTable([50, 20], 16, optimizer=lp.SGD(0.1))
-            while table.step < stop:
-                rng = np.random.default_rng(table.step)
-                grad = rng.normal(size=(300, 2, 16)).astype(np.float32)
-                table.update(rng.integers(0, 20, (300, 2)), grad)
-            table.save(path)
-        else:
-            def callback(model, done):
-                if model.table_.step == stop + 1:  # its file is that of the step before
-                    raise SystemExit(0)
-            make = {"LogisticRegression": make_logistic, "DLRM": make_dlrm}[kind]
-            X, y = naive_models.samples(300, SIZES, 3)
-            save = lp.Checkpoints(folder, every_batches=1, keep=1)
-            resume = {"resume": folder} if os.listdir(folder) else {}
-            make(epochs=3).fit(X, y, save=save, callback=callback, **resume)
-    """)
-    ends = []
+MODELS = {"LogisticRegression": make_logistic, "DLRM": make_dlrm}
+
+
+def go_on(folder, stop, threads):
+    """Trains a table and each model up to a step, from the files of a folder."""
+    launch.NUMBERS_PER_THREAD = 1  # or one would do for so little
+    assert launch.threads_for(1000) == threads
+    path = f"{folder}/table/file.safetensors"
+    try:
+        table = lp.EmbeddingTable.load(path)
+    except FileNotFoundError:
+        table = lp.EmbeddingTable([50, 20], 16, optimizer=lp.SGD(0.1))
+    while table.step < stop:
+        rng = np.random.default_rng(table.step)
+        grad = rng.normal(size=(300, 2, 16)).astype(np.float32)
+        table.update(rng.integers(0, 20, (300, 2)), grad)
+    table.save(path)
+    for kind, make_model in MODELS.items():
+        home = f"{folder}/{kind}"
+        save = lp.Checkpoints(home, every_batches=1, keep=1)
+        resume = {"resume": home} if os.listdir(home) else {}
+        X, y = naive_models.samples(300, SIZES, 3)
+        with suppress(StopError):  # the file is that of the step before
+            make_model(epochs=3).fit(X, y, save=save, callback=stop_at(stop + 1), **resume)
+
+
+@pytest.fixture(scope="module")
+def chain_and_whole(tmp_path_factory):
+    """Folders with the files after 24 steps, 10 an epoch: by three processes, and by one."""
+    script = "import sys\nfrom tests.models.test_checkpoints import go_on\n"
+    script += "go_on(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+    folders = []
     for run in ([(8, 1), (16, 2), (24, 1)], [(24, 2)]):
-        folder = tmp_path / f"runs{len(ends)}"
-        folder.mkdir()
+        folders.append(tmp_path_factory.mktemp("runs"))
+        for kind in ("table", *MODELS):
+            (folders[-1] / kind).mkdir()
         for stop, threads in run:
             env = {"NUMBA_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-            children.run("-c", script, kind, folder, stop, threads, **env)
-        (path,) = folder.glob("*.safetensors")
-        ends.append(lp.EmbeddingTable.load(path) if kind == "table" else lp.load(path))
-    chain, whole = ends
+            children.run("-c", script, folders[-1], stop, threads, **env)
+    return folders
+
+
+@pytest.mark.parametrize("kind", ["table", *MODELS])
+def test_processes_of_one_two_and_one_thread(kind, chain_and_whole):
+    """Each process takes 8 steps of 24, from where the one before was stopped."""
+    paths = [path for folder in chain_and_whole for path in (folder / kind).iterdir()]
+    chain, whole = map(lp.load, paths)
     if kind == "table":
         assert chain.step == whole.step == 24
         assert chain.weight.tobytes() == whole.weight.tobytes()
