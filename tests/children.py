@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 300  # for an answer of a fork
+# whose kernels need nothing that not every CPU of its kind has: on x86-64 no AVX, FMA and F16C
+ANY_CPU = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
 
 
 # --- a fresh Python ---
