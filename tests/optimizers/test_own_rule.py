@@ -5,6 +5,7 @@ import pytest
 
 import lowprec as lp
 from lowprec.optimizers import describe, from_description
+from lowprec.roundoff import survey
 from tests import naive
 from tests.own_rule import Momentum, Signs
 from tests.tables.test_embedding import bits, make_table
@@ -18,8 +19,9 @@ def batches(rng, dim, count=3):
         yield indices, rng.normal(size=(20, 3, dim)).astype(np.float32)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float8_e4m3fn"])
-@pytest.mark.parametrize("dim", [1, 3, 16, 17, 35])
+@pytest.mark.parametrize(
+    ("dtype", "dim"), [*(("float16", dim) for dim in (1, 3, 16, 17, 35)), ("float8_e4m3fn", 17)]
+)
 def test_momentum_is_the_oracle(dtype, dim):
     table = make_table(SIZES, dim, dtype=dtype, optimizer=Momentum(0.3, 0.5), seed=9)
     velocity = np.zeros(table.weight.shape, np.float32)
@@ -47,7 +49,9 @@ def test_comparisons_in_a_rule(dim):
         assert bits(table.weight) == bits(expected)
 
 
-def test_diagnose_reports_the_steps_of_the_rule():
+def test_diagnose_reports_the_steps_of_the_rule(monkeypatch):
+    # compiled for each format; tests/roundoff has all of them with SGD
+    monkeypatch.setattr(survey, "LIMITS", {"float16": survey.LIMITS["float16"]})
     rate = 1.5 * 2.0**-12
     table = lp.EmbeddingTable(4, 2, optimizer=Signs(rate, 0.5), rounding="nearest")
     table.weight[:] = 1.0
