@@ -38,9 +38,15 @@ def pytest_runtest_setup(item):
         devices.simulate_threads_in_turn(in_turn)
 
 
+# the longest test, and files whose tests share what long processes have found; one worker of
+# pytest-xdist runs the first eighth of all tests
+FIRST = ["test_simulator.py", "test_processor_state.py", "test_same_bits.py"]
+
+
 def pytest_collection_modifyitems(items):
-    """The simulator's tests are one long one: it goes first, beside all others."""
-    items.sort(key=lambda item: item.path.name != "test_simulator.py")
+    """What is long goes first, beside all others."""
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")
