@@ -12,7 +12,7 @@ from tests import children
 PART = products._MOST
 SHAPES = [
     (samples, inputs, outputs)
-    for samples in (0, 1, 63, 64, 65, 258, PART + 1, 4 * PART + 5)
+    for samples in (0, 1, 128, 129, 258, PART + 1, 4 * PART + 5)
     for inputs, outputs in ((0, 1), (0, 4), (1, 1), (3, 1), (1, 5), (13, 16), (40, 33))
 ]
 
@@ -47,7 +47,7 @@ def test_products(shape, dtype):
 
 @pytest.mark.parametrize(
     ("samples", "size"),
-    [(0, 64), (1, 64), (64, 64), (256, 64), (257, 65), (1024, 256), (2048, 512), (10**6, 512)],
+    [(0, 128), (1, 128), (256, 128), (257, 129), (1000, 500), (2048, 512), (10**6, 512)],
 )
 def test_samples_of_a_part(samples, size):
     assert products.samples_of_part(samples) == size

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 _SCHEDSTAT = "/proc/thread-self/schedstat"
 WINDOW = 0.05  # seconds over which waiting is measured
-TOO_LONG = 0.15  # share of them in which a thread that could run had no core
+TOO_LONG = 0.2  # share of them in which a thread that could run had no core
 IN_A_ROW = 3  # windows: what runs once in a while is no reason
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds until more threads are tried again
 

@@ -17,8 +17,8 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 
-_MOST, _LEAST = 512, 64  # samples of a part: BLAS is slower where it has few
-_PARTS = 4  # of a batch that has not so many samples
+_MOST, _LEAST = 512, 128  # samples of a part: BLAS is slower where it has few
+_PARTS = 2  # of a batch that has not so many samples
 _PRODUCTS_PER_NUMBER = 32  # multiplications that take as long as reading a number
 _OF_PART = -1  # where a size is how many samples a part has
 _AS_IT_IS, _TRANSPOSED = ord("N"), ord("T")
