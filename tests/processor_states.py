@@ -1,13 +1,15 @@
 """Floating-point states of a thread, as Linux keeps them on x86-64 and AArch64.
 
-Nothing is imported that computes, so that a state can be set before all else.
+Nothing is imported that computes, so that a state can be set before all else.  Elsewhere
+there are no `STATES`.
 """
 
 import contextlib
 import ctypes
 import platform
 
-LIBM = ctypes.CDLL(None)
+LINUX = platform.system() == "Linux"
+LIBM = ctypes.CDLL(None) if LINUX else None
 # the control register of each machine: its place in `fenv_t`, and bits to set and to clear
 PLACE, STATES = {
     "x86_64": (28, {
@@ -18,7 +20,7 @@ PLACE, STATES = {
         "flush": (1 << 24, 0), "up": (1 << 22, 1 << 23), "down": (1 << 23, 1 << 22),
         "zero": (3 << 22, 0), "trap": (0x0700, 0),
     }),
-}[platform.machine()]  # fmt: skip
+}.get(platform.machine() if LINUX else "", (0, {}))  # fmt: skip
 FLAGS = 0x3F if platform.machine() == "x86_64" else 0
 
 

@@ -15,6 +15,7 @@ from tests.fuzz.checks import UnclearError, WrongError, check
 from tests.fuzz.files import case_of_files
 from tests.fuzz.inputs import pick
 from tests.fuzz.rounding import case_of_rounding
+from tests.fuzz.surroundings import NAMES, surroundings
 from tests.fuzz.tables import case_of_tables
 from tests.fuzz.tsv import case_of_tsv
 
@@ -25,7 +26,7 @@ SECONDS_TO_HANG = float(os.environ.get("FUZZ_SECONDS_TO_HANG", "600"))
 SHOWN = 20  # findings an area, after which it ends
 
 
-def case_of_nothing(rng):
+def case_of_nothing(rng, around):
     """Goes wrong in every way, for the test of this script; no case of a usual run."""
     kind = pick(rng, ["crash", "hang", "unclear", "wrong", "fine", "fine", "fine", "fine"])
     check(kind != "wrong", "a wrong answer")
@@ -46,16 +47,29 @@ AREAS = {
 }
 
 
+def run_case(area, number, seed, note=lambda counts: None):
+    """One case; what surrounds it is noted before it runs."""
+    rng = np.random.default_rng([seed, list(AREAS).index(area), number])
+    around = surroundings(rng, area)
+    note(around.counts)
+    AREAS[area](rng, around)
+
+
 def run_cases(area, first, stop, seed, progress):
-    """Prints findings of cases `first` to `stop` - 1; the number of each is noted before it runs.
+    """Prints findings of cases `first` to `stop` - 1; `progress` has the number of each, and
+    counts of what surrounds them, before it runs.
 
     At once, as what comes next may end the process.
     """
-    number, findings = list(AREAS).index(area), 0
+    findings = 0
+
+    def note(counts):
+        progress[1:] += counts
+
     for case in range(first, stop):
         progress[0] = case
         try:
-            AREAS[area](np.random.default_rng([seed, number, case]))
+            run_case(area, case, seed, note)
             continue
         except WrongError as error:
             kind, detail = "wrong answers", str(error)
@@ -71,9 +85,9 @@ def run_cases(area, first, stop, seed, progress):
 
 
 def run_in_child(area, first, stop, seed):
-    """(findings, the first case that is left, seconds)."""
+    """(findings, the first case that is left, seconds, counts of surroundings)."""
     with tempfile.TemporaryDirectory() as home:
-        notes = np.memmap(Path(home, "case"), np.int64, "w+", shape=1)
+        notes = np.memmap(Path(home, "case"), np.int64, "w+", shape=1 + len(NAMES))
         notes[0] = first
         command = ["-m", "tests.fuzz", "--area", area, "--seed", seed]
         command += ["--child", first, stop, Path(home, "case")]
@@ -81,7 +95,7 @@ def run_in_child(area, first, stop, seed):
             began = time.monotonic()
             child = start(*command, stderr=errors, **ONE_THREAD)
             hung = hangs(child, lambda: int(notes[0]), SECONDS_TO_HANG)
-            seconds, case = time.monotonic() - began, int(notes[0])
+            seconds, (case, *counts) = time.monotonic() - began, notes.tolist()
             text, _ = child.communicate()
             errors.seek(0)
             tail = errors.read()[-1000:]
@@ -92,20 +106,22 @@ def run_in_child(area, first, stop, seed):
         detail = f"exit status {child.returncode}: {tail}"
         found.append({"case": case, "kind": "crashes", "detail": detail})
     else:
-        return found, case, seconds
-    return found, case + 1, seconds
+        return found, case, seconds, counts
+    return found, case + 1, seconds, counts
 
 
 def run_area(area, cases, seed, minutes, at_once=5_000):
     """The report of an area; no child begins after so many minutes."""
     deadline = time.monotonic() + 60 * minutes
-    findings, first, seconds, done = [], 0, 0.0, 0
+    findings, first, seconds, done, around = [], 0, 0.0, 0, [0] * len(NAMES)
     while first < cases and len(findings) < SHOWN and time.monotonic() < deadline:
         stop = min(first + at_once, cases)
-        found, next_case, took = run_in_child(area, first, stop, seed)
+        found, next_case, took, counts = run_in_child(area, first, stop, seed)
         findings += found
         seconds += took
         done += next_case - first
+        around = [sum(pair) for pair in zip(around, counts, strict=True)]
         first = next_case
     counts = {kind: sum(found["kind"] == kind for found in findings) for kind in KINDS}
-    return {"area": area, "cases": done, "seconds": round(seconds, 1), **counts, "found": findings}
+    row = {"area": area, "cases": done, **dict(zip(NAMES, around, strict=True))}
+    return {**row, "seconds": round(seconds, 1), **counts, "found": findings}

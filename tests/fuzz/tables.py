@@ -8,6 +8,7 @@ from tests import naive_arrays
 from tests.fuzz.batches import random_batch, spoil
 from tests.fuzz.checks import attempt, check
 from tests.fuzz.inputs import layouts, pick, with_entry
+from tests.fuzz.surroundings import in_read_only_memory
 from tests.fuzz.verdicts import EXPECTED
 
 
@@ -30,20 +31,40 @@ def random_table(rng):
 
 
 def state_of_table(table):
-    return table.weight.tobytes(), table.step, table.skipped_rows
+    states = [array.tobytes() for array in table.optimizer_state.values()]
+    return table.weight.tobytes(), states, table.step, table.skipped_rows
 
 
-def case_of_tables(rng):
+def read_only_table(rng, like):
+    """Of the same weights, in one of two formats, which NumPy pickles beside the rest."""
+    optimizers = [lp.SGD, lp.Adagrad, lp.RowWiseAdagrad, lp.Adam, lp.FTRL, lp.LAMB]
+    table = lp.EmbeddingTable(
+        like.num_embeddings, like.embedding_dim, pick(rng, ["float16", "float32"]),
+        like.rounding, pick(rng, optimizers)(0.5), like.seed, on_nonfinite=like.on_nonfinite,
+    )  # fmt: skip
+    table.weight[:] = like.weight.astype(np.float32).astype(table.dtype)
+    return in_read_only_memory(rng, table)
+
+
+def case_of_tables(rng, around):
     table, sizes = random_table(rng)
     single = isinstance(table.num_embeddings, int)
     batch, grad = random_batch(rng, sizes, single, table.embedding_dim)
+    if around.read_only:
+        table = read_only_table(around.rng, table)
     before = state_of_table(table)
+
+    def update(grad, given, expected):
+        """True, or None where it was refused."""
+        call = lambda: table.update(grad=grad, **given) or True
+        done = attempt(lambda: around.run(call), expected)
+        check(done or state_of_table(table) == before, "a refused update changed the table")
+        return done
+
     if rng.random() < 0.5:
         batch, grad = spoil(rng, batch, grad, sizes)
-        accepted = attempt(lambda: table.update(grad=grad, **batch) or True, EXPECTED)
-        check(accepted is None, "an update took what is wrong")
-        check(state_of_table(table) == before, "a refused update changed the table")
-        attempt(lambda: table.lookup(**batch), EXPECTED)
+        check(update(grad, batch, EXPECTED) is None, "an update took what is wrong")
+        attempt(lambda: around.run(lambda: table.lookup(**batch)), EXPECTED)
         check(state_of_table(table) == before, "a lookup changed the table")
         return
     given = {
@@ -58,33 +79,35 @@ def case_of_tables(rng):
         "weights": batch.get("per_sample_weights"),
         "merged": merged,
     }
-    out = table.lookup(**given)
+    out = around.run(lambda: table.lookup(**given))
     expected = naive_arrays.lookup(table, **plain)
     check(out.reshape(expected.shape).tobytes() == expected.tobytes(), "lookup")
     check(out.shape == grad.shape, "the shape of a lookup")
+    if around.read_only:
+        check(update(grad, given, ValueError) is None, "an update of read-only memory")
+        return
     bad = rng.random() < 0.1 and grad.size > 0
     if bad:
         grad = with_entry(grad, int(rng.integers(grad.size)), pick(rng, [np.nan, np.inf]))
         if table.on_nonfinite == "raise":
-            accepted = attempt(lambda: table.update(grad=grad, **given) or True, FloatingPointError)
+            accepted = update(grad, given, FloatingPointError)
             reached = naive_arrays.rows_and_bags(
                 table.row_offsets, plain["indices"], plain["offsets"], merged
             )[1]
             hit = not np.isfinite(grad.reshape(-1, table.embedding_dim)[reached]).all()
             check(not hit or accepted is None, "an update took a gradient that is not finite")
-            check(accepted or state_of_table(table) == before, "a refused update changed the table")
             return
     with np.errstate(all="ignore"):
         new = naive_arrays.update(table, table.optimizer.learning_rate, grad=grad, **plain)
         if bad:
-            kept = ~np.isfinite(new.astype(np.float64)).all(axis=1)
-            return check_skipped(table, grad, given, plain, kept)
-    table.update(grad=layouts(rng, grad) if rng.random() < 0.2 else grad, **given)
+            return check_skipped(around, table, grad, given, plain)
+    other = layouts(rng, grad) if rng.random() < 0.2 else grad
+    around.run(lambda: table.update(grad=other, **given))
     check(table.weight.tobytes() == new.tobytes(), "update")
-    check(table.step == before[1] + 1, "step")
+    check(table.step == before[2] + 1, "step")
 
 
-def check_skipped(table, grad, given, plain, kept):
+def check_skipped(around, table, grad, given, plain):
     """Rows that a number which is not finite reaches stay as they are."""
     rows, bags = naive_arrays.rows_and_bags(
         table.row_offsets, plain["indices"], plain["offsets"], plain["merged"]
@@ -92,6 +115,6 @@ def check_skipped(table, grad, given, plain, kept):
     finite = np.isfinite(grad.reshape(-1, table.embedding_dim)).all(axis=1)
     reached = np.unique(rows[~finite[bags]])
     before = table.weight.copy()
-    table.update(grad=grad, **given)
+    around.run(lambda: table.update(grad=grad, **given))
     check(table.skipped_rows == reached.size, "skipped_rows")
     check(table.weight[reached].tobytes() == before[reached].tobytes(), "a row was not skipped")
