@@ -4,8 +4,9 @@ Half of the kills (`kill -9`, at a random moment) hit a process that writes one 
 again, half one that trains with `Checkpoints` and goes on where the one before was killed.  After
 each, every file must be whole; what is trained in pieces must end with the bits of a training that
 was left alone.  Then: a full disk, a folder that cannot be written, several processes that write
-one file, the folder of another training, several threads, a fork, and Ctrl-C.  The exit status is 1
-if a promise was not held.
+one file, the folder of another training, several threads, on Numba's own threads and in other
+floating-point states as well, a fork, read-only memory, permissions and links of files, and Ctrl-C.
+The exit status is 1 if a promise was not held.
 
 Children are forked from a process that has loaded lowprec and not used it, which is allowed, and
 takes a tenth of the time that starting Python does.
@@ -38,12 +39,17 @@ from tests.faults.disks import (
 from tests.faults.folders import folder_of_another_training
 from tests.faults.interrupts import interrupts_of_fit, interrupts_of_update
 from tests.faults.kills import kills_of_saving, kills_of_training
+from tests.faults.layers import threading_layers
+from tests.faults.memory import read_only_memory
+from tests.faults.modes import file_modes
 from tests.faults.promises import BrokenError, Skip
+from tests.faults.states import processor_state
 
 SCENARIOS = (
     full_disk, limit_of_file_size, read_only_folder, file_in_place_of_a_folder, several_processes,
     folder_of_another_training, several_threads, one_table_in_several_threads,
-    saving_beside_updates, fork_after_use, interrupts_of_update, interrupts_of_fit,
+    threading_layers, processor_state, saving_beside_updates, fork_after_use, read_only_memory,
+    file_modes, interrupts_of_update, interrupts_of_fit,
 )  # fmt: skip
 
 
@@ -70,10 +76,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    names = {scenario.__name__: scenario for scenario in SCENARIOS}
+    parser.add_argument("--only", choices=list(names), help="one of those without kills")
     parser.add_argument("--json", metavar="OUT")
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
     rng = np.random.default_rng(args.seed)
+    if args.only:
+        return int(run(names[args.only], rng)["verdict"] == "BROKEN")
     rows = [run(kills_of_saving, args.kills // 2, rng)]
     rows.append(run(kills_of_training, args.kills - args.kills // 2, rng))
     rows += [run(scenario, rng) for scenario in SCENARIOS]

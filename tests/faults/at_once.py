@@ -39,37 +39,48 @@ def several_processes(folder, rng):
 
 
 def in_threads(count, function):
-    threads = [threading.Thread(target=function, args=(number,)) for number in range(count)]
+    """Calls it in threads, with their numbers; raises what one of them raised."""
+    errors = []
+
+    def run(number):
+        try:
+            function(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if errors:
+        raise errors[0]
+
+
+def lookups_and_updates():
+    """Lookups of one table, and updates of several, are what they are one after the other."""
+    ids = np.random.default_rng(0).integers(0, 500, (4, 2000))
+    grad = np.ones((2000, 16), np.float32)
+    shared = lp.EmbeddingTable(500, 16)
+    expected, found = [shared.lookup(batch).tobytes() for batch in ids], [None] * 4
+    tables, twins = ([lp.EmbeddingTable(500, 16, seed=s) for s in range(4)] for _ in "ab")
+
+    def work(number):
+        for _ in range(20):
+            found[number] = shared.lookup(ids[number]).tobytes()
+            check(found[number] == expected[number], "a lookup beside others")
+            tables[number].update(ids[number], grad)
+
+    in_threads(4, work)
+    for number, twin in enumerate(twins):
+        for _ in range(20):
+            twin.update(ids[number], grad)
+        check(twin.weight.tobytes() == tables[number].weight.tobytes(), "an update")
+    check(found == expected, "lookups")
 
 
 def several_threads(folder, rng):
-    """Lookups of one table, and updates of several, are what they are one after the other."""
-
-    def child(ready):
-        ids = np.random.default_rng(0).integers(0, 500, (4, 2000))
-        grad = np.ones((2000, 16), np.float32)
-        shared = lp.EmbeddingTable(500, 16)
-        expected, found = [shared.lookup(batch).tobytes() for batch in ids], [None] * 4
-        tables, twins = ([lp.EmbeddingTable(500, 16, seed=s) for s in range(4)] for _ in "ab")
-
-        def work(number):
-            for _ in range(20):
-                found[number] = shared.lookup(ids[number]).tobytes()
-                check(found[number] == expected[number], "a lookup beside others")
-                tables[number].update(ids[number], grad)
-
-        in_threads(4, work)
-        for number, twin in enumerate(twins):
-            for _ in range(20):
-                twin.update(ids[number], grad)
-            check(twin.weight.tobytes() == tables[number].weight.tobytes(), "an update")
-        check(found == expected, "lookups")
-
-    in_child(child)
+    in_child(lambda ready: lookups_and_updates())
 
 
 def one_table_in_several_threads(folder, rng):
