@@ -1,5 +1,6 @@
 """Cases of tables: one lookup and one update, as they are right and as they are wrong."""
 
+import ml_dtypes
 import numpy as np
 
 import lowprec as lp
@@ -26,7 +27,9 @@ def random_table(rng):
         on_nonfinite=pick(rng, ["raise", "skip"]),
     )
     scale = 10.0 ** rng.uniform(-6, 1)
-    table.weight[:] = (rng.normal(size=table.weight.shape) * scale).astype(table.dtype)
+    limit = float(ml_dtypes.finfo(table.dtype).max)  # beyond it, the view would hold inf
+    weights = np.clip(rng.normal(size=table.weight.shape) * scale, -limit, limit)
+    table.weight[:] = weights.astype(table.dtype)
     return table, sizes
 
 
