@@ -135,13 +135,19 @@ def _check_offsets(
     return bounds
 
 
+def check_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array, if it holds integers; a TypeError otherwise."""
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    return array
+
+
 def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
     """The array, if it holds integers, of a batch not too many: int32 or int64 are taken as is.
 
     Others are converted; one that int64 cannot hold is an IndexError.
     """
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    check_integers(name, array)
     if array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size:
         place = int(array.argmax())
         if int(array.flat[place]) > np.iinfo(np.int64).max:

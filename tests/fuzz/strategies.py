@@ -13,6 +13,9 @@ not_arrays = st.sampled_from([
 wrong_dtypes = st.sampled_from([
     "f8", "f2", "u8", "u4", "i2", "i1", "?", "c8", "O", "U5", "S5", "M8[s]", "m8[s]", "V4", "g",
 ])  # fmt: skip
+# of which there are no ids, or no numbers at all
+wrong_for_ids = wrong_dtypes.filter(lambda dtype: dtype[0] not in "ui")
+wrong_for_numbers = wrong_dtypes.filter(lambda dtype: dtype[0] not in "fuig?")
 not_numbers = st.sampled_from([
     None, object(), "1", b"1", 1j, [1], (1,), {}, np.array([1.0, 2.0]), np.array([1]), lambda: 0,
     np.datetime64("2020-01-01"), float("nan"), float("inf"), -1.0, -1, 10**400, 1e39, True,

@@ -253,8 +253,10 @@ def test_a_checked_batch_and_bad_arguments():
         table.diagnose(np.array([[9, 0, 0]]), grad)
     with pytest.raises(ValueError, match="shape of the lookup"):
         table.diagnose(indices, grad[:, :2])
-    with pytest.raises(TypeError, match="float32"):
-        table.diagnose(indices, grad.astype(np.float64))
+    with pytest.raises(ValueError, match="beyond float32"):
+        table.diagnose(indices, np.full(grad.shape, 1e39))
+    with pytest.raises(TypeError, match="grad must hold numbers"):
+        table.diagnose(indices, grad.astype(str))
     with pytest.raises(ValueError, match="max_numbers"):
         table.diagnose(indices, grad, max_numbers=0)
 
