@@ -64,7 +64,8 @@ def check_memory(results):
         assert run["table_bytes"] < run["private_bytes"] < run["peak_bytes"]
         assert len(run["curve"]) == 1 + 50  # of its steps
         assert run["curve"] == sorted(run["curve"])
-        assert (run["curve"][0], run["curve"][-1]) == (run["before_bytes"], run["peak_bytes"])
+        assert 0 <= run["curve"][0] - run["before_bytes"] < 1 << 20
+        assert 0 <= run["peak_bytes"] - run["curve"][-1] < 1 << 20  # what is read later
     assert 1 < results["ratios"]["peak"] < results["ratios"]["private"] < 2
 
 
