@@ -38,15 +38,14 @@ def pytest_runtest_setup(item):
         devices.simulate_threads_in_turn(in_turn)
 
 
-# the longest test, and files whose tests share what long processes have found; one worker of
-# pytest-xdist runs the first eighth of all tests
-FIRST = ["test_simulator.py", "test_processor_state.py", "test_same_bits.py"]
+# what runs kernels that other tests compile: at the end it takes them from the cache
+LAST = ["test_same_bits.py", "test_processor_state.py", "test_simulator.py"]
 
 
 def pytest_collection_modifyitems(items):
-    """What is long goes first, beside all others."""
-    places = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(FIRST)))
+    """What uses most kernels goes last."""
+    places = {name: place for place, name in enumerate(LAST)}
+    items.sort(key=lambda item: places.get(item.path.name, -1))
 
 
 @pytest.fixture(scope="session")
