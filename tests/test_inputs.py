@@ -42,6 +42,18 @@ def test_integers(dtype):
     assert trained((DENSE, IDS.astype(dtype)), LABELS.astype(dtype)) == trained((DENSE, IDS))
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "u8"])
+def test_offsets_of_shuffled_samples(dtype):
+    offsets = np.arange(181)
+    expected, found = (
+        lp.LogisticRegression(SIZES, batch_size=20, shuffle=True, epochs=2)
+        .fit((DENSE, IDS.reshape(-1), bounds), LABELS)
+        .table_.weight.tobytes()
+        for bounds in (offsets, offsets.astype(dtype))
+    )
+    assert found == expected
+
+
 @pytest.mark.parametrize("dtype", REALS)
 def test_reals(dtype):
     weights = np.full(IDS.shape, 0.5, np.float32)

@@ -135,26 +135,26 @@ def _check_offsets(
     return bounds
 
 
-def check_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The array, if it holds integers; a TypeError otherwise."""
+def as_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array, if it holds integers: of int32 or int64 as it is, others converted.
+
+    TypeError if they are none; IndexError names one that int64 cannot hold.
+    """
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {array.dtype}")
-    return array
-
-
-def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
-    """The array, if it holds integers, of a batch not too many: int32 or int64 are taken as is.
-
-    Others are converted; one that int64 cannot hold is an IndexError.
-    """
-    check_integers(name, array)
+    if array.dtype.kind == "i" and array.dtype.itemsize in _INDEX_DTYPES:
+        return array
     if array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size:
         place = int(array.argmax())
         if int(array.flat[place]) > np.iinfo(np.int64).max:
             where = [int(i) for i in np.unravel_index(place, array.shape)]
             raise IndexError(f"{name}{where} = {array.flat[place]} is beyond int64")
-    if array.dtype.kind == "u" or array.dtype.itemsize not in _INDEX_DTYPES:
-        array = array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
+    return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
+
+
+def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
+    """The array `as_integers`, of a batch not too many."""
+    array = as_integers(name, array)
     if one_batch and array.size > MAX_IDS:
         raise ValueError(f"{name} has {array.size} entries; a batch has at most {MAX_IDS}")
     return array

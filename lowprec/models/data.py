@@ -132,8 +132,10 @@ def check_samples(
     dense_given, indices_given, offsets_given = _parts_of(X)
     given = dense_given, indices_given, offsets_given, y
     home = device if any(map(device.owns, given)) else get_device("cpu")
-    indices = batches.check_integers("indices", home.asarray(indices_given, "indices"))
-    offsets = None if offsets_given is None else home.asarray(offsets_given, "offsets")
+    indices = batches.as_integers("indices", home.asarray(indices_given, "indices"))
+    offsets = offsets_given
+    if offsets is not None:
+        offsets = batches.as_integers("offsets", home.asarray(offsets, "offsets"))
     if dense_given is None:
         dense_given = home.xp.empty((_count(indices, offsets, num_features), 0), np.float32)
     dense = _check_dense(home, dense_given, num_dense)
