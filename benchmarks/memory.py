@@ -45,7 +45,7 @@ def compare(rows: int, dim: int) -> list[Comparison]:
     comparison = Comparison("memory", {"rows": rows, "dim": dim})
     for dtype in ("float32", "float16"):
         environment = child.environment(machine.cores())
-        for count in (FEATURES, rows):  # the first compiles, if it must, in a process of its own
+        for count in (FEATURES, rows):  # the small run compiles what the large one uses
             arguments = {"rows": count, "dim": dim, "dtype": dtype}
             nbytes, before, peak = child.call("benchmarks.memory:train", arguments, environment)
         comparison.table[dtype] = {

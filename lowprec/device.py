@@ -176,28 +176,6 @@ class CudaDevice(Device):
         """An array of this device as kernels take it: C-contiguous."""
         return self.xp.ascontiguousarray(array, dtype).reshape(array.shape)
 
-    def as_float32(self, name: str, values: Any) -> Any:
-        """Numbers of any dtype as kernels take them, each the nearest one of float32.
-
-        TypeError if they are none; ValueError names a number that is finite and beyond float32.
-        """
-        array = self.asarray(values, name)
-        if not holds_numbers(array.dtype):
-            raise TypeError(f"{name} must hold numbers, got {array.dtype}")
-        if array.dtype.kind == "f" and array.dtype.itemsize == 4:
-            return self.contiguous(array, np.float32)
-        with np.errstate(over="ignore", under="ignore"):  # what overflows is looked for here
-            single = array.astype(np.float32)
-        if array.dtype.kind == "f" and array.dtype.itemsize > 4:
-            beyond = self.xp.argwhere(self.xp.isinf(single) & self.xp.isfinite(array))
-            if beyond.size:
-                where = tuple(int(i) for i in beyond[0])
-                raise ValueError(
-                    f"{name}{list(where)} = {array[where]} is beyond float32, whose largest number "
-                    f"is {np.finfo(np.float32).max}"
-                )
-        return self.contiguous(single, np.float32)
-
     def to_host(self, array: Any) -> NDArray[Any]:
         """A NumPy array with what an array of this device holds, once it is computed."""
         return np.asarray(array if self.streams is None else self.xp.asnumpy(array))

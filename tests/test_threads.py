@@ -79,7 +79,7 @@ def test_numbas_own_threads_take_turns(hidden, environment, numbers):
 
 def test_threads_of_openmp_work_side_by_side():
     code = "from lowprec.kernels.cpu import launch\n" + LAYER.format(hidden=[], numbers=1)
-    layer, *rest = run(code + "print(launch._in_turn)").split()
+    layer, *rest = run(code + "print(launch._turns)").split()
     assert rest == ["[]", "None"] if layer != "workqueue" else rest[0] == "[]"
 
 

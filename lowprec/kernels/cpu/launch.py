@@ -40,9 +40,10 @@ def threads_for(numbers):
 
 def launch(kernel, threads, *arguments):
     """Run a parallel kernel by as many threads as `threads_for` said, which it is told last."""
-    if _in_turn is None:
+    turns = _turns
+    if turns is None:
         return _launch(kernel, threads, arguments)
-    with _turns:
+    with turns:
         result = _launch(kernel, threads, arguments)
         _see_whether_turns_are_needed()
     return result
@@ -61,15 +62,14 @@ def _launch(kernel, threads, arguments):
 
 # Numba's own threads ("workqueue") end the process if two Python threads run parallel kernels at
 # once, which those of OpenMP and TBB may.  Numba tells which ones it took after the first kernel.
-_turns = threading.RLock()
-_in_turn: Any = _turns
+_turns: Any = threading.RLock()  # None where none are needed
 
 
 def _see_whether_turns_are_needed():
-    global _in_turn
+    global _turns
     try:
         layer = numba.threading_layer()
     except ValueError:  # nothing ran in parallel, as nothing is compiled (NUMBA_DISABLE_JIT)
         return
     if layer != "workqueue":
-        _in_turn = None
+        _turns = None
