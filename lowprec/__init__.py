@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lowprec import schedules
 from lowprec._version import __version__
+from lowprec.batches.samples import Samples
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
@@ -42,6 +43,7 @@ __all__ = [
     "Recommendation",
     "RoundoffReport",
     "RowWiseAdagrad",
+    "Samples",
     "__version__",
     "datasets",
     "get_num_threads",

@@ -200,6 +200,24 @@ def get_device(name: str) -> Device:
     return _make_device(name)
 
 
+def device_of(*values: Any) -> Device:
+    """The GPU if one of these is in its memory, else the CPU."""
+    on_gpu = any(
+        hasattr(value, "__cuda_array_interface__")
+        or (hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] == _DLPACK_GPU)
+        for value in values
+    )
+    return get_device("cuda" if on_gpu else "cpu")
+
+
+def brought(device: Device, name: str, values: Any) -> Any:
+    """The argument `name` as an array of `device`, from wherever it is."""
+    source = device_of(values)
+    if source.asynchronous and not device.asynchronous:
+        values = source.to_host(source.asarray(values, name))
+    return device.asarray(values, name)
+
+
 _DEVICES = {"cpu": Device, "cuda": CudaDevice}
 
 

@@ -11,7 +11,10 @@ from lowprec.device import Device
 
 
 def logistic_loss(
-    device: Device, logits: NDArray[np.float32], y: NDArray[np.float32]
+    device: Device,
+    logits: NDArray[np.float32],
+    y: NDArray[np.float32],
+    weights: NDArray[np.float32] | None = None,
 ) -> tuple[Any, NDArray[np.float32]]:
     """The mean log loss of a batch and its gradient with respect to the logits.
 
@@ -22,14 +25,16 @@ def logistic_loss(
     logits : ndarray of float32, shape (B,)
     y : ndarray of float32, shape (B,)
         Labels, 0 or 1.
+    weights : ndarray of float32, shape (B,), optional
+        What the loss of each sample is multiplied with.  Default: ones.
 
     Returns
     -------
     loss : float
-        The mean over the batch of ``log(1 + exp(z)) - y * z``, added up in float64.  On a GPU, a
-        number that is there, added up in float32.
+        The sum over the batch of ``weight * (log(1 + exp(z)) - y * z)``, over B; added up in
+        float64.  On a GPU, a number that is there, added up in float32.
     dlogits : ndarray of float32, shape (B,)
-        ``(sigmoid(z) - y) / B``.
+        ``weight * ((sigmoid(z) - y) / B)``.
 
     Examples
     --------
@@ -42,4 +47,6 @@ def logistic_loss(
     (0.6931, array([ 0.25, -0.25], dtype=float32))
     """
     dlogits = device.xp.empty_like(logits)
-    return device.kernels.logistic_loss(logits, y, dlogits), dlogits
+    if weights is None:
+        weights = device.xp.empty(0, np.float32)
+    return device.kernels.logistic_loss(logits, y, weights, dlogits), dlogits

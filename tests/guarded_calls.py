@@ -89,7 +89,9 @@ def dense(rng, at_end):
             gradients = [guarded((dim, 5)), guarded((5,))]
             update_dense(cpu, optimizer, [weight, bias], states, gradients, 0, halted)
     for size in (1, 1023, 1025):
-        logistic_loss(cpu, guarded((size,)), guard.guarded(np.ones(size, F32), at_end=at_end))
+        ones = guard.guarded(np.ones(size, F32), at_end=at_end)
+        logistic_loss(cpu, guarded((size,)), ones)
+        logistic_loss(cpu, guarded((size,)), ones, guarded((size,)))
     values = guard.guarded(rng.integers(0, 2**32 + 1, (33, 3)), at_end=at_end)
     lp.datasets.hash_categories(values, [5, 2**31, 1])
 

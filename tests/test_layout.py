@@ -338,6 +338,7 @@ def test_exported_names():
         "RoundoffReport",
         "RowWiseAdagrad",
         "SGD",
+        "Samples",
         "__version__",
         "datasets",
         "get_num_threads",

@@ -10,8 +10,8 @@ from lowprec.device import get_device
 from tests import naive_models
 
 
-def logistic_loss(logits, y):
-    return losses.logistic_loss(get_device("cpu"), logits, y)
+def logistic_loss(logits, y, weights=None):
+    return losses.logistic_loss(get_device("cpu"), logits, y, weights)
 
 
 def test_is_the_definition():
@@ -31,6 +31,25 @@ def test_gradient_is_the_slope():
         direction = rng.normal(size=50)
         slope = naive_models.derivative(lambda z: logistic_loss(z, y)[0], logits, direction)
         assert dlogits @ direction == pytest.approx(slope, rel=1e-6)
+
+
+def test_weights_multiply_the_loss_of_each_sample():
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(scale=4.0, size=3000).astype(np.float32), np.ones(3000, np.float32)
+    weights = rng.integers(0, 4, 3000).astype(np.float32)
+    loss, dlogits = logistic_loss(logits, y, weights)
+    again = np.repeat(np.arange(3000), weights.astype(int))
+    repeated, drepeated = logistic_loss(logits[again], y[again])
+    assert loss * 3000 == pytest.approx(repeated * len(again), rel=1e-12)
+    np.testing.assert_allclose(
+        dlogits[weights > 0] * 3000 / weights[weights > 0],
+        drepeated[np.unique(again, return_index=True)[1]] * len(again),
+        rtol=1e-6,
+    )
+    ones = logistic_loss(logits, y, np.ones(3000, np.float32))
+    plain = logistic_loss(logits, y)
+    assert ones[0] == plain[0]
+    assert ones[1].tobytes() == plain[1].tobytes()
 
 
 def test_float32_in_gives_float32_and_a_python_float():

@@ -29,7 +29,8 @@ def check_layout(
     """
     ids = _check_index_array("indices", device.asarray(indices, "indices"), one_batch)
     if offsets is not None:
-        return ids, _check_offsets(device, offsets, ids, checked, one_batch)
+        bounds = _check_index_array("offsets", device.asarray(offsets, "offsets"), one_batch)
+        return ids, check_offsets(device, bounds, ids, checked)
     if ids.shape[1:] == (len(features),) or (ids.ndim == 1 and features.single):
         return ids, None
     expected = "(N,) or (N, 1)" if features.single else f"(B, {len(features)})"
@@ -106,10 +107,10 @@ def _first_out_of_range(
     return int(np.argmax(((flat < 0) & (not padding)) | (flat >= limits)))
 
 
-def _check_offsets(
-    device: Device, offsets: Any, ids: NDArray[Any], checked: bool, one_batch: bool
+def check_offsets(
+    device: Device, bounds: NDArray[Any], ids: NDArray[Any], checked: bool = False
 ) -> NDArray[np.int64]:
-    bounds = _check_index_array("offsets", device.asarray(offsets, "offsets"), one_batch)
+    """Integers as the offsets of ids; ValueError says why they are none."""
     if ids.ndim != 1:
         raise ValueError(f"indices with offsets must be 1-D, got shape {ids.shape}")
     if bounds.ndim != 1 or bounds.size == 0:
@@ -140,6 +141,8 @@ def as_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
     TypeError if they are none; IndexError names one that int64 cannot hold.
     """
+    if array.shape == (0,) and array.dtype == np.float64:  # an empty list
+        return array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {array.dtype}")
     if array.dtype.kind == "i" and array.dtype.itemsize in _INDEX_DTYPES:

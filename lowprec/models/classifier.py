@@ -2,36 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec.arithmetic import StandardArithmetic
+from lowprec.batches.inputs import SamplesLike
+from lowprec.batches.samples import Samples
 from lowprec.device import Device, get_device
 from lowprec.losses import logistic_loss
+from lowprec.models.data import Labelled, Minibatch, fitting
+from lowprec.models.labels import (
+    check_class_weight,
+    check_classes,
+    check_labels,
+    check_weights,
+)
 from lowprec.models.model import is_fitted
 from lowprec.models.recommender import Recommender
-from lowprec.models.training import NO_LABELS, samples_for, to_device
+from lowprec.models.training import samples_for, to_device
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 
 _PREDICT_BATCH = 16384
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Classifier(Recommender):
-    """A recommender whose outputs are the logits of label 1, trained on the log loss."""
+    """A recommender whose outputs are the logits of the second class, trained on the log loss."""
 
-    classes_ = np.array([0, 1])
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
+
+    def _check_parameters(self, step: int) -> None:
+        super()._check_parameters(step)
+        check_class_weight(self.class_weight)
+
+    def _with_targets(
+        self, samples: Samples, y: Any, sample_weight: Any, classes: Any, fitted: bool,
+        in_parts: bool,
+    ) -> Labelled:  # fmt: skip
+        known = None if classes is None else check_classes(classes)
+        if fitted:
+            if known is not None and not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"classes are {known.tolist()}, this {type(self).__name__} was fitted on "
+                    f"{self.classes_.tolist()}"
+                )
+            known = self.classes_
+        labels, known = check_labels(samples.device, y, len(samples), known, in_parts)
+        weights = check_weights(samples.device, sample_weight, self.class_weight, labels, known)
+        return Labelled(samples, labels, weights, known)
 
     def _loss(
-        self, device: Device, outputs: NDArray[np.float32], y: NDArray[np.float32]
+        self, device: Device, outputs: NDArray[np.float32], batch: Minibatch
     ) -> tuple[Any, NDArray[np.float32]]:
-        return logistic_loss(device, outputs, y)
+        return logistic_loss(device, outputs, batch.y, batch.weights)
 
-    def decision_function(self, X: Sequence[ArrayLike]) -> NDArray[np.float32]:
-        """The logits of samples: ``log(p / (1 - p))`` of the chance p of label 1.
+    def decision_function(self, X: SamplesLike) -> NDArray[np.float32]:
+        """The logits of samples: ``log(p / (1 - p))`` of the chance p of the second class.
 
         Parameters
         ----------
@@ -62,15 +93,16 @@ class Classifier(Recommender):
         """
         if not is_fitted(self):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
-        samples = samples_for(self, X, NO_LABELS, fitted=True)
+        samples = samples_for(self, X, fitted=True)
         device = get_device(self.device)
         staging = Staging(device)
-        size = max(1, samples.fitting(_PREDICT_BATCH))
+        unlabelled = Labelled(samples, _no_labels(samples), None, self.classes_)
+        size = max(1, fitting(samples, _PREDICT_BATCH))
         # what overflows is looked for below
         with StandardArithmetic(), np.errstate(over="ignore", invalid="ignore"):
             parts = [
                 self._forward(to_device(self, batch, staging), Allocator(device))[0]
-                for batch in samples.batches(size)
+                for batch in unlabelled.batches(size)
             ]
         none = np.empty(0, np.float32)  # of no samples
         logits = np.concatenate([none, *(device.to_host(part) for part in parts)])
@@ -81,8 +113,8 @@ class Classifier(Recommender):
             )
         return logits
 
-    def predict_proba(self, X: Sequence[ArrayLike]) -> NDArray[np.float64]:
-        """The probabilities of both labels.
+    def predict_proba(self, X: SamplesLike) -> NDArray[np.float64]:
+        """The probabilities of both classes.
 
         Parameters
         ----------
@@ -92,7 +124,7 @@ class Classifier(Recommender):
         Returns
         -------
         ndarray of float64, shape (n, 2)
-            Columns are those of `classes_`, 0 and 1.
+            Columns are those of `classes_`.
 
         Raises
         ------
@@ -115,8 +147,8 @@ class Classifier(Recommender):
             p = expit(logits.astype(np.float64))
             return np.column_stack([1.0 - p, p])
 
-    def predict(self, X: Sequence[ArrayLike]) -> NDArray[np.int64]:
-        """The more probable label of samples.
+    def predict(self, X: SamplesLike) -> NDArray[Any]:
+        """The more probable class of samples.
 
         Parameters
         ----------
@@ -125,8 +157,8 @@ class Classifier(Recommender):
 
         Returns
         -------
-        ndarray of int64, shape (n,)
-            0 or 1.
+        ndarray, shape (n,)
+            Of `classes_`.
 
         Raises
         ------
@@ -145,3 +177,9 @@ class Classifier(Recommender):
         with StandardArithmetic():
             clicked = logits > 0
         return self.classes_[clicked.astype(np.int64)]
+
+
+def _no_labels(samples: Samples) -> NDArray[np.float32]:
+    """Labels of samples that have none, which take no memory."""
+    xp = samples.device.xp
+    return xp.broadcast_to(xp.zeros(1, np.float32), (len(samples),))  # type: ignore[no-any-return]

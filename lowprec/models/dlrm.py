@@ -15,8 +15,8 @@ from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
-from lowprec.models.parameters import feature_sizes
 from lowprec.optimizers import Optimizer, defaults
+from lowprec.tables import verbs
 from lowprec.typing import Interaction
 from lowprec.workspace import Allocator
 
@@ -42,8 +42,9 @@ class DLRM(Classifier):
 
     Parameters
     ----------
-    num_embeddings : int or sequence of int
-        Ids of each feature.
+    num_embeddings : int or sequence of int, optional
+        Ids of each feature.  Default: as the first `Samples` or sparse matrix say, or else the
+        largest id of each feature in the first samples, plus 1.
     embedding_dim : int, default 16
         Columns of the tables.
     bottom_mlp, top_mlp : sequence of int, default (512, 256)
@@ -56,15 +57,21 @@ class DLRM(Classifier):
         the samples that hold it, so the rate is much larger than that of the dense layers.
     dense_optimizer : Optimizer, default SGD(learning_rate=0.1)
         Steps the dense layers.
+    class_weight : {None, "balanced"} or dict, default None
+        What the losses of the samples of each class are multiplied with: ``{label: weight}``, where
+        1 is left out, or half of all weight to each class.
     {training_parameters}
 
     Attributes
     ----------
+    num_dense_, num_features_ : int
+        Dense features and features of ids, as in the first samples; either may be 0.
     table_ : EmbeddingTable
         The embeddings of all features.
     bottom_, top_ : list of (weight, bias)
         The dense layers: weight (inputs, outputs) and bias (outputs,), float32.
-    classes_ : ndarray, [0, 1]
+    classes_ : ndarray, shape (2,)
+        The labels, ascending; ``[0, 1]`` for numbers and booleans that are 0 and 1.
 
     Raises
     ------
@@ -113,7 +120,7 @@ class DLRM(Classifier):
 
     def _layer_sizes(self, num_dense: int) -> dict[str, list[int]]:
         """The inputs of each layer of both MLPs, and the outputs of the last one."""
-        dim, num_features = self.embedding_dim, len(feature_sizes(self))
+        dim, num_features = self.embedding_dim, len(verbs.features_of(self.table_))
         dot = self.interaction == "dot"
         joined = dim + (layers.num_pairs(num_features) if dot else num_features * dim)
         return {"bottom": [num_dense, *self.bottom_mlp, dim], "top": [joined, *self.top_mlp, 1]}

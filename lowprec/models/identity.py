@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowprec.models.data import CheckedSamples
+from lowprec.models.data import Labelled
 from lowprec.models.parameters import TrainingParameters, described_parameters
 
 FREE = ("epochs", "verbose")  # parameters that may differ within a training
@@ -30,7 +30,7 @@ class Training(NamedTuple):
     samples: str
 
     @classmethod
-    def of(cls, parameters: TrainingParameters, samples: CheckedSamples) -> Training | None:
+    def of(cls, parameters: TrainingParameters, samples: Labelled) -> Training | None:
         """That of a model that is trained on samples; None if its parameters cannot be written."""
         try:
             told = _parameters_that_matter(described_parameters(parameters))
@@ -51,15 +51,15 @@ class Training(NamedTuple):
         return cls(*told)
 
 
-def fingerprint(samples: CheckedSamples) -> str:
+def fingerprint(labelled: Labelled) -> str:
     """What samples are recognised by, on any device and in any container and integer dtype.
 
     Their number and columns, all labels in order, the sums of all ids, of all offsets and of the
     bits of all dense features, and as a whole 1024 samples spread over all of them.  So any number
     that changes is seen; not seen is if some of the other samples exchange numbers.
     """
-    device, n = samples.device, len(samples)
-    rows = samples.take(np.unique(np.linspace(0, n - 1, _ROWS).astype(np.int64)))
+    samples, device, n = labelled.samples, labelled.device, len(labelled)
+    rows = samples[np.unique(np.linspace(0, n - 1, _ROWS).astype(np.int64))]
     offsets = np.arange(rows.indices.size + 1)  # without them, bags of one id
     if rows.offsets is not None:
         offsets = device.to_host(rows.offsets)
@@ -70,14 +70,21 @@ def fingerprint(samples: CheckedSamples) -> str:
         sums.append(ids * (ids + 1) // 2 % 2**64)
     else:
         sums.append(int(samples.offsets.sum(dtype=np.uint64)))
-    shape = [n, samples.num_features, samples.dense.shape[1], ids]
+    shape = [n, samples.num_features, samples.num_dense, ids]
     arrays = [
         np.array([*shape, *sums], "<u8"),
-        device.to_host(samples.y.astype(np.uint8)),
+        device.to_host(labelled.y.astype(np.uint8)),
         np.asarray(device.to_host(rows.dense), "<f4"),
         np.asarray(device.to_host(rows.indices).reshape(-1), "<i8"),
         np.asarray(offsets, "<i8"),
     ]
+    if samples.weights is not None:
+        assert rows.weights is not None
+        bits = samples.weights.astype(np.float32, copy=False).view(np.uint32)
+        total = np.array(int(bits.sum(dtype=np.uint64)), "<u8")
+        arrays += [total, np.asarray(device.to_host(rows.weights), "<f4")]
+    if labelled.weights is not None:
+        arrays.append(np.asarray(device.to_host(labelled.weights), "<f4"))
     return _digest(*(np.ascontiguousarray(array).tobytes() for array in arrays))
 
 

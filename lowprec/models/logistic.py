@@ -27,8 +27,9 @@ class LogisticRegression(Classifier):
 
     Parameters
     ----------
-    num_embeddings : int or sequence of int
-        Ids of each feature.
+    num_embeddings : int or sequence of int, optional
+        Ids of each feature.  Default: as the first `Samples` or sparse matrix say, or else the
+        largest id of each feature in the first samples, plus 1.
     optimizer : Optimizer, optional
         Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
         is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
@@ -37,10 +38,15 @@ class LogisticRegression(Classifier):
         Steps `coef_` and `intercept_`.
     l2 : float, default 0.0
         Strength of the penalty, on every weight at every step.
+    class_weight : {None, "balanced"} or dict, default None
+        What the losses of the samples of each class are multiplied with: ``{label: weight}``, where
+        1 is left out, or half of all weight to each class.
     {training_parameters}
 
     Attributes
     ----------
+    num_dense_, num_features_ : int
+        Dense features and features of ids, as in the first samples; either may be 0.
     table_ : EmbeddingTable
         One weight an id, as a column; times `table_scale_` it is the weight of the model.
     table_scale_ : float
@@ -49,7 +55,8 @@ class LogisticRegression(Classifier):
         Weights of the dense features (standardised ones, if so).
     intercept_ : ndarray of float32, shape (1,)
         What is added to every logit.
-    classes_ : ndarray, [0, 1]
+    classes_ : ndarray, shape (2,)
+        The labels, ascending; ``[0, 1]`` for numbers and booleans that are 0 and 1.
 
     Raises
     ------

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.batches.samples import Samples
 from lowprec.checks import check_int
 from lowprec.device import Device
 from lowprec.files.saved import Saved
-from lowprec.models.data import Minibatch
+from lowprec.models.data import Labelled, Minibatch
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.divergence import DivergenceCheck
 from lowprec.models.identity import Training
@@ -59,6 +60,8 @@ class Model(TrainingParameters, Saved, ABC):
     # what training makes
     table_: EmbeddingTable
     num_dense_: int
+    num_features_: int
+    classes_: NDArray[Any]
     dense_mean_: NDArray[np.float32]
     dense_scale_: NDArray[np.float32]
     roundoff_history_: list[tuple[int, RoundoffReport]]
@@ -112,8 +115,15 @@ class Model(TrainingParameters, Saved, ABC):
         """The float32 arrays that `dense_optimizer` steps, by their names in a file."""
 
     @abstractmethod
+    def _with_targets(
+        self, samples: Samples, y: Any, sample_weight: Any, classes: Any, fitted: bool,
+        in_parts: bool,
+    ) -> Labelled:  # fmt: skip
+        """Samples with what `_loss` takes of each, checked; nothing of the model changes."""
+
+    @abstractmethod
     def _loss(
-        self, device: Device, outputs: NDArray[np.float32], y: NDArray[np.float32]
+        self, device: Device, outputs: NDArray[np.float32], batch: Minibatch
     ) -> tuple[Any, NDArray[np.float32]]:
         """The mean loss of a batch, a number on the device, and its gradient by the outputs."""
 

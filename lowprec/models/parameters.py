@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
-from lowprec.checks import check_choice, check_flag, check_int, check_seed, entries_of
+from lowprec.batches.features import Features
+from lowprec.checks import check_choice, check_flag, check_int, check_seed
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
@@ -18,6 +19,7 @@ from lowprec.tables.store import ROUNDINGS
 from lowprec.typing import DeviceName, Rounding, Storage
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
+ADDED = ("class_weight",)  # since files were first written
 
 Self = TypeVar("Self", bound="TrainingParameters")
 
@@ -50,7 +52,7 @@ _DOCUMENTED = inspect.cleandoc("""
 class TrainingParameters:
     """The parameters that every model has, kept as they were given until training begins."""
 
-    num_embeddings: int | Sequence[int] = dataclasses.field(kw_only=False)
+    num_embeddings: int | Sequence[int] | None = dataclasses.field(default=None, kw_only=False)
     dtype: Storage = "float16"
     rounding: Rounding = "stochastic"
     optimizer: Optimizer | None = None
@@ -140,10 +142,14 @@ class TrainingParameters:
                 rules_of(check_optimizer(name, value), step)
 
 
-def feature_sizes(parameters: TrainingParameters) -> list[int]:
-    """`num_embeddings` as a list, one entry a feature."""
-    sizes = entries_of(parameters.num_embeddings)
-    return [parameters.num_embeddings] if sizes is None else sizes  # type: ignore[list-item]
+def feature_sizes(parameters: TrainingParameters) -> list[int] | None:
+    """`num_embeddings` as a list, one entry a feature; None where the samples say it.
+
+    TypeError or ValueError names what is no number of rows.
+    """
+    if parameters.num_embeddings is None:
+        return None
+    return Features.check(parameters.num_embeddings).num_embeddings.tolist()  # type: ignore[no-any-return]
 
 
 def optimizer_of_table(parameters: TrainingParameters) -> Optimizer:
@@ -163,10 +169,16 @@ def described(parameters: TrainingParameters, name: str) -> Any:
         return None if value is None else describe(value)
     if name == "dtype":
         return storage_dtype(value).name
+    if isinstance(value, Mapping):  # JSON has no keys but texts
+        return [np.asarray(pair, object).tolist() for pair in value.items()]
     return value if isinstance(value, str) else np.asarray(value).tolist()
 
 
 def described_parameters(parameters: TrainingParameters) -> dict[str, Any]:
-    """All parameters as JSON has them; the device is asked for when they are read."""
+    """All parameters as JSON has them; the device is asked for when they are read.
+
+    Those that earlier versions did not have are left out where they are None, as they were then.
+    """
     names = [name for name in parameters.get_params() if name != "device"]
-    return {name: described(parameters, name) for name in names}
+    every = {name: described(parameters, name) for name in names}
+    return {name: value for name, value in every.items() if name not in ADDED or value is not None}

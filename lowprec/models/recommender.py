@@ -6,12 +6,13 @@ import functools
 import operator
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lowprec.batches.inputs import SamplesLike
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
 from lowprec.models import restoring, training
@@ -31,8 +32,9 @@ class Recommender(Model):
 
     def fit(
         self: Self,
-        X: Sequence[ArrayLike],
+        X: SamplesLike,
         y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
         callback: Callable[[Any, int], None] | None = None,
         save: Checkpoints | None = None,
@@ -46,13 +48,17 @@ class Recommender(Model):
 
         Parameters
         ----------
-        X : tuple or ndarray
-            ``(dense, indices)``, or ``(dense, indices, offsets)`` for jagged bags: dense numbers
-            (n, num_dense), taken as float32, or None; integers (n, num_features); offsets as in
-            `EmbeddingTable.lookup`; the ids of a bag are summed.  An array of integers
-            (n, num_features) is indices without dense features.
+        X : Samples, tuple, array_like, frame or sparse matrix
+            `Samples`, or a tuple of its first arguments: ``(dense, indices)``, ``(dense, indices,
+            offsets)`` for jagged bags, whose ids are summed, or ``(dense, indices, offsets,
+            weights)``, where each may be None.  An array or a frame of integers
+            (n, num_features) is ids, one of other numbers is dense features.  A sparse matrix of
+            SciPy is one feature: columns are its ids, entries the weights of these.
         y : array_like, shape (n,)
-            Labels, 0 or 1.
+            Labels: any two values.
+        sample_weight : array_like of numbers, shape (n,), optional
+            What the loss of each sample is multiplied with, before it is divided by the number
+            of samples of the batch.
         callback : callable, optional
             Called as ``callback(model, samples)`` after each step, with how many samples were
             trained on so far; the model can predict then.
@@ -109,11 +115,17 @@ class Recommender(Model):
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {callback!r}")
         with self._trainings.alone("this model is trained"):
-            _fit(self, X, y, callback, save, resume, diagnose)
+            _fit(self, X, y, sample_weight, callback, save, resume, diagnose)
         return self
 
     def partial_fit(
-        self: Self, X: Sequence[ArrayLike], y: ArrayLike, *, diagnose: Diagnostics | None = None
+        self: Self,
+        X: SamplesLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        diagnose: Diagnostics | None = None,
     ) -> Self:
         """Train once over the samples in the order they have, from where training stands.
 
@@ -122,8 +134,11 @@ class Recommender(Model):
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight
             As for `fit`.
+        classes : array_like, optional
+            Both labels, for the first call, if its samples may have one alone.  Labels that are 0
+            or 1 need none.
         diagnose : Diagnostics, optional
             As for `fit`; reports are added to those of calls before.
 
@@ -150,7 +165,9 @@ class Recommender(Model):
             fitted = is_fitted(self)
             _check_diagnostics(diagnose)
             self._check_parameters(step=self.table_.step if fitted else 0)
-            samples = training.samples_for(self, X, y, fitted=fitted)
+            samples = training.labelled_for(
+                self, X, y, sample_weight, classes, fitted=fitted, in_parts=True
+            )
             with self._steps.alone("this model is trained"):
                 if fitted:
                     training.take_optimizers(self)
@@ -206,14 +223,15 @@ def _check_diagnostics(diagnose: Any) -> None:
 
 def _fit(
     model: Recommender,
-    X: Sequence[ArrayLike],
+    X: SamplesLike,
     y: ArrayLike,
+    sample_weight: ArrayLike | None,
     callback: Callable[[Any, int], None] | None,
     save: Checkpoints | None,
     resume: str | os.PathLike[str] | None,
     diagnose: Diagnostics | None,
 ) -> None:
-    samples = training.samples_for(model, X, y, fitted=False)
+    samples = training.labelled_for(model, X, y, sample_weight, fitted=False, in_parts=False)
     identity = Training.of(model, samples)
     if save:
         check_folder(save, model, identity, resumes=resume is not None)

@@ -10,22 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.batches.features import Features
 from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
-from lowprec.models.data import CheckedSamples
+from lowprec.models.data import Labelled
 from lowprec.models.identity import Training, another_parameter
+from lowprec.models.labels import classes_from, describe_classes
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import (
+    ADDED,
     OPTIMIZERS,
     described,
     described_parameters,
     feature_sizes,
     optimizer_of_dense,
 )
-from lowprec.models.training import check_standardized, prepare, take_optimizers
+from lowprec.models.training import NO_FEATURES, check_standardized, prepare, take_optimizers
 from lowprec.optimizers import from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
 from lowprec.tables import verbs
@@ -46,6 +47,8 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "parameters": described_parameters(model),
         "table": verbs.description_of(model.table_),
         "num_dense": model.num_dense_,
+        "num_features": model.num_features_,
+        "classes": describe_classes(model.classes_),
         "standardized": model._standardized,
         "progress": model._progress_of_training(),
         "position": None if model._position is None else list(model._position),
@@ -72,13 +75,18 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
             raise TypeError("has parameters without names")
         parameters = dict(state["parameters"])
         for name, default in inspect.signature(kind).parameters.items():
-            if name != "device":
+            if name in ADDED:
+                parameters.setdefault(name, None)
+            elif name != "device":
                 parameters[name]  # KeyError: a default might not be what was saved
             if isinstance(default.default, tuple):  # JSON has lists alone
                 parameters[name] = tuple(parameters[name])
         for name in OPTIMIZERS:
             if parameters[name] is not None:
                 parameters[name] = from_description(parameters[name])
+        if parameters.get("class_weight") is not None:
+            weight = parameters["class_weight"]
+            parameters["class_weight"] = weight if isinstance(weight, str) else dict(weight)
         model = kind(**parameters, device=device)
         model._check_parameters(step=0)
         num_dense = check_int("num_dense", state["num_dense"], low=0)
@@ -86,11 +94,17 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         standardized = check_flag("standardized", state["standardized"])
         Position.check(state["position"])
         training = Training.check(state.get("training"))
-        features = Features.check(feature_sizes(model))
+        sizes = feature_sizes(model)
+        given = state.get("num_features")  # files of earlier versions have none
     model.table_ = verbs.restore(found, description, device)
+    features = verbs.features_of(model.table_).num_embeddings.tolist()
+    with found.reading():
+        num_features = len(features) if given is None else check_int("num_features", given, low=0)
     columns = model._table_shape()[0]
     if (
-        not np.array_equal(verbs.features_of(model.table_).num_embeddings, features.num_embeddings)
+        features != (sizes or features)
+        or len(features) != max(1, num_features)
+        or (num_features == 0 and features != NO_FEATURES)
         or model.table_.embedding_dim != columns
     ):
         raise CheckpointError(f"{found.path}: its table is not that of its model")
@@ -101,10 +115,11 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
     found.expect_arrays([*arrays, *verbs.arrays_of(model.table_)])
-    prepare(model, num_dense)
+    prepare(model, num_dense, num_features)
     model._build_dense(num_dense)
     with found.reading():
         model._check_progress(progress)
+        model.classes_ = classes_from(state.get("classes"))
     for name, value in progress.items():
         setattr(model, name, value)
     model._standardized, model._training = standardized, training
@@ -121,13 +136,14 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
 
 @in_standard_arithmetic
 def resume(
-    model: Model, path: os.PathLike[str], samples: CheckedSamples, training: Training | None
+    model: Model, path: os.PathLike[str], labelled: Labelled, training: Training | None
 ) -> Position:
     """Take over all that training changes from a file that was written in this `fit`."""
     found = read(path)
     found.expect(type(model).__name__)
     saved = from_file(type(model), found, model.device)  # which checks all of it
     there, here = described_parameters(saved), described_parameters(model)
+    samples = labelled.samples
     begun = Position.check(found.state["position"])
     if reason := another_parameter(there, here):
         raise ValueError(
@@ -162,6 +178,7 @@ def resume(
     vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
     take_optimizers(model)
     model._training = training
+    model.classes_ = labelled.classes
     return begun
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.models.data import CheckedSamples
+from lowprec.batches.samples import Samples
 
 _SMALLEST_DEVIATION = 1.0 / float(np.finfo(np.float32).max)
 
 
 def moments(
-    samples: CheckedSamples, standardized: bool
+    samples: Samples, standardized: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The mean of each dense feature, and the factor that makes its deviation 1; else 0 and 1.
 
@@ -39,7 +39,7 @@ def moments(
     return mean, scale
 
 
-def check(samples: CheckedSamples, mean: Any, scale: Any) -> None:
+def check(samples: Samples, mean: Any, scale: Any) -> None:
     """ValueError names a dense feature that is not finite once it is standardised."""
     dense, device = samples.dense, samples.device
     if dense.size == 0:

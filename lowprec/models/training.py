@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.batches.batch import check_ids
-from lowprec.batches.features import Features
+from lowprec.batches.inputs import as_samples
+from lowprec.batches.samples import (
+    Samples,
+    check_features,
+    smallest_features,
+    with_an_empty_bag,
+)
 from lowprec.checks import is_writable
 from lowprec.device import get_device
 from lowprec.interrupts import InterruptedBetweenBatches
 from lowprec.models import standardize
-from lowprec.models.data import CheckedSamples, Minibatch, check_samples
+from lowprec.models.data import Labelled, Minibatch, check_batches
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position
@@ -34,7 +39,7 @@ from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
 from lowprec.workspace import Workspace
 
-NO_LABELS = object()  # and not None, which might be a user's mistake
+NO_FEATURES = [1]  # the rows of a table for samples without ids: one, which no sample has
 
 
 def nothing() -> None:
@@ -42,24 +47,45 @@ def nothing() -> None:
 
 
 @in_standard_arithmetic
-def samples_for(model: Model, X: Sequence[ArrayLike], y: Any, *, fitted: bool) -> CheckedSamples:
-    """Checked samples: every id, label and number, before anything is trained."""
-    if y is None:
-        raise TypeError("y must be labels, got None")
-    y = None if y is NO_LABELS else y
-    features = verbs.features_of(model.table_) if fitted else Features.check(feature_sizes(model))
-    device = get_device(model.device)
-    num_dense = model.num_dense_ if fitted else None
-    samples = check_samples(device, X, y, len(features), num_dense)
-    check_ids(samples.device, features, samples.indices, samples.offsets)
+def samples_for(model: Model, X: Any, *, fitted: bool) -> Samples:
+    """Checked samples: every id and number, before anything is trained."""
+    sizes = _sizes_of_fitted(model) if fitted else feature_sizes(model)
+    samples = as_samples(X, sizes or None)
+    if samples.device.asynchronous and not get_device(model.device).asynchronous:
+        raise TypeError(f"X is in the memory of a GPU, and the model's device is {model.device!r}")
+    if sizes is not None:
+        check_features(samples, sizes)
     if fitted:
+        if samples.num_dense != model.num_dense_:
+            raise ValueError(
+                f"dense features must have shape (n, {model.num_dense_}), got {samples.dense.shape}"
+            )
         check_standardized(model, samples)
-    if y is not None:
-        samples.check_batches(model.batch_size)
     return samples
 
 
-def check_standardized(model: Model, samples: CheckedSamples) -> None:
+def _sizes_of_fitted(model: Model) -> list[int]:
+    """The `num_embeddings` that the model was made with."""
+    found: list[int] = verbs.features_of(model.table_).num_embeddings.tolist()
+    return found if model.num_features_ else []
+
+
+@in_standard_arithmetic
+def labelled_for(
+    model: Model, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, fitted: bool,
+    in_parts: bool,
+) -> Labelled:  # fmt: skip
+    """Checked samples with their labels and weights; those of others may follow `in_parts`."""
+    if y is None:
+        raise TypeError("y must be labels, got None")
+    samples = samples_for(model, X, fitted=fitted)
+    if len(samples) == 0:
+        raise ValueError("X has no samples")
+    check_batches(samples, model.batch_size)
+    return model._with_targets(samples, y, sample_weight, classes, fitted, in_parts)
+
+
+def check_standardized(model: Model, samples: Samples) -> None:
     """ValueError unless the dense features stay finite by the moments of a fitted model."""
     if model._standardized:
         to_host = get_device(model.device).to_host
@@ -67,16 +93,19 @@ def check_standardized(model: Model, samples: CheckedSamples) -> None:
 
 
 @in_standard_arithmetic
-def start(model: Model, samples: CheckedSamples, training: Training | None) -> None:
+def start(model: Model, labelled: Labelled, training: Training | None) -> None:
     """Make a model anew for these samples, which are those of a `training`."""
+    samples = labelled.samples
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
+    sizes = feature_sizes(model) or samples.num_embeddings or smallest_features(samples)
     model._training = training
-    prepare(model, samples.dense.shape[1])
+    prepare(model, samples.num_dense, samples.num_features)
     columns, init_range = model._table_shape()
     model.table_ = EmbeddingTable(
-        feature_sizes(model), columns, model.dtype, model.rounding, optimizer_of_table(model),
+        sizes or NO_FEATURES, columns, model.dtype, model.rounding, optimizer_of_table(model),
         model.seed, model.device, init_range=init_range,
     )  # fmt: skip
+    model.classes_ = labelled.classes
     model._build_dense(model.num_dense_)
     device = get_device(model.device)
     model._dense_states = init_dense_states(
@@ -86,12 +115,12 @@ def start(model: Model, samples: CheckedSamples, training: Training | None) -> N
     model.dense_mean_, model.dense_scale_ = device.asarray(mean), device.asarray(scale)
 
 
-def prepare(model: Model, num_dense: int) -> None:
+def prepare(model: Model, num_dense: int, num_features: int) -> None:
     """What training needs beside the parameters."""
     device = get_device(model.device)
     model._scratch, model._staging = Workspace(device), Staging(device)
     model.roundoff_history_ = []
-    model.num_dense_ = num_dense
+    model.num_dense_, model.num_features_ = num_dense, num_features
     model._dense_stepped_by = optimizer_of_dense(model)
     model._architecture_now = {name: described(model, name) for name in model._architecture}
 
@@ -104,24 +133,29 @@ def take_optimizers(model: Model) -> None:
     model._dense_stepped_by = dense
 
 
-def to_device(model: Model, batch: CheckedSamples, staging: Staging) -> Minibatch:
+def to_device(model: Model, batch: Labelled, staging: Staging) -> Minibatch:
     """The batch on the model's device, its dense features standardised, if that is asked for."""
-    arrays = [batch.dense, batch.indices, batch.y]
-    if batch.offsets is not None:
-        arrays.append(batch.offsets)
-    dense, indices, y, *offsets = staging.copy_in(arrays)
+    samples = batch.samples
+    if not samples.num_features:
+        samples = with_an_empty_bag(samples)
+    given = [
+        samples.dense, samples.indices, batch.y, samples.offsets, samples.weights, batch.weights
+    ]  # fmt: skip
+    copies = iter(staging.copy_in([array for array in given if array is not None]))
+    on_device: list[Any] = [None if array is None else next(copies) for array in given]
+    dense, indices, y, offsets, id_weights, weights = on_device
     if model._standardized:
         dense = standardize.apply(dense, model.dense_mean_, model.dense_scale_)
     # what `samples_for` has checked is not asked for again where that would mean to wait
     ids = verbs.batch_of(
-        model.table_, indices, offsets[0] if offsets else None, model._pools_across_features,
+        model.table_, indices, offsets, id_weights, model._pools_across_features,
         checked=get_device(model.device).asynchronous,
     )  # fmt: skip
-    return Minibatch(dense, ids, y, batch.num_features)
+    return Minibatch(dense, ids, y, weights, samples.num_features)
 
 
 @in_standard_arithmetic
-def step(model: Model, batch: CheckedSamples) -> Any:
+def step(model: Model, batch: Labelled) -> Any:
     """One optimizer step; returns the batch's loss before it, a number on the device."""
     number = model.table_.step
     dense_optimizer = optimizer_of_dense(model)
@@ -129,7 +163,7 @@ def step(model: Model, batch: CheckedSamples) -> Any:
     device = get_device(model.device)
     loaded = to_device(model, batch, model._staging)
     outputs, cache = model._forward(loaded, model._scratch)
-    loss, doutputs = model._loss(device, outputs, loaded.y)
+    loss, doutputs = model._loss(device, outputs, loaded)
     dembeddings, gradients = model._backward(doutputs, cache, model._scratch)
     model._divergence.record(number, [outputs, *gradients])
     model._update_table(loaded, dembeddings)
@@ -171,7 +205,7 @@ def interrupted(model: Model) -> InterruptedBetweenBatches:
 
 def train(
     model: Model,
-    samples: CheckedSamples,
+    samples: Labelled,
     order: NDArray[np.int64] | None,
     report: Callable[[int, Any], None],
     is_interrupted: Callable[[], bool],

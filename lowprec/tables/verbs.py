@@ -50,12 +50,12 @@ def features_of(table: Store) -> Features:
 
 
 def batch_of(
-    table: Store, indices: Any, offsets: Any, across_features: bool, *, checked: bool
+    table: Store, indices: Any, offsets: Any, weights: Any, across_features: bool, *, checked: bool
 ) -> Batch:
     """A batch of ids on the table's device, which are not looked at where they were `checked`."""
     return make_batch(
-        table._device, table._features, indices, offsets, across_features=across_features,
-        checked=checked, padding=table.padding_idx is not None,
+        table._device, table._features, indices, offsets, per_sample_weights=weights,
+        across_features=across_features, checked=checked, padding=table.padding_idx is not None,
     )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def call_other_kernels(kernels):
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())
         kernels.update_dense(rules_of(optimizer, 0), arrays, y, diverged)
-    kernels.logistic_loss(flat, flat, flat)
+    kernels.logistic_loss(flat, flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)
 

@@ -6,7 +6,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
-from lowprec.models.training import samples_for, to_device
+from lowprec.models.training import labelled_for, to_device
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 from tests import naive_models
@@ -51,9 +51,9 @@ def loss_of(model, X, y):
 
 def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
-    samples = samples_for(model, X, y, fitted=True)
+    labelled = labelled_for(model, X, y, None, fitted=True, in_parts=True)
     device = get_device(model.device)
-    batch = to_device(model, samples, Staging(device))
+    batch = to_device(model, labelled, Staging(device))
     logits, cache = model._forward(batch, Allocator(device))
     dembeddings, gradients = model._backward(
         logistic_loss(device, logits, batch.y)[1], cache, Allocator(device)
@@ -63,7 +63,7 @@ def gradients_of(model, X, y):
     starts = model.table_.row_offsets
     for b in range(len(y)):
         for f in range(len(starts) - 1):
-            for index in naive_models.bag(X[1], samples.offsets, b, f, len(starts) - 1):
+            for index in naive_models.bag(X[1], labelled.samples.offsets, b, f, len(starts) - 1):
                 dtable[starts[f] + index] += dembeddings[b, f]
     return [dtable, *gradients]
 

@@ -187,7 +187,7 @@ def test_halving_subnormals_is_unbiased():
     """2**-24 is the smallest half: half of it is 0 or 2**-24, each half of the time."""
     model = lp.LogisticRegression(10_000, optimizer=lp.SGD(1.0), l2=0.6, seed=3)
     X = (np.empty((1, 0), np.float32), np.zeros((1, 1), np.int64))
-    model.fit(X, [1])
+    model.partial_fit(X, [1])
     assert model.table_scale_ == pytest.approx(0.8)
     model.table_.weight[:] = 2.0**-24
     model.partial_fit(X, [1])  # 0.8 * 0.4 = 0.32 is doubled once

@@ -112,7 +112,7 @@ def test_shuffling_takes_every_sample_once(make, clicks, monkeypatch):
     monkeypatch.setattr(training, "step", lambda m, batch: seen.append(batch) or step(m, batch))
     model.fit(X, y)
     assert model.table_.step == 2 * 43  # 42 batches of 7, and one of 6
-    rows = np.concatenate([batch.dense for batch in seen])
+    rows = np.concatenate([batch.samples.dense for batch in seen])
     labels = np.concatenate([batch.y for batch in seen])
     epochs = [np.column_stack([rows[k : k + 300], labels[k : k + 300]]) for k in (0, 300)]
     given = np.column_stack([X[0], y])
@@ -446,17 +446,29 @@ def changed(array, where, value):
 
 # name: ((X, y) -> (X, y), error, message); for 300 samples of 3 dense features and 3 ids
 BAD_SAMPLES = {
-    "label": (lambda X, y: (X, changed(y, 299, 2)), ValueError, r"y\[299\] = 2: .* must be 0 or 1"),
+    "label": (lambda X, y: (X, changed(y, 299, 2)), ValueError, r"y\[299\] = 2 is n"),
     "label -1": (lambda X, y: (X, changed(y, 4, -1)), ValueError, r"y\[4\] = -1"),
-    "label 0.5": (lambda X, y: (X, changed(y.astype(float), 4, 0.5)), ValueError, r"y\[4\] = 0.5"),
+    "label 0.5": (
+        lambda X, y: (X, changed(y.astype(float), 4, 0.5)),
+        ValueError,
+        r"y\[4\] = 0.5|continuous",
+    ),
     "label NaN": (
         lambda X, y: (X, changed(y.astype(float), 4, np.nan)),
         ValueError,
         r"y\[4\] = nan",
     ),
-    "label text": (lambda X, y: (X, y.astype(str)), TypeError, "y must hold numbers"),
+    "label dates": (
+        lambda X, y: (X, y.astype("M8[D]")),
+        (TypeError, ValueError),
+        r"y must hold numbers, booleans or strings|none of the classes",
+    ),
     "short y": (lambda X, y: (X, y[:-1]), ValueError, r"y must have shape \(300,\), got \(299,\)"),
-    "column y": (lambda X, y: (X, y[:, None]), ValueError, r"shape \(300,\), got \(300, 1\)"),
+    "two columns": (
+        lambda X, y: (X, np.stack([y, y], 1)),
+        ValueError,
+        r"shape \(300,\), got \(300, 2\)",
+    ),
     "no samples": (
         lambda X, y: ((X[0][:0], X[1][:0], *([[0]] if len(X) == 3 else [])), y[:0]),
         ValueError,
@@ -480,7 +492,7 @@ BAD_SAMPLES = {
     "flat dense": (
         lambda X, y: (with_dense(X, X[0][:, 0]), y),
         ValueError,
-        r"dense features must have shape \(n, .*\), got \(300,\)",
+        r"dense features must have shape \(n, num_dense\), got \(300,\)",
     ),
     "NaN": (
         lambda X, y: (with_dense(X, changed(X[0], (250, 1), np.nan)), y),
@@ -492,16 +504,25 @@ BAD_SAMPLES = {
         ValueError,
         r"dense\[250, 2\] = -inf is not finite",
     ),
-    "short dense": (lambda X, y: (with_dense(X, X[0][:-1]), y), ValueError, r"must have .*299"),
+    "short dense": (
+        lambda X, y: (with_dense(X, X[0][:-1]), y),
+        ValueError,
+        r"must have .*299",
+    ),
     "float ids": (
         lambda X, y: ((X[0], X[1].astype(float), *X[2:]), y),
         TypeError,
         "indices must be integers, got float64",
     ),
-    "dense alone": (lambda X, y: (X[0], y), TypeError, "indices must be integers, got float32"),
-    "no tuple": (lambda X, y: (X[0][0], y), TypeError, r"X must be \(dense, .*; got ndarray$"),
+    "dense alone": (lambda X, y: (X[0], y), ValueError, "X has 0 features of ids, the model has 3"),
+    "no tuple": (
+        lambda X, y: (X[0][0], y),
+        TypeError,
+        r"X must be .*; got ndarray of shape \(3,\) and float32$",
+    ),
     "nothing": (lambda X, y: (None, y), TypeError, r"X must be .*; got NoneType"),
-    "no ids": (lambda X, y: ((X[0], None), y), TypeError, "X has no indices"),
+    "no ids": (lambda X, y: ((X[0], None), y), ValueError, "X has 0 features of ids"),
+    "nothing at all": (lambda X, y: ((None, None), y), ValueError, "both are None"),
     "one array": (lambda X, y: (X[:1], y), TypeError, r"X must be .*; got tuple of 1 entries"),
 }
 BAD_PLAIN = {
@@ -598,7 +619,7 @@ def test_other_columns_than_those_it_was_fitted_on(make, clicks):
 BAD_PARAMETERS = [
     ({"num_embeddings": []}, ValueError, "num_embeddings is empty"),
     ({"num_embeddings": [50, 0, 20]}, ValueError, r"num_embeddings\[1\] must be at least 1"),
-    ({"num_embeddings": None}, TypeError, "num_embeddings.* must be an int"),
+    ({"num_embeddings": "50"}, TypeError, "num_embeddings.* must be an int"),
     ({"num_embeddings": [50, 30]}, ValueError, r"indices must have shape \(300, 2\)"),
     ({"dtype": "float64"}, ValueError, "dtype must be one of 'float16'"),
     ({"rounding": "up"}, ValueError, "rounding must be one of 'stochastic', 'nearest'"),

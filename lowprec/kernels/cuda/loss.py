@@ -5,17 +5,24 @@ import numpy as np
 from lowprec.kernels.cuda.launch import kernel, launch
 from lowprec.scalar.logistic import log_loss, sigmoid
 
+_ONE = np.float32(1.0)
+
 
 @kernel
-def _logistic_loss(thread, threads, logits, y, dlogits, losses, size):
+def _logistic_loss(thread, threads, logits, y, weights, dlogits, losses, size):
     for i in range(thread, logits.size, threads):
         logit, label = logits[i], y[i]
-        losses[i] = log_loss(logit, label)
-        dlogits[i] = (sigmoid(logit) - label) / size
+        weight = weights[i] if weights.size else _ONE
+        losses[i] = weight * log_loss(logit, label)
+        dlogits[i] = weight * ((sigmoid(logit) - label) / size)
 
 
-def logistic_loss(logits, y, dlogits):
-    """The mean log loss, a number of the device; its slopes go into `dlogits`."""
+def logistic_loss(logits, y, weights, dlogits):
+    """The mean log loss, a number of the device; its slopes go into `dlogits`.
+
+    Losses are multiplied with `weights`, if there are any.
+    """
     losses = dlogits.copy()
-    launch(_logistic_loss, logits.size, logits, y, dlogits, losses, np.float32(logits.size))
+    size = np.float32(logits.size)
+    launch(_logistic_loss, logits.size, logits, y, weights, dlogits, losses, size)
     return losses.mean()

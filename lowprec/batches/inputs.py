@@ -1,0 +1,78 @@
+"""What users have, as samples: tuples of arrays, arrays, frames of numbers, sparse matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from lowprec.batches.samples import Samples
+from lowprec.checks import as_array, holds_numbers
+from lowprec.device import device_of
+
+
+class HasShape(Protocol):
+    """An array, a frame or a sparse matrix."""
+
+    @property
+    def shape(self) -> Any:
+        """Rows and columns."""
+
+
+SamplesLike: TypeAlias = Samples | Sequence[Any] | HasShape
+_MOST_PARTS = 4  # dense, indices, offsets, weights
+
+
+def as_samples(X: Any, num_embeddings: list[int] | None = None) -> Samples:
+    """`X` of a model as samples; `num_embeddings` says how many features there are, if known.
+
+    Samples as they are; (dense, indices), (dense, indices, offsets) or (dense, indices, offsets,
+    weights), each None where there are none; a sparse matrix of SciPy as one feature, whose ids are
+    the columns and whose entries are weights; a 2-D array, list or frame of integers as ids, of
+    other numbers as dense features.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these: names what was given.
+    IndexError, TypeError, ValueError
+        As `Samples` does.
+    """
+    if isinstance(X, Samples):
+        return X
+    if _is_tuple_of_parts(X):
+        dense, indices, offsets, weights = (*X, None, None)[:_MOST_PARTS]
+        known = num_embeddings if indices is not None else None
+        return Samples(dense, indices, offsets, weights, known)
+    if hasattr(X, "tocsr"):
+        matrix = X.tocsr()  # itself, if it is one
+        return Samples(None, matrix.indices, matrix.indptr, matrix.data, [matrix.shape[1]])
+    home = device_of(X)
+    array = home.asarray(X, "X") if home.asynchronous else as_array("X", X)
+    if array.ndim == 2 and holds_numbers(array.dtype):
+        if array.dtype.kind in "iu":
+            return Samples(indices=array, num_embeddings=num_embeddings)
+        return Samples(dense=array)
+    if array.ndim == 2 and hasattr(X, "columns"):
+        raise TypeError(
+            f"X is a {type(X).__name__} with columns that are no numbers: lowprec.TabularEncoder "
+            "makes samples of it"
+        )
+    raise TypeError(
+        "X must be lowprec.Samples, (dense, indices), (dense, indices, offsets) or (dense, "
+        "indices, offsets, weights), where each may be None, a 2-D array of ids or of dense "
+        f"features, or a sparse matrix; got {type(X).__name__}"
+        + (f" of {len(X)} entries" if isinstance(X, tuple | list) else "")
+        + (f" of shape {array.shape} and {array.dtype}" if hasattr(X, "shape") else "")
+    )
+
+
+def _is_tuple_of_parts(X: Any) -> bool:
+    """Whether it is a tuple of arrays; a list may be a matrix, too, of lists of numbers."""
+    if not isinstance(X, tuple | list) or not 2 <= len(X) <= _MOST_PARTS:
+        return False
+    if isinstance(X, tuple):
+        return True
+    dense = X[0]
+    if dense is None or getattr(dense, "ndim", 0) == 2:
+        return True
+    return isinstance(dense, tuple | list) and bool(dense) and isinstance(dense[0], tuple | list)
