@@ -2,8 +2,9 @@
 
 from functools import cache, wraps
 
-from numba import njit
 from numba.extending import overload
+
+from lowprec.scalar.internal import internal
 
 _INLINE = {"forceinline": True}
 
@@ -14,7 +15,7 @@ def per_format(make):
     @cache
     @wraps(make)
     def compiled(fmt):
-        return njit(**_INLINE)(make(fmt))
+        return internal(**_INLINE)(make(fmt))
 
     return compiled
 

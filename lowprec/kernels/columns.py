@@ -8,7 +8,6 @@ has.  All functions take a block of columns as `Lanes`, or a single number, on e
 import inspect
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.formats.words import decode, random_bits, round_nearest, round_stochastic
@@ -16,6 +15,7 @@ from lowprec.kernels.blocks import load, store
 from lowprec.kernels.preparing import prepared, prepared_gradient
 from lowprec.scalar.bits import u32
 from lowprec.scalar.finite import saturate
+from lowprec.scalar.internal import internal
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import draw, low_from, state_key, word
 
@@ -51,7 +51,7 @@ def _overload_draws(low, high, column, format_of, values):
     return draws_of_block
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def round_columns(values, low, high, column, stochastic, format_of):
     """Float32 `values` from `column` on as words in the format of `format_of`, an array.
 
@@ -144,7 +144,7 @@ def step(rule, gradient, values):
 
 @overload(step, jit_options=_INLINE)
 def _overload_step(rule, gradient, values):
-    of_rule = njit(**_INLINE)(rule.instance_class.step)
+    of_rule = internal(**_INLINE)(rule.instance_class.step)
     return lambda rule, gradient, values: of_rule(rule, gradient, *values)
 
 
@@ -156,11 +156,11 @@ def measure(rule, gradient, values):
 def _overload_measure(rule, gradient, values):
     if not hasattr(rule.instance_class, "measure"):
         return lambda rule, gradient, values: (gradient,)
-    of_rule = njit(**_INLINE)(rule.instance_class.measure)
+    of_rule = internal(**_INLINE)(rule.instance_class.measure)
     return lambda rule, gradient, values: of_rule(rule, gradient, *values)
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def measure_columns(rule, preparation, of_row, arrays, place, gradient):
     """What `measure` has of the numbers from `place` on; `arrays` are those `by_column`."""
     values = prepared(preparation, of_row, _read_all(arrays, place, gradient))
@@ -178,7 +178,7 @@ def row_step(rule, squares, states):
 def _overload_row_step(rule, squares, states):
     if not has_row(rule.instance_class):
         return lambda rule, squares, states: (rule,)
-    of_rule = njit(**_INLINE)(rule.instance_class.row)
+    of_rule = internal(**_INLINE)(rule.instance_class.row)
     return lambda rule, squares, states: of_rule(rule, *squares, *states)
 
 
@@ -202,7 +202,7 @@ def _overload_by_row(rule, arrays):
     return lambda rule, arrays: arrays[count:]
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def step_row(rule, arrays, row, squares, low, high, stochastic):
     """Step the states with one number a row; returns the rule of the row."""
     states = by_row(rule, arrays)
@@ -212,7 +212,7 @@ def step_row(rule, arrays, row, squares, low, high, stochastic):
     return found[0]
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def step_columns(rule, preparation, of_row, arrays, place, column, gradient, low, high, stochastic):
     """Step the numbers from `place` on by `gradient`, a block or a number, and store them.
 
@@ -228,7 +228,7 @@ def step_columns(rule, preparation, of_row, arrays, place, column, gradient, low
     _write_states(values[1:], arrays[1:], place, column, low, high, stochastic_states, np.uint32(0))
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def sum_of_chains(chains, first):
     """The sum of CHAINS numbers from `first` on, in pairs: overwrites them."""
     half = CHAINS >> 1

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.cache import cached
+from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import derive, halves_of, mix64
 
 
@@ -22,14 +23,14 @@ class RowKeys(NamedTuple):
     strides: np.ndarray  # (tables,) int64: how far apart the numbers of its rows are
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def first_table(keys, step):
     """What `row_key` takes of the first table at a step: read and mixed once, before a loop."""
     key = derive(keys.streams[0], step)
     return key, keys.starts[0], keys.firsts[0], keys.strides[0]
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def row_key(keys, step, of_first, row):
     """The two halves of the key of a row of the stack at a step: see `halves_of`.
 

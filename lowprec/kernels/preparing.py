@@ -7,12 +7,12 @@ asked for costs nothing.  For one row it becomes `OfRow`, which is what blocks o
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.scalar.bits import fma, product, select, sqrt
 from lowprec.scalar.decay import expm1_of_negative
 from lowprec.scalar.finite import clamp
+from lowprec.scalar.internal import internal
 
 _INLINE = {"forceinline": True, "error_model": "numpy", "nogil": True, "_nrt": False}
 _ONE, _INF = np.float32(1.0), np.float32(np.inf)
@@ -74,7 +74,7 @@ def _overload_without_last(preparation, arrays):
     return lambda preparation, arrays: arrays[:count]
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def share_of_missed(logs, last, step):
     """The share of a weight (float32, not positive) to add for the steps from `last` to `step`."""
     if logs.size == 1:
@@ -113,7 +113,7 @@ def _overload_note_seen(preparation, arrays, row, step):
     return note
 
 
-@njit(**_INLINE)
+@internal(**_INLINE)
 def scale_of_norm(square, clip_norm):
     """By what a gradient is multiplied whose squares add up to `square`."""
     norm = sqrt(square)

@@ -1,10 +1,10 @@
 """What is left of a number that shrinks at each of many steps."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.scalar.bits import fma, product
 from lowprec.scalar.finite import clamp
+from lowprec.scalar.internal import internal
 
 _FAR = np.float32(128.0)  # e**-128 is nothing to 1
 _HALVINGS = 8
@@ -18,7 +18,7 @@ _SECOND_TERM = np.float32(0.5)
 _ONE = np.float32(1.0)
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def expm1_of_negative(x):
     """``exp(x) - 1`` for float32 `x` <= 0, within 1e-6 of its size, on every device alike.
 

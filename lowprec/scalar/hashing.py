@@ -5,8 +5,8 @@ of output is a new version: a trained table is useless under ids that moved.
 """
 
 import numpy as np
-from numba import njit
 
+from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import derive
 
 VERSION = 1
@@ -18,7 +18,7 @@ _U32_BITS = np.uint64(32)
 _U64 = np.uint64
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def category_id(value, feature, num_embeddings):
     """The id, in [0, num_embeddings), of category `value` (0..2**32) of feature number `feature`.
 

@@ -1,12 +1,11 @@
 """Averages of gradients and of their squares, for the rules that divide one by the other's root."""
 
-from numba import njit
-
 from lowprec.scalar.bits import fma
 from lowprec.scalar.finite import root, saturate
+from lowprec.scalar.internal import internal
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def average(rule, gradient, mean, square):
     """The averages of gradients and of their squares, with one more gradient."""
     mean = saturate(fma(rule.mean_rate, gradient - mean, mean))
@@ -14,7 +13,7 @@ def average(rule, gradient, mean, square):
     return mean, square
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def corrected(rule, mean, square):
     """The average gradient and by what it is divided, both without bias."""
     size = root(saturate(square / rule.square_weight)) + rule.eps

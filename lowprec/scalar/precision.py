@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from lowprec.scalar.bits import bits_as_float, u32
 from lowprec.scalar.finite import magnitude_bits
+from lowprec.scalar.internal import internal
 
 _EXPONENT = np.uint32(0x7F800000)
 
@@ -19,14 +19,14 @@ class Limits(NamedTuple):
     max_finite: np.float32
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def spacing(x, limits):
     """The distance (float64) between the neighbours around float32 `x`, |x| <= max finite."""
     binade = bits_as_float(u32(magnitude_bits(x) & _EXPONENT))
     return np.float64(max(binade, limits.min_normal)) * limits.unit
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def rounding_variance(x, gap):
     """The variance (float64) of rounding float32 `x` stochastically to multiples of `gap`."""
     places = abs(np.float64(x)) / gap

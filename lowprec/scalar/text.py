@@ -5,7 +5,8 @@ spell a number, and the caller decides what to do when they do not.
 """
 
 import numpy as np
-from numba import njit
+
+from lowprec.scalar.internal import internal
 
 MAX_HEX_DIGITS = 8
 
@@ -20,20 +21,20 @@ _TEN = np.uint64(10)
 _U64 = np.uint64
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def decimal_digit(byte):
     """The value of an ASCII decimal digit, or -1."""
     digit = np.int64(byte) - np.int64(48)  # ord("0")
     return digit if 0 <= digit <= 9 else np.int64(-1)
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def hex_digit(byte):
     """The value of an ASCII hexadecimal digit of either case, or -1."""
     return np.int64(_HEX_DIGITS[byte])
 
 
-@njit
+@internal()
 def parse_hex(data, start, stop):
     """The number, in [0, 2**32), that one to eight hexadecimal digits spell, or -1."""
     if not 1 <= stop - start <= MAX_HEX_DIGITS:
@@ -46,7 +47,7 @@ def parse_hex(data, start, stop):
     return value if signs >= 0 else np.int64(-1)
 
 
-@njit
+@internal()
 def parse_int64(data, start, stop):
     """`(value, ok)` of an optional minus sign and one or more decimal digits.
 

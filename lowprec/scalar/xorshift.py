@@ -5,9 +5,9 @@ answers.  Any change of output is a new generator with a new name.
 """
 
 import numpy as np
-from numba import njit
 
 from lowprec.scalar.bits import u32
+from lowprec.scalar.internal import internal
 
 NAME = "KWX32"
 VERSION = 1
@@ -26,7 +26,7 @@ _U32 = np.uint32
 _U64 = np.uint64
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def mix64(z):
     """Bijective 64-bit mixer: every input bit reaches every output bit."""
     z = _U64(_U64(z ^ _U64(z >> _U64(32))) * _MIX64)
@@ -34,13 +34,13 @@ def mix64(z):
     return _U64(z ^ _U64(z >> _U64(32)))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def derive(key, value):
     """The key one level below `key` for a 64-bit `value`; distinct values give distinct keys."""
     return mix64(_U64(key + _U64(_U64(value) + _U64(1)) * _GOLDEN64))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def halves_of(key):
     """A 64-bit key as its low and its high 32 bits, which is how `word` takes it.
 
@@ -49,7 +49,7 @@ def halves_of(key):
     return _U32(key & _U64(0xFFFFFFFF)), _U32(_U64(key) >> _U64(32))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def low_from(key_low, key_high, position):
     """The low half of a key whose word 0 is word number `position` of this one.
 
@@ -59,7 +59,7 @@ def low_from(key_low, key_high, position):
     return u32(key_low + u32(position * u32(key_high | _U32(1))))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def word(key_low, key_high, position):
     """The 32-bit random word number `position` (uint32) under the two halves of a key."""
     x = low_from(key_low, key_high, position)
@@ -70,7 +70,7 @@ def word(key_low, key_high, position):
     return u32(x ^ u32(x >> _U32(16)))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def state_key(key_low, key_high, state):
     """The halves of the key of an optimizer's state number `state`, from those of its row.
 
@@ -80,7 +80,7 @@ def state_key(key_low, key_high, state):
     return word(key_low, key_high, place), word(key_low, key_high, u32(place + _U32(1)))
 
 
-@njit(forceinline=True)
+@internal(forceinline=True)
 def draw(key_low, key_high, column, bits):
     """The `bits` random bits (1 to 32) of one column under the key of its row.
 

@@ -1,15 +1,15 @@
 """From a user's ids to rows of the stacked table."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import part_of_bags
+from lowprec.scalar.internal import internal
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _rows_of_features(indices, num_embeddings, row_offsets, rows, bags, first, last):
     features = num_embeddings.size
     outside = np.int64(0)
@@ -45,7 +45,7 @@ def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
     return in_range
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merged, first, last):
     features = num_embeddings.size
     outside = np.int64(0)

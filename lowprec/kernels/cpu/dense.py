@@ -1,16 +1,16 @@
 """What dense layers need beside matrix products: bias and ReLU, both ways."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
+from lowprec.scalar.internal import internal
 
 _BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _add_bias_range(y, bias, relu, first, last):
     floor = np.float32(0.0 if relu else -np.inf)
     for row in range(first, last):
@@ -31,7 +31,7 @@ def add_bias(y, bias, relu):
     launch(_add_bias, threads_for(y.size), y, bias, relu)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _bias_backward_range(dy, y, relu, sums, first, last):
     sums[:] = np.float32(0.0)
     for row in range(first, last):

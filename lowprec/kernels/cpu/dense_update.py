@@ -1,7 +1,6 @@
 """Updating dense float32 parameters, by the rules that update tables."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import NOTHING, by_column, has_row, step_columns, step_row
@@ -11,6 +10,7 @@ from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.preparing import OfRow, has_norm
+from lowprec.scalar.internal import internal
 
 _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
 
@@ -18,7 +18,7 @@ _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
 _AS_IT_IS = np.float32(1.0), np.float32(0.0)  # `OfRow` where no row matters
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _step_numbers(rule, preparation, of_row, arrays, gradient, first, last):
     whole = last - (last - first) % WIDTH
     for place in range(first, whole, WIDTH):
@@ -38,7 +38,7 @@ def _update_numbers(rule, preparation, arrays, gradient, t, threads):
     )  # fmt: skip
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _step_rows(rule, preparation, arrays, gradient, chains, first, last):
     columns = gradient.shape[1]
     stepped, none_missed = by_column(rule, arrays), np.float32(0.0)

@@ -3,19 +3,19 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.sums import sum_segment
 from lowprec.scalar.finite import is_within, magnitude_bits
+from lowprec.scalar.internal import internal
 
 _LARGEST = np.finfo(np.float32).max
 _INF = np.uint32(0x7F800000)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def are_within(values, limit):
     """Whether all sizes are at most the float32 `limit`, and none is NaN."""
     within = True
@@ -36,7 +36,7 @@ def note_nonfinite(values, diverged):
     launch(_note_nonfinite, threads_for(values.size), values, diverged)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _rows_beyond_in_range(segments, gradients, limit, values, first, last):
     count = 0
     for segment in range(np.uint64(first), np.uint64(last)):
@@ -62,7 +62,7 @@ def _rows_beyond(segments, gradients, limit, scratch):
     return int(counts.sum())
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _largest_magnitude(x):
     most = np.uint32(0)
     for i in range(x.size):

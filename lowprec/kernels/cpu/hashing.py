@@ -1,17 +1,17 @@
 """From categories to ids."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.hashing import MISSING_CATEGORY, category_id
+from lowprec.scalar.internal import internal
 
 _MISSING = np.uint64(MISSING_CATEGORY)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _hash_categories_range(values, num_embeddings, ids, first, last):
     features = num_embeddings.size
     outside = np.int64(0)

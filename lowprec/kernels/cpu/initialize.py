@@ -1,17 +1,17 @@
 """Initial weights, drawn row by row so that they need no second copy of a table."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import word
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _fill_range(weight, scale, keys, values, first, last):
     step = np.uint64(0)
     of_first = first_table(keys, step)

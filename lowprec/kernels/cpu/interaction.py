@@ -5,7 +5,6 @@ j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all
 """
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.launch import launch, threads_for
@@ -13,9 +12,10 @@ from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import internal
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _dot_forward_range(dense, embeddings, joined, transposed, products, first, last):
     features, columns = embeddings.shape[1], dense.shape[1]
     padded = transposed.shape[1]
@@ -56,7 +56,7 @@ def dot_forward(dense, embeddings, joined):
     launch(_dot_forward, threads, dense, embeddings, joined, transposed, products)
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def _combine(factors, i, vectors, column, total):
     """The sum over j of ``factors[i, j] * vectors[j]``, from `column` on, as wide as `total`."""
     for j in range(factors.shape[1]):
@@ -64,7 +64,7 @@ def _combine(factors, i, vectors, column, total):
     return total
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _dot_backward_range(
     djoined, dense, embeddings, ddense, dembeddings, factors, vectors, first, last
 ):

@@ -1,7 +1,6 @@
 """Reading a table: rows decoded to float32, one a bag or pooled."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
@@ -18,12 +17,13 @@ from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import internal
 
 ROWS_AHEAD = 24
 _STREAMED_BYTES = 1 << 24
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _gather_range(weight, rows, out, start, stop):
     columns = weight.shape[1]
     whole = in_blocks(columns)
@@ -37,7 +37,7 @@ def _gather_range(weight, rows, out, start, stop):
             store(decode(load(weight, row * columns + column, 1)), out, i * columns + column)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _gather_range_streamed(weight, rows, out, start, stop):
     columns = weight.shape[1]
     for i in range(start, stop):
@@ -73,7 +73,7 @@ def gather(weight, rows, out):
     launch(_gather, _threads(weight, rows), weight, rows, out, _is_streamed(out))
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def _pool_columns(weight, rows, sample_weights, mean, first, last, column, total):
     """The pooled columns of one bag; `total` is zero, a block or a number."""
     columns = weight.shape[1]
@@ -86,7 +86,7 @@ def _pool_columns(weight, rows, sample_weights, mean, first, last, column, total
     return total
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
     columns = weight.shape[1]
     whole = in_blocks(columns)

@@ -1,24 +1,24 @@
 """The loss of a batch and its gradient, in one pass."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
+from lowprec.scalar.internal import internal
 from lowprec.scalar.logistic import log_loss, sigmoid
 
 _ONE = np.float32(1.0)
 _LOSS_BLOCK = 1024  # samples whose losses are added up apart: the sum is that for any threads
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _logistic_loss_range(logits, y, weights, dlogits, first, last):
     total = 0.0
     size = np.float32(logits.size)
     for i in range(first, last):
         weight = weights[i] if weights.size else _ONE
-        total += weight * log_loss(logits[i], y[i])
+        total += np.float64(weight) * np.float64(log_loss(logits[i], y[i]))
         dlogits[i] = weight * ((sigmoid(logits[i]) - y[i]) / size)
     return total
 

@@ -4,13 +4,14 @@ A row is handled in blocks of WIDTH columns, and the columns that are left one b
 """
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from lowprec.formats.words import number_type
 from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.internal import internal
 
 CACHE_LINE_BYTES = 64
 STREAM_BYTES = 16
@@ -46,7 +47,7 @@ def end_of_stream(typingctx):
     return types.void(), codegen
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def in_blocks(columns):
     """How many of so many columns are handled in blocks."""
     return columns - columns % WIDTH
@@ -83,7 +84,7 @@ def prefetch_number(typingctx, array, index):
     return types.void(array, types.int64), codegen
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def prefetch_row(matrix, row):
     """Ask for every cache line of ``matrix[row]``."""
     columns = matrix.shape[1]

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
@@ -31,6 +30,7 @@ from lowprec.kernels.preparing import (
     without_last,
 )
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import internal
 
 _ROWS_AHEAD = np.uint64(24)
 _ONE = np.uint64(1)
@@ -46,7 +46,7 @@ class RowsInLanes(NamedTuple):
     missed: np.ndarray  # float32: as `OfRow` has it
 
 
-@njit(forceinline=True, nogil=True)
+@internal(forceinline=True, nogil=True)
 def rows_in_lanes():
     """New scratch."""
     return RowsInLanes(
@@ -68,7 +68,7 @@ def _overload_numbers_in_lanes(arrays):
     )
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _sum_segments_of_one_column(segments, gradients, first, count, rows, sums):
     """The rows and gradients of up to WIDTH segments of one column, as `sum_segment` has them."""
     store(zeros(sums, WIDTH), sums, 0)
@@ -114,7 +114,7 @@ def _overload_prepare_rows(preparation, gradient, missed):
     return prepare
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def step_range_of_one_column(
     rule, preparation, arrays, segments, gradients, keys, step, stochastic,
     numbers, lanes, first, last,

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.formats.words import decode, round_nearest
@@ -19,6 +18,7 @@ from lowprec.kernels.preparing import (
     share_of_missed,
 )
 from lowprec.scalar.finite import is_finite
+from lowprec.scalar.internal import internal
 from lowprec.scalar.precision import rounding_variance, spacing
 
 
@@ -59,7 +59,7 @@ def share_missed(logs, seen, step, missed):
         missed[r] = share_of_missed(logs, seen[r], step)
 
 
-@njit(forceinline=True, error_model="numpy")
+@internal(forceinline=True, error_model="numpy")
 def _change(rule, gradient, weight, states):
     """What the rule adds to a weight, in float64; without a loss where it is the same from 0."""
     there = step(rule, gradient, (weight,) + states)[0]  # noqa: RUF005

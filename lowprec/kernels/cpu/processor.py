@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL_KERNEL
+from lowprec.scalar.internal import internal
 
 _X86_CONTROL, _X86_STANDARD = 0xFFC0, 0x1F80  # of MXCSR; the six bits below are flags
 _ARM_STANDARD = 0  # of FPCR; flags are in another register
@@ -184,7 +185,7 @@ def _compile(function, options, template):
         name=function.__name__, all=", ".join(names), but_two=", ".join(names[:-2]),
         number=names[-2] if len(names) > 1 else "", last=names[-1],
     )  # fmt: skip
-    body = njit(**{**options, "parallel": False})(function)
+    body = internal(**{**options, "parallel": False})(function)
     scope = {"run": in_standard_state, "body": body, "prange": prange}
     exec(compile(source, f"<kernel {function.__name__}>", "exec"), scope)
     kernel: FunctionType = scope[function.__name__]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -16,6 +16,7 @@ from lowprec.kernels.cpu.blas import gemm, one_thread
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
+from lowprec.scalar.internal import internal
 
 _MOST, _LEAST = 512, 128  # samples of a part: BLAS is slower where it has few
 _PARTS = 2  # of a batch that has not so many samples
@@ -65,7 +66,7 @@ def _call_gemm(typingctx, routine, parameters):
     return types.void(types.int64, types.UniTuple(types.int64, 13)), codegen
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _multiply_part(routine, zero, one, left, right, out, parts, part):
     samples = min(parts.size, parts.samples - part * parts.size)
     _call_gemm(
@@ -88,7 +89,7 @@ def _multiply(routine, zero, one, left, right, out, parts, count, t, threads):
         _multiply_part(routine, zero, one, left, right, out, parts, part)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _multiply_column_range(x, weight, out, first, last):
     for row in range(first, last):
         values, total = x[row], x.dtype.type(0)
@@ -102,7 +103,7 @@ def _multiply_column(x, weight, out, t, threads):
     _multiply_column_range(x, weight, out, t * len(x) // threads, (t + 1) * len(x) // threads)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _sum_rows_times_range(x, factors, sums, first, last):
     sums[:] = 0
     for row in range(first, last):
@@ -118,7 +119,7 @@ def _sum_rows_times(x, factors, sums, t, threads):
         _sum_rows_times_range(x, factors, sums[part], first, last)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _add_up_range(products, total, first, last):
     total[first:last] = 0
     for part in range(len(products)):

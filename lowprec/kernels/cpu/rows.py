@@ -1,14 +1,13 @@
 """Whole rows of float32 numbers into words."""
 
-from numba import njit
-
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.internal import internal
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def store_row(values, low, high, stochastic, row):
     """Round the float32 `values` of one row, by the halves of its key, into the words of `row`."""
     whole = in_blocks(row.size)

@@ -1,11 +1,10 @@
 """Binary search in sorted arrays, for sharing work among threads."""
 
-from numba import njit
-
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.internal import internal
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def first_at_least(sorted_values, value):
     """The first index whose entry is at least `value`, or the size if there is none."""
     low, high = 0, sorted_values.size
@@ -18,7 +17,7 @@ def first_at_least(sorted_values, value):
     return low
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def part_of_bags(offsets, part, parts):
     """The first bag of a part of the batch; the bags of all parts have about as many entries."""
     bags = offsets.size - 1

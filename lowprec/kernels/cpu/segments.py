@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import serial
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
+from lowprec.scalar.internal import internal
 
 
 class Segments(NamedTuple):
@@ -20,7 +20,7 @@ class Segments(NamedTuple):
     pieces: np.ndarray  # (pieces, embedding_dim) float32: sums of long segments, by `sum_pieces`
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def row_of_segment(segments, segment):
     """The row (int64) that a segment is about."""
     return np.int64(segments.order[segments.starts[segment]] >> ROW_SHIFT)

@@ -7,11 +7,12 @@ from lowprec.kernels.cache import cached
 from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
 from lowprec.kernels.cpu.options import PARALLEL, SERIAL
 from lowprec.kernels.gradients import ROW_SHIFT
+from lowprec.scalar.internal import internal
 
 DIGIT_BITS = 12
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _pack_and_count(rows, labels, packed, mask, counts, start, stop):
     counts[:] = np.uint32(0)
     for i in range(np.uint64(start), np.uint64(stop)):  # unsigned: an index that is never negative
@@ -20,14 +21,14 @@ def _pack_and_count(rows, labels, packed, mask, counts, start, stop):
         counts[row & mask] += np.uint32(1)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _count(packed, shift, mask, counts, start, stop):
     counts[:] = np.uint32(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         counts[(packed[i] >> shift) & mask] += np.uint32(1)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _counts_to_places(counts):
     """In place: where each thread writes its first entry of each digit, digits before threads."""
     place = np.uint32(0)
@@ -38,7 +39,7 @@ def _counts_to_places(counts):
             place += count
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _scatter(packed, shift, mask, places, out, start, stop):
     for i in range(np.uint64(start), np.uint64(stop)):
         entry = packed[i]

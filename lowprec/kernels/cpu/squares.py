@@ -1,7 +1,6 @@
 """The squares of the numbers of a row, for rules and norms that look at whole rows."""
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
@@ -10,6 +9,7 @@ from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.preparing import OfRow, clipped, has_norm, prepares, scale_of_norm
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import internal
 
 assert WIDTH == CHAINS  # a lane a chain
 _INLINE = {"forceinline": True, **SERIAL}
@@ -17,7 +17,7 @@ _ONE = np.float32(1.0)
 CHAINS_OF_ROW = 2 * CHAINS  # what `chains` must have for any rule
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _square_of_gradient(preparation, gradient, start, columns, chains):
     """The sum of the squares of a clipped gradient."""
     whole = in_blocks(columns)
@@ -50,7 +50,7 @@ def _overload_prepare_row(preparation, gradient, start, columns, missed, chains)
     return prepare
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _mean_square(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
     whole = in_blocks(columns)
     total = zeros(chains, WIDTH)
@@ -66,7 +66,7 @@ def _mean_square(rule, preparation, of_row, arrays, place, gradient, start, colu
     return (sum_of_chains(chains, 0) / np.float32(columns),)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _two_mean_squares(rule, preparation, of_row, arrays, place, gradient, start, columns, chains):
     whole = in_blocks(columns)
     total, other_total = zeros(chains, WIDTH), zeros(chains, WIDTH)

@@ -1,7 +1,6 @@
 """The gradients of the rows of a batch, each the sum of those of its positions."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.launch import launch, threads_for
@@ -11,33 +10,34 @@ from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import internal
 
 _GRADIENTS_AHEAD = np.uint64(8)
 _ONE = np.uint64(1)
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def bag_at(gradients, entry):
     """The bag (int64) of an entry of a sorted batch: its row of `grad`."""
     label = np.uint32(entry & LABEL)
     return np.int64(gradients.bags[label] if gradients.bags.size else label)
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def is_one_gradient(segments, gradients, segment):
     """Whether the gradient of a row is that of one bag as it is."""
     count = segments.starts[segment + _ONE] - segments.starts[segment]
     return count == 1 and gradients.factors.size == 0
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def prefetch_gradient(gradients, order, place):
     """Ask for the gradient that is due a few entries of `order` after that at `place`."""
     ahead = min(place + _GRADIENTS_AHEAD, np.uint64(order.size - 1))
     prefetch_row(gradients.grad, bag_at(gradients, order[ahead]))
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def _add_columns(gradients, entry, first, column, total, width):
     """Add the columns of one gradient, as many as `width` has, to those of `total`."""
     so_far = load(total, column, width)
@@ -49,7 +49,7 @@ def _add_columns(gradients, entry, first, column, total, width):
         store(so_far + term, total, column)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _sum_gradients(gradients, order, start, stop, total):
     """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
     columns = total.size
@@ -66,7 +66,7 @@ def _sum_gradients(gradients, order, start, stop, total):
             _add_columns(gradients, entry, first, column, total, np.float32(0.0))
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _sum_piece(segments, gradients, piece):
     segment = first_at_least(segments.first_pieces, piece + 1) - 1
     start = np.uint32(segments.starts[segment] + (piece - segments.first_pieces[segment]) * PIECE)
@@ -87,7 +87,7 @@ def sum_pieces(segments, gradients):
         launch(_sum_pieces, threads_for(segments.pieces.size * PIECE), segments, gradients)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def sum_segment(segments, gradients, segment, total):
     """total = the gradient of the row of one segment."""
     start, stop = segments.starts[segment], segments.starts[segment + _ONE]

@@ -1,7 +1,6 @@
 """Updating a table: each row of the batch is summed, stepped, rounded and stored by one owner."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
@@ -26,12 +25,13 @@ from lowprec.kernels.cpu.sums import (
 )
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import missed_of_row, note_seen, without_last
+from lowprec.scalar.internal import internal
 
 _ROWS_AHEAD = np.uint64(24)
 _NEGATIVE_ZERO = np.float32(-0.0)
 
 
-@njit(forceinline=True, **SERIAL)
+@internal(forceinline=True, **SERIAL)
 def _first_segment(starts, part, parts):
     """The first segment of a part of the batch: halfway between equal ids and equal rows a part."""
     segments = starts.size - 1
@@ -39,7 +39,7 @@ def _first_segment(starts, part, parts):
     return np.uint64((by_ids + segments * part // parts) // 2)
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _step_range(
     rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
     first, last, total, chains,

@@ -1,16 +1,16 @@
 """Storing rows as they are given."""
 
 import numpy as np
-from numba import njit
 
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.kernels.keys import first_table, row_key
+from lowprec.scalar.internal import internal
 
 
-@njit(**SERIAL)
+@internal(**SERIAL)
 def _write_range(weight, rows, values, keys, step, stochastic, first, last):
     of_first = first_table(keys, step)
     for i in range(first, last):

@@ -1,0 +1,105 @@
+"""Functions that are compiled for other compiled functions alone."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+
+from lowprec.scalar import xorshift
+from lowprec.scalar.internal import internal
+
+
+@internal(error_model="numpy")
+def scaled(x, factor):
+    total = np.float32(0.0)
+    for value in x:
+        total += value * factor
+    return total
+
+
+@internal(forceinline=True)
+def twice(x):
+    return scaled(x, np.float32(2.0))
+
+
+@njit
+def caller(x):
+    return twice(x)
+
+
+def library_of(function):
+    (compiled,) = function.overloads.values()
+    return compiled.library
+
+
+def test_a_compiled_function_calls_it():
+    x = np.arange(5, dtype=np.float32)
+    assert caller(x) == 20
+    for function in (twice, scaled):
+        library = library_of(function)
+        assert (
+            library.get_pointer_to_function(function.overloads.popitem()[1].fndesc.mangled_name)
+            == 0
+        )
+    assert caller.overloads.popitem()[1].entry_point(x) == 20
+
+
+def test_what_is_left_out_is_left_out():
+    """Numba's own finalizing would optimize each function before it is linked: twice the time."""
+
+    @internal()
+    def third(x):
+        return x / 3
+
+    @njit
+    def calls(x):
+        return third(x)
+
+    calls(1.0)
+    name = third.overloads[third.signatures[0]].fndesc.llvm_func_name
+    engine = library_of(third).codegen._engine
+    assert not engine.is_symbol_defined(name)  # it was linked into its caller and inlined
+    assert engine.is_symbol_defined(calls.overloads[calls.signatures[0]].fndesc.llvm_func_name)
+    assert "cpython" not in library_of(third).get_llvm_str()
+    assert "cpython" in library_of(calls).get_llvm_str()
+
+
+@pytest.mark.parametrize("first", ["Python", "compiled"])
+def test_python_calls_it(first):
+    @internal()
+    def half(x):
+        return x / 2
+
+    if first == "compiled":
+        njit(lambda x: half(x))(4.0)
+    assert half(3.0) == 1.5
+    assert half(np.float32(3.0)) == 1.5
+    with pytest.raises(TypingError, match="too many positional arguments"):
+        half(3.0, 4.0)
+
+
+def test_errors_reach_the_caller():
+    @internal()
+    def checked(x):
+        if x < 0:
+            raise ValueError("negative")
+        return x
+
+    calls = njit(lambda x: checked(x))
+    assert calls(1) == 1
+    with pytest.raises(ValueError, match="negative"):
+        calls(-1)
+
+
+def test_copies_and_pickles():
+    key = np.uint64(7), np.uint64(3)
+    expected = xorshift.derive(*key)
+    for twin in (
+        copy.copy(xorshift.derive),
+        copy.deepcopy(xorshift.derive),
+        pickle.loads(pickle.dumps(xorshift.derive)),
+    ):
+        assert twin(*key) == expected
