@@ -1,4 +1,4 @@
-"""Slow, obvious oracles for the data sets and the metrics.  Shares no code with the library."""
+"""Slow, obvious oracles for the data sets.  Shares no code with the library."""
 
 import math
 import re
@@ -62,19 +62,3 @@ def parse_category(field, feature, num_embeddings):
     if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", field):
         raise ValueError(f"category {field!r}")
     return category_id(int(field, 16), feature, num_embeddings)
-
-
-def log_loss(y, p):
-    eps = 2.0**-52
-    clipped = [min(max(float(pi), eps), 1 - eps) for pi in p]
-    return -sum(
-        math.log(pi) if yi == 1 else math.log(1 - pi) for yi, pi in zip(y, clipped, strict=True)
-    ) / len(y)
-
-
-def roc_auc(y, p):
-    """Every pair of a click and a non-click, one by one."""
-    clicks = [pi for yi, pi in zip(y, p, strict=True) if yi == 1]
-    others = [pi for yi, pi in zip(y, p, strict=True) if yi == 0]
-    wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in clicks for b in others)
-    return wins / (len(clicks) * len(others))

@@ -14,7 +14,7 @@ from lowprec.optimizers import Optimizer
 MODULES = [
     (lp, [name for name in lp.__all__ if not name.startswith("__")]),
     (lp.datasets, lp.datasets.__all__),
-    (lp.metrics, ["log_loss", "normalized_entropy", "roc_auc"]),
+    (lp.metrics, lp.metrics.__all__),
     (lp.schedules, ["Constant", "InverseTime", "Schedule", "WarmupLinearDecay"]),
     (lowprec.cuda, ["why_unavailable"]),
 ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lowprec import metrics
-from tests import naive_data
+from tests import naive_metrics
 
 METRICS = [metrics.log_loss, metrics.roc_auc, metrics.normalized_entropy]
 EPS = 2.0**-52
@@ -23,13 +23,13 @@ pairs_of_both = pairs.filter(lambda rows: len({y for y, _ in rows}) == 2)
 @given(pairs)
 def test_log_loss_is_its_definition(rows):
     y, p = zip(*rows, strict=True)
-    assert metrics.log_loss(y, p) == pytest.approx(naive_data.log_loss(y, p), rel=1e-12)
+    assert metrics.log_loss(y, p) == pytest.approx(naive_metrics.log_loss(y, p), rel=1e-12)
 
 
 @given(pairs_of_both)
 def test_roc_auc_counts_pairs(rows):
     y, p = zip(*rows, strict=True)
-    assert metrics.roc_auc(y, p) == naive_data.roc_auc(y, p)
+    assert metrics.roc_auc(y, p) == naive_metrics.roc_auc(y, p)
 
 
 @given(pairs_of_both)
@@ -37,7 +37,7 @@ def test_normalized_entropy_divides_by_the_entropy_of_the_base_rate(rows):
     y, p = zip(*rows, strict=True)
     rate = sum(y) / len(y)
     entropy = -rate * math.log(rate) - (1 - rate) * math.log(1 - rate)
-    expected = naive_data.log_loss(y, p) / entropy
+    expected = naive_metrics.log_loss(y, p) / entropy
     assert metrics.normalized_entropy(y, p) == pytest.approx(expected, rel=1e-12)
 
 
@@ -107,7 +107,7 @@ scored = st.lists(st.tuples(st.integers(0, 1), scores), min_size=2, max_size=40)
 @given(scored.filter(lambda rows: len({y for y, _ in rows}) == 2))
 def test_roc_auc_of_any_scores_counts_pairs(rows):
     y, p = zip(*rows, strict=True)
-    assert metrics.roc_auc(y, p) == naive_data.roc_auc(y, p)
+    assert metrics.roc_auc(y, p) == naive_metrics.roc_auc(y, p)
 
 
 @pytest.mark.parametrize(
