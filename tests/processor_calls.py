@@ -60,6 +60,7 @@ DENSE = rng.normal(size=(300, 3)).astype(np.float32)
 LABELS = rng.integers(0, 2, 300)
 SAMPLES = DENSE, rng.integers(0, 20, (300, 2))
 SCORES = rng.random(300)
+WEIGHTS = (SUBNORMAL.view(np.uint32) & 0x7FFFFFFF).view(np.float32)
 
 
 def words_of(dtype):
@@ -123,8 +124,13 @@ def model_calls(model):
 def other_calls():
     X, y, p = lp.datasets.make_clicks(50, [9, 30], 2)
     yield from (*X, y, p)
-    metrics = lp.metrics.log_loss, lp.metrics.normalized_entropy, lp.metrics.roc_auc
-    yield np.array([metric(LABELS, SCORES) for metric in metrics])
+    metrics = (
+        lp.metrics.log_loss, lp.metrics.normalized_entropy, lp.metrics.calibration,
+        lp.metrics.roc_auc,
+    )  # fmt: skip
+    for weights in (None, WEIGHTS):
+        yield np.array([metric(LABELS, SCORES, weights) for metric in metrics])
+        yield lp.metrics.grouped_roc_auc(LABELS, SCORES, SAMPLES[1][:, 0], weights)
 
 
 def small_rate():

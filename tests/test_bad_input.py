@@ -392,19 +392,27 @@ def test_schedules_that_give_no_rate(value):
 
 # --- metrics and data ---
 
-OF_PROBABILITIES = [lp.metrics.log_loss, lp.metrics.normalized_entropy]
-
-
-@given(
-    st.sampled_from([*OF_PROBABILITIES, lp.metrics.roc_auc]),
+OF_PROBABILITIES = [lp.metrics.log_loss, lp.metrics.normalized_entropy, lp.metrics.calibration]
+no_vector = (
     not_arrays
     | wrong_for_numbers.map(lambda d: np.zeros(2, "i4").astype(d))
     | st.sampled_from([[0.5, np.nan], [[0.5, 0.5]], 0.5])
-    | st.just(with_mask(np.array([0.5, 0.5]))),
+    | st.just(with_mask(np.array([0.5, 0.5])))
 )
+
+
+@given(st.sampled_from([*OF_PROBABILITIES, lp.metrics.roc_auc]), no_vector)
 def test_metrics(metric, values):
     refuses(lambda: metric([0, 1], values), (TypeError, ValueError))
     refuses(lambda: metric(values, [0.5, 0.5]), (TypeError, ValueError))
+    if values is not None:
+        refuses(lambda: metric([0, 1], [0.5, 0.5], values), (TypeError, ValueError))
+
+
+@given(not_arrays | wrong_dtypes.map(lambda d: np.zeros(2, "i4").astype(d)))
+def test_groups(values):
+    refuses(lambda: lp.metrics.grouped_roc_auc(values, [0.5, 0.5], [0, 0]), (TypeError, ValueError))
+    clear(lambda: lp.metrics.grouped_roc_auc([0, 1], [0.5, 0.5], values))
 
 
 @given(st.sampled_from([[0.5, 2.0], [0.5, -1], [np.inf, 0]]))

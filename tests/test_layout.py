@@ -357,7 +357,13 @@ def test_exported_names():
         "load_criteo",
         "make_clicks",
     ]
-    assert sorted(lp.metrics.__all__) == ["log_loss", "normalized_entropy", "roc_auc"]
+    assert sorted(lp.metrics.__all__) == [
+        "calibration",
+        "grouped_roc_auc",
+        "log_loss",
+        "normalized_entropy",
+        "roc_auc",
+    ]
     assert public(lp.schedules) == [
         "Constant",
         "InverseTime",
