@@ -1,5 +1,6 @@
 """Slow, obvious oracles for the metrics.  Shares no code with the library."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -50,3 +51,35 @@ def grouped_roc_auc(y, p, groups, weights=None):
             areas.append(roc_auc(y_of, p_of, w_of))
             sizes.append(math.fsum(w_of))
     return mean(areas, sizes) if areas else None
+
+
+def orders(scores):
+    """Every order of the items in which no score comes before a higher one."""
+    for order in itertools.permutations(range(len(scores))):
+        if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order)):
+            yield order
+
+
+def recall(gains, order, k):
+    return sum(gains[item] > 0 for item in order[:k]) / sum(gain > 0 for gain in gains)
+
+
+def dcg(gains, order, k):
+    return sum(gains[item] / math.log2(place + 1) for place, item in enumerate(order[:k], 1))
+
+
+def ndcg(gains, order, k):
+    best = sorted(range(len(gains)), key=lambda item: -gains[item])
+    return dcg(gains, order, k) / dcg(gains, best, k)
+
+
+def over_users(metric, relevant, orders_of_users, k, weights=None):
+    """The mean over users who have a relevant item, and over the orders of each; None for none."""
+    values, counts = [], []
+    rows = zip(relevant, orders_of_users, weights or ones(relevant), strict=True)
+    for gains, user_orders, weight in rows:
+        if any(gains) and weight > 0:
+            each = [metric(gains, order, k) for order in user_orders]
+            values.append(math.fsum(each) / len(each))
+            counts.append(weight)
+    return mean(values, counts) if values else None

@@ -131,6 +131,10 @@ def other_calls():
     for weights in (None, WEIGHTS):
         yield np.array([metric(LABELS, SCORES, weights) for metric in metrics])
         yield lp.metrics.grouped_roc_auc(LABELS, SCORES, SAMPLES[1][:, 0], weights)
+    relevant, scores = LABELS.reshape(30, 10), SCORES.reshape(30, 10)
+    for metric in (lp.metrics.recall_at_k, lp.metrics.ndcg_at_k):
+        yield metric(relevant, scores, 3, WEIGHTS[:30])
+        yield metric(relevant, None, 3, WEIGHTS[:30], ranked=np.argsort(scores, axis=1))
 
 
 def small_rate():

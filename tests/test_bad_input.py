@@ -393,11 +393,18 @@ def test_schedules_that_give_no_rate(value):
 # --- metrics and data ---
 
 OF_PROBABILITIES = [lp.metrics.log_loss, lp.metrics.normalized_entropy, lp.metrics.calibration]
+OF_USERS = [lp.metrics.recall_at_k, lp.metrics.ndcg_at_k]
 no_vector = (
     not_arrays
     | wrong_for_numbers.map(lambda d: np.zeros(2, "i4").astype(d))
     | st.sampled_from([[0.5, np.nan], [[0.5, 0.5]], 0.5])
     | st.just(with_mask(np.array([0.5, 0.5])))
+)
+no_matrix = (
+    not_arrays
+    | wrong_for_numbers.map(lambda d: np.zeros((2, 2), "i4").astype(d))
+    | st.sampled_from([[[0.5, 0.5], [np.nan, 0.5]], [0.5, 0.5], [[0.5], [0.5]]])
+    | st.just(with_mask(np.ones((2, 2))))
 )
 
 
@@ -413,6 +420,21 @@ def test_metrics(metric, values):
 def test_groups(values):
     refuses(lambda: lp.metrics.grouped_roc_auc(values, [0.5, 0.5], [0, 0]), (TypeError, ValueError))
     clear(lambda: lp.metrics.grouped_roc_auc([0, 1], [0.5, 0.5], values))
+
+
+@given(st.sampled_from(OF_USERS), no_matrix)
+def test_rankings(metric, values):
+    errors = (TypeError, ValueError, IndexError)
+    ones = np.ones((2, 2))
+    refuses(lambda: metric(values, ones, 1), errors)
+    refuses(lambda: metric(ones, values, 1), errors)
+    refuses(lambda: metric(ones, ranked=values), errors)
+
+
+@given(st.sampled_from(OF_USERS), not_integers)
+def test_rankings_of_no_length(metric, k):
+    if k is not None:
+        clear(lambda: metric(np.ones((2, 2)), np.ones((2, 2)), k))
 
 
 @given(st.sampled_from([[0.5, 2.0], [0.5, -1], [np.inf, 0]]))

@@ -361,7 +361,9 @@ def test_exported_names():
         "calibration",
         "grouped_roc_auc",
         "log_loss",
+        "ndcg_at_k",
         "normalized_entropy",
+        "recall_at_k",
         "roc_auc",
     ]
     assert public(lp.schedules) == [

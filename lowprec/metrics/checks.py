@@ -46,6 +46,14 @@ def as_vector(name: str, values: ArrayLike) -> np.ndarray:
     return _in_numpy(name, array, f"; {_OTHER_LABELS}" if name == "y" else "")
 
 
+def as_matrix(name: str, values: ArrayLike) -> np.ndarray:
+    """Numbers for each user and item, in a dtype of NumPy."""
+    array = as_array(name, values)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have shape (users, items), got {array.shape}")
+    return _in_numpy(name, array, "")
+
+
 def _in_numpy(name: str, array: np.ndarray, hint: str) -> np.ndarray:
     if array.size and not holds_numbers(array.dtype):
         raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}{hint}")

@@ -19,6 +19,7 @@ METRICS = [
     of_one_group,
 ]  # fmt: skip
 every_metric = pytest.mark.parametrize("metric", METRICS)
+RELEVANT, SCORES = [[0, 1, 1], [1, 0, 0], [0, 0, 1]], [[3, 2, 1], [1, 3, 2], [1, 2, 3]]
 
 
 @every_metric
@@ -79,6 +80,8 @@ def test_bad_arguments(metric, y, p, message):
 
 WEIGHED = [
     *(functools.partial(metric, [0, 1, 1], [0.1, 0.2, 0.3]) for metric in METRICS),
+    functools.partial(metrics.recall_at_k, RELEVANT, SCORES, 2),
+    functools.partial(metrics.ndcg_at_k, RELEVANT, SCORES, 2),
 ]
 
 
