@@ -149,10 +149,10 @@ def _areas(
     clicks, others = np.add.reduceat(clicks[order], runs), np.add.reduceat(others[order], runs)
     group = group[runs]
     first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
-    # Integers wrap around where all groups sum to more than they hold; differences stay exact.
+    # The sum over all groups may wrap around; differences within a group stay exact.
     before = np.cumsum(others) - others
     before -= before[first][group]
-    # Whole numbers or halves of one unit: float64 adds them exactly up to 9e7 rows without weights.
+    # Without weights these are whole numbers: float64 adds them exactly up to 9e7 rows.
     wins = np.add.reduceat(clicks * (2.0 * before + others), first)
     pairs = 2.0 * np.add.reduceat(clicks, first) * np.add.reduceat(others, first)
     return np.divide(wins, pairs, out=np.zeros(num_groups), where=pairs > 0), pairs > 0
@@ -161,9 +161,9 @@ def _areas(
 def _amounts(
     chosen: np.ndarray, weights: Weights, group: np.ndarray, num_groups: int
 ) -> np.ndarray:
-    """What the chosen rows add, as integers: their weights in units of 2**-60 of a group's sum.
+    """The weights of the chosen rows as integers, whose sum in a group is 2**60 to 2**61.
 
-    The unit is a power of two, so that whole weights keep their values.  Others are 0.
+    They are scaled by powers of two, so that whole weights are exact.  Other rows have 0.
     """
     if weights is None:
         return chosen.astype(np.int64)
