@@ -174,11 +174,20 @@ def test_gains_of_any_number_type(metric, dtype):
 
 
 def test_gains_of_any_size():
-    gains = np.array([[3, 2, 0, 1], [0, 1, 1, 0]])
+    gains = np.array([[3, 2, 0, 1], [0, 3, 3, 3]])
     scores = [[1, 4, 3, 2], [4, 2, 1, 3]]
     expected = metrics.ndcg_at_k(gains, scores, 3)
-    sizes = np.array([[1e-300], [5e307]])
+    sizes = np.array([[1e-300], [1.7e308 / 3]])
     assert metrics.ndcg_at_k(gains * sizes, scores, 3) == pytest.approx(expected, rel=1e-14)
+
+
+def test_round_off_does_not_change_the_best():
+    rng = np.random.default_rng(0)
+    for gains in rng.random((100, 1, 30)):
+        assert metrics.ndcg_at_k(gains, gains, 20) == 1.0
+    for first in rng.permuted(np.tile(np.arange(30), (100, 1)), axis=1):
+        got = metrics.ndcg_at_k([[1] * 30 + [0] * 9], ranked=[first])
+        assert 1.0 - 1e-15 <= got <= 1.0
 
 
 def test_recall_takes_no_degrees():
