@@ -260,7 +260,8 @@ def logistic(**parameters):
 
 def dlrm(**parameters):
     layers = {"embedding_dim": 6, "bottom_mlp": (8,), "top_mlp": (8,)}
-    parameters = {"epochs": 2, "seed": 12, "optimizer": lp.SGD(2.0), **layers, **parameters}
+    of_dlrm = {"standardize": False, "epochs": 2, "seed": 12, "optimizer": lp.SGD(2.0)}
+    parameters = {**of_dlrm, **layers, **parameters}
     return lp.DLRM(MODEL_SIZES, batch_size=BATCH, device="cpu", **parameters, **AS_IN_VERSION_1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import entries_of
+from lowprec.checks import entries_of, holds_numbers
 from lowprec.device import Device, brought
 
 _KINDS = "biufU"  # of the dtypes of labels
@@ -31,6 +31,8 @@ def check_labels(
     labels = brought(home, "y", y)
     if labels.shape == (n, 1):
         labels = labels[:, 0]
+    if labels.dtype.kind == "V" and holds_numbers(labels.dtype):  # of ml_dtypes
+        labels = labels.astype(np.float64)
     if labels.dtype.kind == "T":  # NumPy's strings of any length
         labels = labels.astype(str)
     if labels.shape != (n,):

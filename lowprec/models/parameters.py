@@ -27,7 +27,7 @@ _MARK = "{training_parameters}"
 _DOCUMENTED = inspect.cleandoc("""
     dtype, rounding
         How the tables are stored, as for `EmbeddingTable`.
-    standardize : bool, default False
+    standardize : bool, default True
         Centre and scale each dense feature by its mean and standard deviation in the first samples
         seen by `fit` or `partial_fit`.  A constant feature is centred alone.  A deviation below
         2.94e-39, which float32 cannot scale to 1, is a ValueError.
@@ -57,7 +57,7 @@ class TrainingParameters:
     rounding: Rounding = "stochastic"
     optimizer: Optimizer | None = None
     dense_optimizer: Optimizer | None = None
-    standardize: bool = False
+    standardize: bool = True
     shuffle: bool = True
     epochs: int = 1
     batch_size: int = 2048

@@ -31,6 +31,7 @@ def fitted(interaction="dot", jagged=False, num_dense=2, sizes=SIZES, **kwargs):
         "bottom_mlp": (5,),
         "top_mlp": (6, 4),
         "dtype": "float32",
+        "standardize": False,
         "optimizer": lp.SGD(RATE),
         "dense_optimizer": lp.SGD(DENSE_RATE),
     }

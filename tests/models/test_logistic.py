@@ -12,6 +12,11 @@ SIZES = [5, 3, 4]
 JAGGED = pytest.mark.parametrize("jagged", [False, True], ids=["one id", "jagged"])
 
 
+def raw(*sizes, **kwargs):
+    """A model of dense features as they are."""
+    return lp.LogisticRegression(*sizes, **{"standardize": False, **kwargs})
+
+
 def unpack(X):
     """(dense in float64, indices, offsets or None)."""
     return X[0].astype(np.float64), X[1], X[2] if len(X) == 3 else None
@@ -27,7 +32,7 @@ def fitted(jagged=False, seed=0, **kwargs):
     """A model after a few steps, and the samples of the next one."""
     X, y = naive_models.samples(30, SIZES, 2, jagged=jagged, seed=seed)
     kwargs = {"dtype": "float32", "optimizer": lp.SGD(0.5), "batch_size": 10, **kwargs}
-    model = lp.LogisticRegression(SIZES, seed=seed, **kwargs).fit(X, y)
+    model = raw(SIZES, seed=seed, **kwargs).fit(X, y)
     return model, *naive_models.samples(12, SIZES, 2, jagged=jagged, seed=seed + 1)
 
 
@@ -100,9 +105,7 @@ def test_the_comparison_sees_a_wrong_gradient():
 
 def test_dense_optimizer_steps_the_dense_weights_alone():
     X, y = naive_models.samples(20, SIZES, 2)
-    make = lambda **kwargs: lp.LogisticRegression(
-        SIZES, dtype="float32", optimizer=lp.SGD(0.5), **kwargs
-    ).fit(X, y)
+    make = lambda **kwargs: raw(SIZES, dtype="float32", optimizer=lp.SGD(0.5), **kwargs).fit(X, y)
     same, other = make(), make(dense_optimizer=lp.SGD(0.05))
     np.testing.assert_array_equal(same.table_.weight, other.table_.weight)  # one step
     np.testing.assert_allclose(other.coef_, same.coef_ / 10, rtol=1e-6)
@@ -111,7 +114,7 @@ def test_dense_optimizer_steps_the_dense_weights_alone():
 
 def test_no_dense_features():
     (_, indices), y = naive_models.samples(50, SIZES, 0)
-    model = lp.LogisticRegression(SIZES, dtype="float32", optimizer=lp.SGD(1.0))
+    model = raw(SIZES, dtype="float32", optimizer=lp.SGD(1.0))
     model.fit((np.empty((50, 0), "f4"), indices), y)
     assert model.coef_.shape == (0,)
     expected = naive_models.gradient(
@@ -130,7 +133,7 @@ def test_scale_trick_is_plain_decay():
     """Many steps through several halvings against weights that decay one and all."""
     X, y = naive_models.samples(400, SIZES, 2)
     rate, l2, batch = 0.5, 0.1, 10
-    model = lp.LogisticRegression(
+    model = raw(
         SIZES, dtype="float32", optimizer=lp.SGD(rate), l2=l2, batch_size=batch, shuffle=False
     ).fit(X, y)
     assert (1 - rate * l2) ** 40 < 2**-2  # so the scale was doubled twice at least
@@ -155,7 +158,7 @@ def test_scale_trick_is_plain_decay():
 @pytest.mark.parametrize("rate_times_l2", [0.001, 0.3, 0.5, 0.9, 0.999])
 def test_scale_stays_between_one_half_and_one(rate_times_l2):
     X, y = naive_models.samples(8, SIZES, 2)
-    model = lp.LogisticRegression(SIZES, optimizer=lp.SGD(1.0), l2=rate_times_l2, batch_size=1)
+    model = raw(SIZES, optimizer=lp.SGD(1.0), l2=rate_times_l2, batch_size=1)
     scales = [model.partial_fit(X, y).table_scale_ for _ in range(10)]
     assert all(0.5 <= scale <= 1.0 for scale in scales)
     assert scales[0] < 1.0
@@ -171,7 +174,7 @@ def test_halving_keeps_the_weights(dtype, rounding):
     """Ids that no batch holds only decay: in float16 too, since halving them is exact."""
     X, y = naive_models.samples(30, SIZES, 2)
     X[1][:] = 0
-    model = lp.LogisticRegression(
+    model = raw(
         SIZES, dtype=dtype, rounding=rounding, optimizer=lp.SGD(0.5), l2=0.1, batch_size=1
     ).fit(X, y)
     start = np.linspace(-1, 1, len(model.table_.weight)).astype(np.float16)
@@ -185,7 +188,7 @@ def test_halving_keeps_the_weights(dtype, rounding):
 
 def test_halving_subnormals_is_unbiased():
     """2**-24 is the smallest half: half of it is 0 or 2**-24, each half of the time."""
-    model = lp.LogisticRegression(10_000, optimizer=lp.SGD(1.0), l2=0.6, seed=3)
+    model = raw(10_000, optimizer=lp.SGD(1.0), l2=0.6, seed=3)
     X = (np.empty((1, 0), np.float32), np.zeros((1, 1), np.int64))
     model.partial_fit(X, [1])
     assert model.table_scale_ == pytest.approx(0.8)
@@ -198,7 +201,7 @@ def test_halving_subnormals_is_unbiased():
 @pytest.mark.parametrize(("rate", "l2"), [(1.0, 1.0), (4.0, 0.25), (10.0, 1.0)])
 def test_too_strong_a_penalty_raises(rate, l2):
     X, y = naive_models.samples(8, SIZES, 2)
-    model = lp.LogisticRegression(SIZES, optimizer=lp.SGD(rate), l2=l2)
+    model = raw(SIZES, optimizer=lp.SGD(rate), l2=l2)
     with pytest.raises(ValueError, match=r"learning_rate \* l2 must be less than 1, got .*step 0"):
         model.fit(X, y)
     assert not hasattr(model, "table_")
@@ -240,7 +243,7 @@ def optimum(clicks):
 
 def solution(clicks, seed, **kwargs):
     schedule = lp.schedules.InverseTime(2.0, decay=0.02)
-    model = lp.LogisticRegression(
+    model = raw(
         [20, 10, 5],
         optimizer=lp.SGD(schedule),
         l2=L2,
@@ -275,14 +278,29 @@ def test_results_do_not_depend_on_threads(clicks, monkeypatch):
     before, results = numba.get_num_threads(), []
     for count in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(count)
-        model = lp.LogisticRegression([20, 10, 5], l2=0.01, batch_size=500, epochs=2, seed=4)
+        model = raw([20, 10, 5], l2=0.01, batch_size=500, epochs=2, seed=4)
         results.append(model.fit(*clicks).table_.weight.tobytes())
     numba.set_num_threads(before)
     assert len(set(results)) == 1
 
 
-def test_default_rates_suit_raw_dense_features():
-    """Dense features as `load_criteo` gives them are large; the table's rate would diverge."""
+@pytest.mark.parametrize("make", [lp.LogisticRegression, lp.DLRM])
+def test_numbers_of_any_scale_are_learnt_from(make):
+    """Features as tables of people have them: the default standardises, so no rate diverges."""
+    X, y, p = lp.datasets.make_clicks(8000, [50], num_dense=4, seed=0)
+    scales = np.array([1e-6, 1.0, 1e5, 1e12])
+    model = make([50], batch_size=128, epochs=2).fit((X[0] * scales + scales, X[1]), y)
+    base = lp.metrics.log_loss(y, np.full(len(y), y.mean()))
+    got = lp.metrics.log_loss(y, model.predict_proba((X[0] * scales + scales, X[1]))[:, 1])
+    truth = lp.metrics.log_loss(y, p)
+    assert got < base - 0.3 * (base - truth)
+    raw_ids = (np.zeros_like(X[0]), X[1])  # the dense features are a part of what was learnt
+    blind = make([50], batch_size=128, epochs=2).fit(raw_ids, y).predict_proba(raw_ids)[:, 1]
+    assert got < lp.metrics.log_loss(y, blind)
+
+
+def test_default_rates_suit_dense_features_of_criteo():
+    """Dense features as `load_criteo` gives them are large."""
     X, y, _ = lp.datasets.make_clicks(20_000, seed=0)
     model = lp.LogisticRegression(lp.datasets.DEFAULT_NUM_EMBEDDINGS, batch_size=256).fit(X, y)
     base = lp.metrics.log_loss(y, np.full(len(y), y.mean()))

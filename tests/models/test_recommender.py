@@ -13,15 +13,16 @@ from tests.devices import without_gpu
 
 SIZES = [50, 30, 20]
 RATES = {"optimizer": lp.SGD(2.0), "dense_optimizer": lp.SGD(0.2)}
+COMMON = {"num_embeddings": SIZES, **RATES, "batch_size": 32, "standardize": False}
 
 
 def make_logistic(**kwargs):
-    return lp.LogisticRegression(**{"num_embeddings": SIZES, **RATES, "batch_size": 32, **kwargs})
+    return lp.LogisticRegression(**{**COMMON, **kwargs})
 
 
 def make_dlrm(**kwargs):
     small = {"embedding_dim": 4, "bottom_mlp": (8,), "top_mlp": (8,)}
-    return lp.DLRM(**{"num_embeddings": SIZES, **small, **RATES, "batch_size": 32, **kwargs})
+    return lp.DLRM(**{**COMMON, **small, **kwargs})
 
 
 @pytest.fixture(params=[make_logistic, make_dlrm], ids=["LogisticRegression", "DLRM"])
