@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.batches.batch import Batch, make_batch
+from lowprec.batches.batch import Batch
 from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint
@@ -26,19 +25,18 @@ from lowprec.tables import files
 from lowprec.tables.contents import (
     check_rows,
     check_values,
-    in_pieces,
     last_of_equal_rows,
     write_rows,
 )
+from lowprec.tables.copying import copy_as, copy_to
 from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.initial import bounds_of_features, copy_weights, draw_weights
 from lowprec.tables.keys import row_keys
-from lowprec.tables.lookup import look_up
+from lowprec.tables.lookup import as_batch, look_up
 from lowprec.tables.states import fit_all_states, fit_states
 from lowprec.tables.store import ROUNDINGS, Store
 from lowprec.tables.update import check_grad, update
 from lowprec.typing import DeviceName, OnNonfinite, Pooling, Rounding, Storage
-from lowprec.workspace import Workspace
 
 
 class EmbeddingTable(Store, Saved):
@@ -228,7 +226,7 @@ class EmbeddingTable(Store, Saved):
         array([[2., 0.],
                [0., 6.]], dtype=float32)
         """
-        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        batch = as_batch(self, indices, offsets, pooling, per_sample_weights, across_features)
         return look_up(self, batch, out)
 
     def read(self, rows: ArrayLike) -> NDArray[np.float32]:
@@ -353,16 +351,7 @@ class EmbeddingTable(Store, Saved):
         storage = storage_dtype(dtype)
         check_choice("rounding", rounding, ROUNDINGS)
         with self._unchanged("this table is copied"):
-            twin = self.to(self.device)
-            twin.dtype = storage
-            twin._weight = self._device.empty(self._shape, self._device.held_as(storage))
-            keys, xp = row_keys(self._device, self.seed, STREAM_WRITE), self._device.xp
-            for piece in in_pieces(self._shape[0]):
-                rows = xp.arange(piece.start, piece.stop, dtype=np.uint32)
-                values = self._device.empty((rows.size, self.embedding_dim), np.float32)
-                self._device.kernels.gather(self._words(), rows, values)
-                write_rows(self._device, twin._words(), rows, values, keys, self._step, rounding)
-        return twin
+            return copy_as(self, storage, rounding)
 
     def to(self, device: DeviceName) -> EmbeddingTable:
         """A copy of this table on a device, which goes on from the same step with the same bits.
@@ -393,18 +382,7 @@ class EmbeddingTable(Store, Saved):
         """
         target = get_device(device)
         with self._unchanged("this table is copied"):
-            twin = copy.copy(self)
-            twin.device, twin._device = device, target
-            held = target.held_as(self.dtype)
-            twin._weight = target.empty(self._shape, held)
-            twin._weight[...] = target.asarray(self._device.to_host(self._weight).view(held))
-            twin._state = init_states(target, self.optimizer, *self._shape)
-            for name, array in self._state.items():
-                here = self._device.to_host(array).view(twin._state[name].dtype)
-                twin._state[name][...] = target.asarray(here)
-            twin._skipped_rows = int(self._skipped_rows)
-            twin._workspace, twin._decay_logs = Workspace(target), None
-        return twin
+            return copy_to(self, target)
 
     def batch(
         self,
@@ -440,36 +418,12 @@ class EmbeddingTable(Store, Saved):
         >>> batch = table.batch(np.array([3, 1, 3]))
         >>> table.update(batch, grad=np.ones_like(table.lookup(batch)))
         """
-        made = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        made = as_batch(self, indices, offsets, pooling, per_sample_weights, across_features)
         if made is indices:
             return made
         # what was checked must not change any more
         bounds = None if made.offsets is None else made.offsets.copy()
         return replace(made, offsets=bounds, id_weights=made.id_weights.copy())
-
-    def _as_batch(
-        self,
-        indices: ArrayLike | Batch,
-        offsets: Any,
-        pooling: Pooling,
-        per_sample_weights: Any,
-        across_features: bool,
-    ) -> Batch:
-        if not isinstance(indices, Batch):
-            ids = self._device.asarray(indices, "indices")
-            return make_batch(
-                self._device, self._features, ids, offsets, pooling, per_sample_weights,
-                across_features, padding=self.padding_idx is not None,
-            )  # fmt: skip
-        given = offsets is not None or per_sample_weights is not None
-        if given or pooling != "sum" or across_features:
-            raise ValueError(
-                "a Batch says itself what offsets, pooling, per_sample_weights and "
-                "across_features are: leave them out"
-            )
-        if indices.features is not self._features:
-            raise ValueError("this Batch was made by another table")
-        return indices
 
     def update(
         self,
@@ -515,7 +469,7 @@ class EmbeddingTable(Store, Saved):
         >>> table.weight[:, 0], table.step
         (array([1.  , 0.75, 1.  , 0.5 ], dtype=float16), 1)
         """
-        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        batch = as_batch(self, indices, offsets, pooling, per_sample_weights, across_features)
         update(self, batch, grad)
 
     def diagnose(
@@ -568,7 +522,7 @@ class EmbeddingTable(Store, Saved):
         >>> report.of("float32").lost_share
         0.0
         """
-        batch = self._as_batch(indices, offsets, pooling, per_sample_weights, across_features)
+        batch = as_batch(self, indices, offsets, pooling, per_sample_weights, across_features)
         if max_numbers is not None:
             check_int("max_numbers", max_numbers, low=1)
         flat_grad = check_grad(self, grad, (*batch.shape, self.embedding_dim))

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.batches.batch import Batch
+from lowprec.batches.batch import Batch, make_batch
 from lowprec.tables.store import Store
+from lowprec.typing import Pooling
+
+
+def as_batch(
+    store: Store,
+    indices: Any,
+    offsets: Any,
+    pooling: Pooling,
+    per_sample_weights: Any,
+    across_features: bool,
+) -> Batch:
+    """A checked batch from what a user gave: its arrays, or one that `batch` made before."""
+    if not isinstance(indices, Batch):
+        ids = store._device.asarray(indices, "indices")
+        return make_batch(
+            store._device, store._features, ids, offsets, pooling, per_sample_weights,
+            across_features, padding=store.padding_idx is not None,
+        )  # fmt: skip
+    given = offsets is not None or per_sample_weights is not None
+    if given or pooling != "sum" or across_features:
+        raise ValueError(
+            "a Batch says itself what offsets, pooling, per_sample_weights and "
+            "across_features are: leave them out"
+        )
+    if indices.features is not store._features:
+        raise ValueError("this Batch was made by another table")
+    return indices
 
 
 @in_standard_arithmetic
