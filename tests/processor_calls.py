@@ -103,6 +103,8 @@ def other_table_calls(dtype):
     yield table.weight
     table.write(np.arange(ROWS), DOUBLES)
     yield table.weight
+    table.reset(np.arange(ROWS), np.arange(ROWS) - 9)
+    yield table.weight
     yield lp.EmbeddingTable(ROWS, COLUMNS, dtype).weight
     yield lp.EmbeddingTable(ROWS, COLUMNS, dtype, init=DOUBLES).weight
 

@@ -155,6 +155,18 @@ def as_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
+def as_keys(name: str, array: NDArray[Any]) -> NDArray[np.uint64]:
+    """Integers of any dtype as 64-bit keys, their bits in two's complement: -1 is 2**64 - 1.
+
+    TypeError if they are none.
+    """
+    if array.size == 0 and array.dtype.kind == "f":  # an empty list
+        return array.astype(np.uint64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}")
+    return array.astype(np.uint64, copy=False)
+
+
 def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
     """The array `as_integers`, of a batch not too many."""
     array = as_integers(name, array)

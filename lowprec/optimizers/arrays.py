@@ -24,7 +24,11 @@ def init_states(
     for name, state in kept.items():
         storage = np.dtype(np.float32) if dense else dtypes[name]
         array = device.empty(state.shape(rows, columns), device.held_as(storage))
-        initial = np.array(state.initial, np.float32).astype(storage)
-        array.fill(initial.view(array.dtype)[()])
+        array.fill(stored(state.initial, storage, array.dtype))
         states[name] = array
     return states
+
+
+def stored(number: float, storage: np.dtype, held: np.dtype) -> Any:
+    """A number in a storage format, as an element of an array of the dtype that holds it."""
+    return np.array(number, np.float32).astype(storage).view(held)[()]

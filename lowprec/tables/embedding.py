@@ -33,6 +33,7 @@ from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.initial import bounds_of_features, copy_weights, draw_weights
 from lowprec.tables.keys import row_keys
 from lowprec.tables.lookup import as_batch, look_up
+from lowprec.tables.reset import check_keys, reset_rows
 from lowprec.tables.states import fit_all_states, fit_states
 from lowprec.tables.store import ROUNDINGS, Store
 from lowprec.tables.update import check_grad, update
@@ -138,6 +139,7 @@ class EmbeddingTable(Store, Saved):
         if init is not None and init_range is not None:
             raise ValueError("init gives the initial weights: leave out init_range")
         bounds = bounds_of_features(self, init_range)
+        self._init_range = None if init_range is None else float(init_range)
         values = None
         if init is not None:
             values, _ = check_values(self._device, "init", init, self._shape, self.dtype)
@@ -320,6 +322,53 @@ class EmbeddingTable(Store, Saved):
             write_rows(self._device, self._words(), found, numbers, keys, self._step, rounding)
             fit_states(self, found)
         return saturated
+
+    def reset(self, rows: ArrayLike, keys: ArrayLike) -> None:
+        """Begin rows of the stacked matrix anew, for keys that they are given to.
+
+        Weights are fresh, and the optimizer's states are those of a new table.
+
+        Parameters
+        ----------
+        rows : array_like of int, shape (n,)
+            As for `read`; of equal rows, the last one wins.
+        keys : array_like of int, shape (n,)
+            What each row is for from now on, such as `Vocabulary.admit` gives them: 64 bits, so
+            that -1 is 2**64 - 1.
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `read`, and if `keys` are not integers or not one for each row; nothing is
+            changed then.
+
+        Notes
+        -----
+        Weights are uniform in the range in which those of a new table are (`init_range`), rounded
+        to nearest.  They are a function of (seed, key, column) alone: a key has the same fresh
+        weights in every row, at every step, on every device.  This is no step: `step` stays.
+
+        `FTRL` sets ``"z"`` so that the weight is what was drawn; with ``decay="catch_up"``, no
+        decay is owed for the steps before.
+
+        Examples
+        --------
+        >>> import numpy as np, lowprec as lp
+        >>> table = lp.EmbeddingTable(4, embedding_dim=2, optimizer=lp.Adagrad(0.1))
+        >>> table.update([3], np.ones((1, 2)))
+        >>> table.reset([3, 1], keys=[2026, 7])
+        >>> table.optimizer_state["sum"][3]
+        array([0., 0.], dtype=float32)
+        >>> before = table.read([3])
+        >>> table.reset([2], keys=[2026])
+        >>> bool((table.read([2]) == before).all())
+        True
+        """
+        found = check_rows(self._device, rows, self._shape[0])
+        numbers = check_keys(self._device, keys, found.shape)
+        self._check_writable()
+        with Uninterrupted(), self._workspace.alone("rows of this table are reset"):
+            reset_rows(self, found, numbers)
 
     def astype(self, dtype: Storage, rounding: Rounding = "nearest") -> EmbeddingTable:
         """A copy with the weights in another format.

@@ -11,6 +11,7 @@ from lowprec.checks import check_int
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import describe, from_description
+from lowprec.tables.initial import bounds_of_features
 from lowprec.tables.store import Store
 from lowprec.typing import DeviceName
 
@@ -33,6 +34,7 @@ def description_of(store: Store) -> dict[str, Any]:
         "skipped_rows": store.skipped_rows,
         "trainable": store._trainable,
         "padding_idx": store.padding_idx,
+        "init_range": store._init_range,
     }
 
 
@@ -61,6 +63,8 @@ def restore(table: Store, found: Checkpoint, description: Any, device: DeviceNam
             description.get("padding_idx"),  # which the first files do not have
         )
         table.trainable = description.get("trainable", True)
+        table._init_range = description.get("init_range")
+        bounds_of_features(table, table._init_range)  # raises if that is none
         for name in ("step", "skipped_rows"):
             count = check_int(name, description[name], low=0, high=_MAX_COUNT)
             setattr(table, f"_{name}", count)

@@ -31,6 +31,7 @@ class Store:
     _weight: Any
     _state: dict[str, NDArray[Any]]
     _decay_logs: DecayLogs | None = None
+    _init_range: float | None = None  # as given
 
     def _configure(
         self,

@@ -83,6 +83,7 @@ def call_table_kernels(kernels, word):
     none = bags[:0], floats[:0]
     keys = row_keys(get_device("cpu"), 0, 0)
     kernels.fill_uniform(weight, 0, 12, np.float32(1.0), keys)
+    kernels.fill_rows(weight, rows, np.zeros(n, np.uint64), floats, keys)
     kernels.round_stochastic(x, np.uint64(0), out)
     kernels.round_nearest(x, out)
     kernels.round_up_probability(x, out, np.zeros(n))

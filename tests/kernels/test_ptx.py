@@ -13,7 +13,9 @@ ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}
 # The only products that are rounded by themselves.  None of them is an operand of a sum, which the
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.
-MULTIPLY = {"_fill_uniform", "_check_steps", "_logistic_loss", "_round_up_probability"}
+MULTIPLY = {
+    "_fill_rows", "_fill_uniform", "_check_steps", "_logistic_loss", "_round_up_probability"
+}  # fmt: skip
 DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
 # The loop of `_pool` is unrolled, to have many rows under way; `_update_rows` takes any rule, and
 # keys of several tables: 69 on sm_80 for bfloat16 and 8 bits, 64 and fewer elsewhere.

@@ -37,6 +37,7 @@ def test_a_table(way, optimizer, tmp_path):
     for change in (
         lambda: table.update(INDICES, GRAD),
         lambda: table.write([1], np.zeros((1, 3))),
+        lambda: table.reset([1], [5]),
     ):
         with pytest.raises(ValueError, match=r"this table's weights is read-only.*nothing was wri"):
             change()

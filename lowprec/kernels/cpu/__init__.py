@@ -5,7 +5,7 @@ from lowprec.kernels.cpu.dense import add_bias, bias_backward
 from lowprec.kernels.cpu.dense_update import update_dense
 from lowprec.kernels.cpu.finite import check_steps, note_nonfinite
 from lowprec.kernels.cpu.hashing import hash_categories
-from lowprec.kernels.cpu.initialize import fill_uniform
+from lowprec.kernels.cpu.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
@@ -22,6 +22,7 @@ __all__ = [
     "check_steps",
     "dot_backward",
     "dot_forward",
+    "fill_rows",
     "fill_uniform",
     "gather",
     "group_by_row",

@@ -6,7 +6,7 @@ from lowprec.kernels.cuda.dense import add_bias, bias_backward
 from lowprec.kernels.cuda.dense_update import update_dense
 from lowprec.kernels.cuda.finite import check_steps, note_nonfinite
 from lowprec.kernels.cuda.hashing import hash_categories
-from lowprec.kernels.cuda.initialize import fill_uniform
+from lowprec.kernels.cuda.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
@@ -23,6 +23,7 @@ __all__ = [
     "check_steps",
     "dot_backward",
     "dot_forward",
+    "fill_rows",
     "fill_uniform",
     "gather",
     "group_by_row",
