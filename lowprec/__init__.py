@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lowprec import schedules
 from lowprec._version import __version__
 from lowprec.batches.samples import Samples
+from lowprec.batches.vocabulary import Vocabulary
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
@@ -44,6 +45,7 @@ __all__ = [
     "RoundoffReport",
     "RowWiseAdagrad",
     "Samples",
+    "Vocabulary",
     "__version__",
     "datasets",
     "get_num_threads",

@@ -96,6 +96,20 @@ def dense(rng, at_end):
     lp.datasets.hash_categories(values, [5, 2**31, 1])
 
 
+def vocabularies(rng, at_end):
+    """Keys that are admitted, found and removed, in all slots of a table that grows."""
+    for kind in ("u8", "U4"):
+        for size in (1, 2, 33, 3000):
+            vocabulary = lp.Vocabulary(1500, min_count=2, ttl=1)
+            for step in range(4):
+                keys = rng.integers(0, 2 * size, size).astype(kind)
+                if kind == "u8":
+                    keys = guard.guarded(keys, at_end=at_end)
+                vocabulary.admit(keys, step)
+                vocabulary.find(keys[:size])
+                vocabulary.expire(step)
+
+
 def main():
     launch.NUMBERS_PER_THREAD = 1  # all threads, whose parts have edges too
     # what the library makes for itself ends at a page, too
@@ -106,7 +120,7 @@ def main():
             device.Device.empty = lambda self, shape, dtype, e=at_end: guard.empty(
                 shape, dtype, at_end=e
             )
-            for part in (tables, rounding, dense):
+            for part in (tables, rounding, dense, vocabularies):
                 part(np.random.default_rng(0), at_end)
             device.Device.empty = plain
     print("no step too far")

@@ -339,6 +339,7 @@ def test_exported_names():
         "RowWiseAdagrad",
         "SGD",
         "Samples",
+        "Vocabulary",
         "__version__",
         "datasets",
         "get_num_threads",

@@ -43,10 +43,11 @@ class Saved:
         """The object of a file of this kind."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table or the fitted model to a safetensors file, from which `load` goes on.
+        """Write the table, the vocabulary or the fitted model to a safetensors file.
 
-        Weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
-        written whole or not at all: one that was there stays until the new one is on disk.
+        `load` goes on from it.  Weights are stored as they are (float16 as ``F16``), for any tool
+        to read.  The file is written whole or not at all: one that was there stays until the new
+        one is on disk.
 
         While another thread trains, it is the file of a moment between two steps: `save` waits for
         the step at hand, and the next one waits until the file is written.
@@ -98,7 +99,7 @@ class Saved:
 
         Returns
         -------
-        EmbeddingTable or model
+        EmbeddingTable, Vocabulary or model
             Of this class.
 
         Raises
@@ -130,14 +131,14 @@ def load(
     mmap: bool = False,
     verify: bool = True,
 ) -> Any:
-    """Read a table or a model that was saved.
+    """Read a table, a vocabulary or a model that was saved.
 
     Parameters
     ----------
     path : path
         A file that ``save`` wrote.
     device : {"cpu", "cuda"}, default "cpu"
-        Where it shall live; a file knows no device.
+        Where it shall live; a file knows no device.  A vocabulary lives on the CPU.
     mmap : bool, default False
         On the CPU: whether arrays are read from the file where they are looked at.  Training then
         changes the object and not the file.
@@ -146,7 +147,7 @@ def load(
 
     Returns
     -------
-    EmbeddingTable, LogisticRegression or DLRM
+    EmbeddingTable, Vocabulary, LogisticRegression or DLRM
 
     Raises
     ------
@@ -155,7 +156,7 @@ def load(
     CheckpointError
         A ValueError: if it was not written by `save`, in this version of the format, or is damaged.
     RuntimeError, ValueError
-        If the device cannot be used, or is none.
+        If the device cannot be used, or is none, or not that of what the file holds.
 
     Examples
     --------
