@@ -11,6 +11,7 @@ from lowprec import schedules
 from lowprec._version import __version__
 from lowprec.batches.samples import Samples
 from lowprec.batches.vocabulary import Vocabulary
+from lowprec.encoders.tabular import TabularEncoder
 from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.saved import load
 from lowprec.models import DLRM, Checkpoints, Diagnostics, LogisticRegression
@@ -45,6 +46,7 @@ __all__ = [
     "RoundoffReport",
     "RowWiseAdagrad",
     "Samples",
+    "TabularEncoder",
     "Vocabulary",
     "__version__",
     "datasets",

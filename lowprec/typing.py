@@ -15,6 +15,7 @@ Pooling: TypeAlias = Literal["sum", "mean"]
 Interaction: TypeAlias = Literal["dot", "cat"]
 OnNonfinite: TypeAlias = Literal["raise", "skip"]
 Decay: TypeAlias = Literal["seen", "catch_up"]
+VocabularyName: TypeAlias = Literal["learn", "hash", "grow"]
 DeviceName: TypeAlias = Literal["cpu", "cuda"]
 StorageName: TypeAlias = Literal[
     "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e3m4"

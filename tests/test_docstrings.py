@@ -38,6 +38,7 @@ RAISES_NOTHING = {
     "why_unavailable",
     "LogisticRegression.get_params",
     "DLRM.get_params",
+    "TabularEncoder.get_params",
     *(f"{kind}.{method}" for kind in OPTIMIZERS for method in ("largest_gradient", "states")),
 }
 

@@ -1,0 +1,1 @@
+"""From frames to samples: columns of values as dense features and rows of tables."""
