@@ -6,12 +6,14 @@ Each kind of vocabulary has `seen`, which returns the vocabulary that has seen m
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.batches.vocabulary import Vocabulary
 from lowprec.kernels.cpu.encoding import bucket_rows, fill_slots, find_rows, text_keys
 
 Keys = NDArray[np.uint64]
@@ -87,6 +89,28 @@ class Hashed:
         rows = np.empty(len(keys), np.int32)
         bucket_rows(keys, np.uint64(self.salt), self.num_embeddings, rows)
         return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A row for each key of a vocabulary, in which new keys get free rows and none moves."""
+
+    vocabulary: Vocabulary
+
+    @property
+    def num_embeddings(self) -> int:
+        """Rows, row 0 included, whether they are free or not."""
+        return self.vocabulary.capacity
+
+    def seen(self, keys: Keys) -> Grown:
+        """With these keys admitted, in a vocabulary of its own: others may be reading this one."""
+        vocabulary = copy.deepcopy(self.vocabulary)
+        vocabulary.admit(keys)
+        return Grown(vocabulary)
+
+    def rows(self, keys: Keys) -> Rows:
+        """The row of each key."""
+        return self.vocabulary.find(keys)
 
 
 def salt_of(name: str) -> int:

@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.encoders.categories import Hashed, Learned
+from lowprec.encoders.categories import Grown, Hashed, Learned
 from lowprec.encoders.frames import import_pyarrow
 from lowprec.encoders.kinds import MULTI, NUMERICAL, TEXT, is_list, kind_of
 from lowprec.encoders.numbers import InfiniteValueError, Numbers, check_finite
 from lowprec.encoders.values import floats_of, keys_of
 
-Encoding: TypeAlias = Hashed | Learned | Numbers
+Encoding: TypeAlias = Grown | Hashed | Learned | Numbers
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.batches import vocabulary_files
+from lowprec.batches.vocabulary import Vocabulary
 from lowprec.checks import check_choice, check_int
-from lowprec.encoders.categories import MAX_ROWS, Hashed, Learned
+from lowprec.encoders.categories import MAX_ROWS, Grown, Hashed, Learned
 from lowprec.encoders.columns import Column, Encoding
 from lowprec.encoders.kinds import KINDS, NUMERICAL, ROLES
 from lowprec.encoders.numbers import SAMPLE_SIZE, Numbers, in_sample
+from lowprec.files.checkpoint import Checkpoint
+from lowprec.scalar import xorshift
 from lowprec.scalar.values import VERSION
 
 _MOST = 2**63
@@ -65,6 +69,9 @@ def _describe(encoding: Encoding) -> tuple[dict[str, Any], Arrays]:
     if isinstance(encoding, Hashed):
         rows = encoding.num_embeddings
         return {"encoding": "hashed", "num_embeddings": rows, "salt": encoding.salt}, {}
+    if isinstance(encoding, Grown):
+        state, arrays = vocabulary_files.contents_of(encoding.vocabulary)
+        return {"encoding": "grown", "vocabulary": state}, arrays
     described = {
         "encoding": "numbers", "bins": encoding.bins,
         "count": encoding.count, "level": encoding.level,
@@ -124,6 +131,15 @@ def _hashed(entry: Mapping[str, Any], arrays: Arrays) -> Hashed:
     return Hashed(rows, check_int("salt", entry["salt"], low=0, high=2**64))
 
 
+def _grown(entry: Mapping[str, Any], arrays: Arrays) -> Grown:
+    state = entry["vocabulary"]
+    vocabulary = Vocabulary(*(state[name] for name in vocabulary_files.ARGUMENTS))
+    found = Checkpoint("the encoder", "Vocabulary", state, dict(arrays), xorshift.NAME)
+    vocabulary_files.restore(vocabulary, found)
+    arrays.clear()  # `restore` expects all of them
+    return Grown(vocabulary)
+
+
 def _numbers(entry: Mapping[str, Any], arrays: Arrays) -> Numbers:
     bins = check_int("bins", entry["bins"], low=1, high=_MOST)
     count = check_int("count", entry["count"], low=0, high=_MOST)
@@ -140,7 +156,8 @@ def _numbers(entry: Mapping[str, Any], arrays: Arrays) -> Numbers:
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any], Arrays], Encoding]] = {
-    "learned": _learned, "hashed": _hashed, "numbers": _numbers,
+    "learned": _learned,
+    "grown": _grown, "hashed": _hashed, "numbers": _numbers,
 }  # fmt: skip
 
 

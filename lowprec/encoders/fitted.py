@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.batches.vocabulary import Vocabulary
 from lowprec.encoders import description
+from lowprec.encoders.categories import Grown
 from lowprec.encoders.columns import Column
 from lowprec.encoders.kinds import NUMERICAL
 from lowprec.encoders.parameters import Parameters
@@ -28,6 +30,15 @@ class FittedEncoder(Parameters, Saved):
     n_features_in_: int
     _fitted: Sequence[Column] | None = None
     _fitted_with: Mapping[str, Any]
+
+    @property
+    def vocabularies_(self) -> dict[str, Vocabulary]:
+        """Under "grow", the vocabulary of each column: its `refused` says when rows run out."""
+        return {
+            column.name: column.encoding.vocabulary
+            for column in self._check_fitted()
+            if isinstance(column.encoding, Grown)
+        }
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """The names of dense features, and then of features of ids, in the order of the samples.

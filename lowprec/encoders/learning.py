@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from lowprec.batches.vocabulary import Vocabulary
 from lowprec.checks import check_choice, check_int
-from lowprec.encoders.categories import MAX_ROWS, Hashed, Learned, salt_of
+from lowprec.encoders.categories import MAX_ROWS, Grown, Hashed, Learned, salt_of
 from lowprec.encoders.columns import Column, Encoding
 from lowprec.encoders.kinds import NUMERICAL
 from lowprec.encoders.numbers import Numbers
@@ -50,7 +51,7 @@ class Vocabularies:
             return Learned(self.min_count)
         if self.vocabulary == "hash":
             return Hashed(_of_column(self.buckets, name), salt_of(name))
-        raise ValueError("vocabulary='grow' is not built yet; take 'learn' or 'hash'")
+        return Grown(Vocabulary(_of_column(self.capacity, name), self.min_count))
 
     def expect_names(self, names: Mapping[str, Any]) -> None:
         """ValueError unless the columns for which there are numbers are there."""

@@ -70,6 +70,8 @@ class TabularEncoder(FittedEncoder):
         The columns that it was fitted on.
     n_features_in_ : int
         How many there are.
+    vocabularies_ : dict
+        See the property.
 
     Raises
     ------
@@ -96,7 +98,8 @@ class TabularEncoder(FittedEncoder):
     up to 65,536 of them; of more, about 50,000 are kept, drawn by their places in the column.
 
     Under "learn", rows move when `partial_fit` sees more: train models after the last call.
-    Calling `partial_fit` with a frame in parts, however it is cut, gives what `fit` gives.
+    Calling `partial_fit` with a frame in parts, however it is cut, gives what `fit` gives, but for
+    the rows under "grow": those depend on which categories each part has.
 
     Examples
     --------

@@ -26,7 +26,7 @@ def fitted(vocabulary="learn"):
     return encoder.fit(TABLE)
 
 
-@pytest.mark.parametrize("vocabulary", ["learn", "hash"])
+@pytest.mark.parametrize("vocabulary", ["learn", "hash", "grow"])
 def test_an_encoder_comes_back_and_goes_on(vocabulary, tmp_path):
     encoder = fitted(vocabulary)
     path = tmp_path / "encoder.safetensors"
@@ -50,6 +50,14 @@ def test_an_encoder_comes_back_and_goes_on(vocabulary, tmp_path):
 def test_an_encoder_that_is_not_fitted(tmp_path):
     with pytest.raises(ValueError, match="this TabularEncoder is not fitted yet; call fit first"):
         lp.TabularEncoder().save(tmp_path / "encoder")
+
+
+def test_damage_of_a_vocabulary_is_named():
+    told, arrays = fitted("grow").contents()
+    with pytest.raises(ValueError, match="'rows'"):
+        lp.TabularEncoder.from_contents(told, arrays | {"0.rows": arrays["0.rows"] * 0})
+    with pytest.raises(ValueError, match="of no meaning"):
+        lp.TabularEncoder.from_contents(told, arrays | {"0.more": arrays["0.rows"]})
 
 
 def changes():
