@@ -26,6 +26,13 @@ def import_pyarrow() -> Any:
     return pyarrow
 
 
+def is_frame(values: Any) -> bool:
+    """Whether it is a frame, which `read_frame` may still refuse."""
+    return any(
+        hasattr(values, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "columns")
+    )
+
+
 def read_frame(frame: Any) -> Frame:
     """The columns of a frame, without a copy where its library needs none.
 

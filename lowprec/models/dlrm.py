@@ -64,6 +64,8 @@ class DLRM(Classifier):
 
     Attributes
     ----------
+    encoder_ : TabularEncoder or None
+        What was saved with the model; it then takes frames.
     num_dense_, num_features_ : int
         Dense features and features of ids, as in the first samples; either may be 0.
     table_ : EmbeddingTable

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from lowprec.batches.samples import Samples
 from lowprec.checks import check_int
 from lowprec.device import Device
-from lowprec.files.saved import Saved
 from lowprec.models.data import Labelled, Minibatch
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.divergence import DivergenceCheck
+from lowprec.models.encoded import SavedWithEncoder
 from lowprec.models.identity import Training
 from lowprec.models.parameters import TrainingParameters
 from lowprec.optimizers import Optimizer
@@ -50,7 +50,7 @@ class Position(NamedTuple):
         return cls(epoch, done, samples)
 
 
-class Model(TrainingParameters, Saved, ABC):
+class Model(TrainingParameters, SavedWithEncoder, ABC):
     """A table and dense parameters, trained together by minibatches.
 
     A subclass is a dataclass of its parameters and defines what is abstract; its docstring says

@@ -15,6 +15,7 @@ from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.models.data import Labelled
+from lowprec.models.encoded import arrays_of_encoder, encoder_from
 from lowprec.models.identity import Training, another_parameter
 from lowprec.models.labels import classes_from, describe_classes
 from lowprec.models.model import Model, Position, is_fitted
@@ -114,7 +115,8 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     arrays = {
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
-    found.expect_arrays([*arrays, *verbs.arrays_of(model.table_)])
+    model.encoder_ = encoder_from(found)
+    found.expect_arrays([*arrays, *verbs.arrays_of(model.table_), *arrays_of_encoder(found)])
     prepare(model, num_dense, num_features)
     model._build_dense(num_dense)
     with found.reading():

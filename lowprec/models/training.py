@@ -23,6 +23,7 @@ from lowprec.interrupts import InterruptedBetweenBatches
 from lowprec.models import standardize
 from lowprec.models.data import Labelled, Minibatch, check_batches
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
+from lowprec.models.encoded import encode
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position
 from lowprec.models.parameters import (
@@ -50,7 +51,7 @@ def nothing() -> None:
 def samples_for(model: Model, X: Any, *, fitted: bool) -> Samples:
     """Checked samples: every id and number, before anything is trained."""
     sizes = _sizes_of_fitted(model) if fitted else feature_sizes(model)
-    samples = as_samples(X, sizes or None)
+    samples = as_samples(encode(model.encoder_, X), sizes or None)
     if samples.device.asynchronous and not get_device(model.device).asynchronous:
         raise TypeError(f"X is in the memory of a GPU, and the model's device is {model.device!r}")
     if sizes is not None:

@@ -1,0 +1,109 @@
+"""A model and the encoder that made its samples, in one file: such a model takes frames."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lowprec.encoders.frames import is_frame
+from lowprec.encoders.tabular import TabularEncoder
+from lowprec.files.checkpoint import Checkpoint
+from lowprec.files.saved import Saved
+from lowprec.files.writing import write
+
+_PREFIX = "encoder."  # of its arrays
+
+Contents = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+class SavedWithEncoder(Saved):
+    """What can be saved to a file together with the encoder of its samples."""
+
+    encoder_: TabularEncoder | None = None
+
+    def save(self, path: str | os.PathLike[str], encoder: TabularEncoder | None = None) -> None:
+        """Write the fitted model to a safetensors file, and the encoder of its samples with it.
+
+        `load` goes on from it, and gives a model that takes frames, if there is an encoder.
+        Weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
+        written whole or not at all: one that was there stays until the new one is on disk.
+
+        While another thread trains, it is the file of a moment between two steps.
+
+        Parameters
+        ----------
+        path : path
+            The file, in a folder that exists.
+        encoder : TabularEncoder, optional
+            What made the samples: it is `encoder_` of the model that is loaded.  Default: the
+            model's own `encoder_`, if it was loaded with one.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        TypeError
+            If `encoder` is none.
+        ValueError
+            If the model or the encoder is not fitted, or a learning rate is a function that is not
+            of `lowprec.schedules`.
+        RuntimeError
+            If a step is at hand that cannot be waited for.  The file that was there stays.
+
+        Examples
+        --------
+        >>> import tempfile, pyarrow, lowprec as lp
+        >>> frame = pyarrow.table({"city": ["Rome", "Oslo"] * 20, "age": [31, 45] * 20})
+        >>> encoder = lp.TabularEncoder().fit(frame)
+        >>> model = lp.LogisticRegression().fit(encoder.transform(frame), [0, 1] * 20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors", encoder)
+        ...     again = lp.load(f"{folder}/m.safetensors")
+        >>> again.predict(frame.slice(0, 2))  # a frame
+        array([0, 1])
+        """
+        chosen = _check_encoder(encoder) or self.encoder_
+        with self._unchanged("this is saved"):
+            write(path, type(self).__name__, *_with_encoder(self._contents(), chosen))
+
+
+def _check_encoder(encoder: Any) -> TabularEncoder | None:
+    """TypeError unless it is an encoder that can be saved, or None."""
+    if encoder is not None and not isinstance(encoder, TabularEncoder):
+        raise TypeError(f"encoder must be a lowprec.TabularEncoder, got {encoder!r}")
+    return encoder
+
+
+def _with_encoder(contents: Contents, encoder: TabularEncoder | None) -> Contents:
+    """What a file holds of a model, with what it holds of its encoder."""
+    state, arrays = contents
+    if encoder is None:
+        return contents
+    described, its_arrays = encoder.contents()
+    return {**state, "encoder": described}, {
+        **arrays, **{_PREFIX + name: array for name, array in its_arrays.items()}
+    }  # fmt: skip
+
+
+def arrays_of_encoder(found: Checkpoint) -> dict[str, NDArray[Any]]:
+    """Those of the encoder in a file of a model, by their names there, if it has one."""
+    if found.state.get("encoder") is None:
+        return {}
+    return {name: array for name, array in found.arrays.items() if name.startswith(_PREFIX)}
+
+
+def encoder_from(found: Checkpoint) -> TabularEncoder | None:
+    """The encoder in a file of a model; CheckpointError if it is damaged."""
+    with found.reading() as state:
+        if state.get("encoder") is None:
+            return None
+        arrays = arrays_of_encoder(found)
+        own_names = {name.removeprefix(_PREFIX): array for name, array in arrays.items()}
+        return TabularEncoder.from_contents(state["encoder"], own_names)
+
+
+def encode(encoder: TabularEncoder | None, X: Any) -> Any:
+    """A frame as samples, if there is an encoder; anything else as it is."""
+    return X if encoder is None or not is_frame(X) else encoder.transform(X)
