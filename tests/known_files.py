@@ -260,8 +260,8 @@ def logistic(**parameters):
 
 def dlrm(**parameters):
     layers = {"embedding_dim": 6, "bottom_mlp": (8,), "top_mlp": (8,)}
-    of_dlrm = {"standardize": False, "epochs": 2, "seed": 12, "optimizer": lp.SGD(2.0)}
-    parameters = {**of_dlrm, **layers, **parameters}
+    rates = {"optimizer": lp.SGD(2.0), "dense_optimizer": lp.SGD(0.1)}
+    parameters = {"standardize": False, "epochs": 2, "seed": 12, **rates, **layers, **parameters}
     return lp.DLRM(MODEL_SIZES, batch_size=BATCH, device="cpu", **parameters, **AS_IN_VERSION_1)
 
 
@@ -277,14 +277,16 @@ def models():
     }
 
 
+# the defaults of version 1
+FORMER = {"optimizer": lp.SGD(1.0), "dense_optimizer": lp.SGD(0.02)}
 STOPS = {"logistic": 7, "logistic_l2": 14, "dlrm": 14, "dlrm_cat": 7}
 
 
 def models_from_scratch():
     """Models that are fitted by a test alone, by name."""
     return {
-        f"{name}_{dtype}": make(dtype=dtype, epochs=1)
-        for name, make in (("logistic", logistic), ("dlrm", dlrm))
+        f"{name}_{dtype}": make(dtype=dtype, epochs=1, **former)
+        for name, make, former in (("logistic", logistic, FORMER), ("dlrm", dlrm, {}))
         for dtype in DTYPES
     }
 

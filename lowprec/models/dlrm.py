@@ -52,10 +52,9 @@ class DLRM(Classifier):
         ReLU, and the top MLP with one of a single output.
     interaction : {"dot", "cat"}, default "dot"
         Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
-    optimizer : Optimizer, default SGD(learning_rate=10.0)
-        Steps the tables; the gradient is that of the batch's mean loss, of which an id sees only
-        the samples that hold it, so the rate is much larger than that of the dense layers.
-    dense_optimizer : Optimizer, default SGD(learning_rate=0.1)
+    optimizer : Optimizer, default Adagrad(learning_rate=0.05)
+        Steps the tables; the gradient is that of the batch's mean loss.
+    dense_optimizer : Optimizer, default Adagrad(learning_rate=0.01)
         Steps the dense layers.
     class_weight : {None, "balanced"} or dict, default None
         What the losses of the samples of each class are multiplied with: ``{label: weight}``, where

@@ -13,6 +13,7 @@ from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import optimizer_of_table
+from lowprec.optimizers import defaults
 from lowprec.schedules import check_nonnegative
 from lowprec.tables import verbs
 from lowprec.workspace import Allocator
@@ -23,7 +24,7 @@ class LogisticRegression(Classifier):
     """Logistic regression on dense features and hashed ids, with the ids' weights in low precision.
 
     ``P(y = 1) = sigmoid(intercept + dense @ coef + sum of the weights of the sample's ids)``,
-    trained by minibatch SGD on ``mean log loss + l2 / 2 * |weights|**2`` (the intercept is free).
+    trained by minibatches on ``mean log loss + l2 / 2 * |weights|**2`` (the intercept is free).
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ class LogisticRegression(Classifier):
         largest id of each feature in the first samples, plus 1.
     optimizer : Optimizer, optional
         Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
-        is that of the batch's mean loss.  Default: learning rate 1 for the ids, 0.02 for the
-        dense weights, whose features may be large.
+        is that of the batch's mean loss.  Default: ``Adagrad(0.1, initial_accumulator=1e-4)``;
+        with `l2`, SGD with the learning rates 1 for the ids and 0.02 for the dense weights.
     dense_optimizer : Optimizer, optional
         Steps `coef_` and `intercept_`.
     l2 : float, default 0.0
@@ -98,6 +99,9 @@ class LogisticRegression(Classifier):
                 f"{given.penalty} instead"
             )
         self._shrinkage(step)
+
+    def _default_optimizers(self) -> defaults.Pair:
+        return defaults.LINEAR_STEPS if self.l2 else defaults.LINEAR
 
     def _watches_always(self) -> bool:
         return self.l2 > 0  # the scale goes on with each step, and could not be taken back

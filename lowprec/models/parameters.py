@@ -35,7 +35,7 @@ _DOCUMENTED = inspect.cleandoc("""
         Whether `fit` takes the samples of each epoch in a new random order.
     epochs : int, default 1
         Passes of `fit` over the samples.
-    batch_size : int, default 2048
+    batch_size : int, default 256
         Samples a step.
     seed : int, default 0
         In [0, 2**64): the source of all randomness.
@@ -60,7 +60,7 @@ class TrainingParameters:
     standardize: bool = True
     shuffle: bool = True
     epochs: int = 1
-    batch_size: int = 2048
+    batch_size: int = 256
     seed: int = 0
     device: DeviceName = "cpu"
     verbose: bool = False
@@ -123,6 +123,10 @@ class TrainingParameters:
             setattr(self, name, value)
         return self
 
+    def _default_optimizers(self) -> defaults.Pair:
+        """Those that are taken where none is given."""
+        return defaults.LINEAR
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"
@@ -154,12 +158,13 @@ def feature_sizes(parameters: TrainingParameters) -> list[int] | None:
 
 def optimizer_of_table(parameters: TrainingParameters) -> Optimizer:
     """What steps the table."""
-    return parameters.optimizer or defaults.MODEL_TABLE
+    return parameters.optimizer or parameters._default_optimizers().table
 
 
 def optimizer_of_dense(parameters: TrainingParameters) -> Optimizer:
     """What steps the dense parameters: an optimizer that was given alone steps all."""
-    return parameters.dense_optimizer or parameters.optimizer or defaults.MODEL_DENSE
+    alone = parameters.dense_optimizer or parameters.optimizer
+    return alone or parameters._default_optimizers().dense
 
 
 def described(parameters: TrainingParameters, name: str) -> Any:

@@ -28,7 +28,7 @@ from lowprec.models.parameters import (
     optimizer_of_dense,
 )
 from lowprec.models.training import NO_FEATURES, check_standardized, prepare, take_optimizers
-from lowprec.optimizers import from_description
+from lowprec.optimizers import defaults, from_description
 from lowprec.optimizers.dense import init_dense_states, shape_as_rows
 from lowprec.tables import verbs
 from lowprec.typing import DeviceName
@@ -89,6 +89,8 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
             weight = parameters["class_weight"]
             parameters["class_weight"] = weight if isinstance(weight, str) else dict(weight)
         model = kind(**parameters, device=device)
+        if "num_features" not in state:  # a file of version 1
+            _take_former_defaults(model)
         model._check_parameters(step=0)
         num_dense = check_int("num_dense", state["num_dense"], low=0)
         description, progress = state["table"], state["progress"]
@@ -134,6 +136,14 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     for name, array in (model._named_parameters() | _states_of(model)).items():
         array[...] = target.asarray(arrays[name])
     return model
+
+
+def _take_former_defaults(model: Model) -> None:
+    """Where a model was given no optimizer, say what its version took."""
+    former = defaults.LINEAR_STEPS
+    if model.optimizer is None and model._default_optimizers() != former:
+        model.optimizer = former.table
+        model.dense_optimizer = model.dense_optimizer or former.dense
 
 
 @in_standard_arithmetic
