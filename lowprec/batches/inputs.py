@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lowprec.batches.samples import Samples
 from lowprec.checks import as_array, holds_numbers
@@ -48,7 +52,12 @@ def as_samples(X: Any, num_embeddings: list[int] | None = None) -> Samples:
         return Samples(None, matrix.indices, matrix.indptr, matrix.data, [matrix.shape[1]])
     home = device_of(X)
     array = home.asarray(X, "X") if home.asynchronous else as_array("X", X)
-    if array.ndim == 2 and holds_numbers(array.dtype):
+    if array.dtype == object and array.ndim == 2 and not hasattr(X, "columns"):
+        array = _numbers_of(array)
+    if array.dtype.kind == "c":
+        raise ValueError(f"X is {array.dtype}. Complex data not supported")
+    if array.ndim in (1, 2) and holds_numbers(array.dtype):
+        _check_shape(array)
         if array.dtype.kind in "iu":
             return Samples(indices=array, num_embeddings=num_embeddings)
         return Samples(dense=array)
@@ -76,3 +85,27 @@ def _is_tuple_of_parts(X: Any) -> bool:
     if dense is None or getattr(dense, "ndim", 0) == 2:
         return True
     return isinstance(dense, tuple | list) and bool(dense) and isinstance(dense[0], tuple | list)
+
+
+def _check_shape(array: Any) -> None:
+    """ValueError unless numbers have rows and columns, in the words of scikit-learn."""
+    if array.ndim == 1:
+        raise ValueError(
+            f"X must have two dimensions, samples and features, got the shape {array.shape}. "
+            "Reshape your data: X.reshape(-1, 1) has one feature, X.reshape(1, -1) one sample"
+        )
+    if array.shape[1] == 0:
+        raise ValueError(
+            f"X has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required."
+        )
+
+
+def _numbers_of(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of objects as one of numbers, if all are numbers; else TypeError names one."""
+    for where, value in np.ndenumerate(array):
+        if not isinstance(value, Real | np.bool_):
+            raise TypeError(
+                f"X{list(where)} = {value!r} is not a number: an entry of this argument must be "
+                "neither a string nor another object than a number"
+            )
+    return np.array(array.tolist())

@@ -22,7 +22,10 @@ def as_dense(home: Device, values: Any) -> NDArray[np.float32]:
     finite = home.xp.isfinite(dense)
     if not finite.all():
         row, column = map(int, home.xp.argwhere(~finite)[0])
-        raise ValueError(f"dense[{row}, {column}] = {dense[row, column]} is not finite")
+        raise ValueError(
+            f"dense[{row}, {column}] = {dense[row, column]} is not finite: nothing can be trained "
+            "on NaN or infinity"
+        )
     return dense  # type: ignore[no-any-return]
 
 

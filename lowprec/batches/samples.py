@@ -139,6 +139,12 @@ class Samples:
         arrays = (self.dense, self.indices, self.offsets, self.weights)
         return sum(array.nbytes for array in arrays if array is not None)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        raise TypeError(
+            "Samples are no array of numbers: the attributes dense, indices, offsets and weights "
+            "are arrays"
+        )
+
     def __getitem__(self, rows: Any) -> Samples:
         """Some of the samples: a slice of them without a copy, or those numbered, or masked."""
         if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:

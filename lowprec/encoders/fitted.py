@@ -16,6 +16,7 @@ from lowprec.encoders.categories import Grown
 from lowprec.encoders.columns import Column
 from lowprec.encoders.kinds import NUMERICAL
 from lowprec.encoders.parameters import Parameters
+from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.saved import Saved
 from lowprec.typing import DeviceName
@@ -129,7 +130,7 @@ class FittedEncoder(Parameters, Saved):
 
     def _check_fitted(self) -> Sequence[Column]:
         if self._fitted is None:
-            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+            raise not_fitted(self)
         return self._fitted
 
     def _take(self, columns: Sequence[Column]) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lowprec.arithmetic import StandardArithmetic
 from lowprec.batches.inputs import SamplesLike
 from lowprec.batches.samples import Samples
 from lowprec.device import Device, get_device
+from lowprec.exceptions import not_fitted
 from lowprec.losses import logistic_loss
 from lowprec.models.data import Labelled, Minibatch, fitting
 from lowprec.models.labels import (
@@ -34,6 +35,8 @@ _PREDICT_BATCH = 16384
 class Classifier(Recommender):
     """A recommender whose outputs are the logits of the second class, trained on the log loss."""
 
+    _estimator_type = "classifier"  # as scikit-learn asked before it had tags
+
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
 
     def _check_parameters(self, step: int) -> None:
@@ -54,6 +57,8 @@ class Classifier(Recommender):
             known = self.classes_
         labels, known = check_labels(samples.device, y, len(samples), known, in_parts)
         weights = check_weights(samples.device, sample_weight, self.class_weight, labels, known)
+        if not in_parts and weights is not None and not weights.any():
+            raise ValueError("the weights of all samples are zero")
         return Labelled(samples, labels, weights, known)
 
     def _loss(
@@ -92,7 +97,7 @@ class Classifier(Recommender):
         (200,)
         """
         if not is_fitted(self):
-            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+            raise not_fitted(self)
         samples = samples_for(self, X, fitted=True)
         device = get_device(self.device)
         staging = Staging(device)
@@ -177,6 +182,62 @@ class Classifier(Recommender):
         with StandardArithmetic():
             clicked = logits > 0
         return self.classes_[clicked.astype(np.int64)]
+
+    def score(self, X: SamplesLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of samples whose class is predicted: the mean accuracy.
+
+        Parameters
+        ----------
+        X
+            As for `decision_function`.
+        y : array_like, shape (n,)
+            Labels, of `classes_`.
+        sample_weight : array_like of numbers, shape (n,), optional
+            What each sample counts for.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        IndexError, TypeError
+            As for `decision_function`.
+        ValueError
+            As for `decision_function`; if a label is none of `classes_`; and if there are no
+            samples, or all weights are 0.
+
+        Examples
+        --------
+        >>> import lowprec as lp
+        >>> X, y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
+        >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
+        >>> model.score(X, y) == (model.predict(X) == y).mean()
+        True
+        """
+        clicked = self.decision_function(X) > 0
+        host = get_device("cpu")
+        labels, _ = check_labels(host, y, len(clicked), self.classes_, False)
+        if not labels.size:
+            raise ValueError("X has no samples")
+        right = (labels == 1) == clicked
+        weights = check_weights(host, sample_weight, None, labels, self.classes_)
+        if weights is None:
+            return float(right.mean())
+        total = weights.sum(dtype=np.float64)
+        if total == 0:
+            raise ValueError("sample_weight is 0 for all samples")
+        return float(weights.sum(dtype=np.float64, where=right) / total)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags  # it asks
+
+        return Tags(
+            estimator_type=self._estimator_type,
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(multi_class=False),
+            input_tags=InputTags(sparse=True),
+        )
 
 
 def _no_labels(samples: Samples) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lowprec.checks import entries_of, holds_numbers
 from lowprec.device import Device, brought
+from lowprec.exceptions import warn
 
 _KINDS = "biufU"  # of the dtypes of labels
 _MAX_BYTES = 1 << 16
@@ -30,6 +31,11 @@ def check_labels(
     """
     labels = brought(home, "y", y)
     if labels.shape == (n, 1):
+        warn(
+            f"A column-vector y was passed when a 1d array was expected: its shape is ({n}, 1), "
+            f"that of y.ravel() is ({n},)",
+            "DataConversionWarning",
+        )
         labels = labels[:, 0]
     if labels.dtype.kind == "V" and holds_numbers(labels.dtype):  # of ml_dtypes
         labels = labels.astype(np.float64)
@@ -186,8 +192,8 @@ def _classes_in(home: Device, labels: Any, one_is_enough: bool) -> NDArray[Any]:
     most = found[np.sort(np.argsort(-counts, kind="stable")[:2])]
     place = int(home.xp.flatnonzero((labels != most[0]) & (labels != most[1]))[0])
     raise ValueError(
-        f"y[{place}] = {_shown(labels[place])} is neither {_shown(most[0])} nor {_shown(most[1])}: "
-        f"only binary classification is supported, and y holds {len(found)} different labels"
+        f"y[{place}] = {_shown(labels[place])} is neither {_shown(most[0])} nor {_shown(most[1])}. "
+        f"Only binary classification is supported. y holds {len(found)} different labels"
     )
 
 

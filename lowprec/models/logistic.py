@@ -60,6 +60,10 @@ class LogisticRegression(Classifier):
         What is added to every logit.
     classes_ : ndarray, shape (2,)
         The labels, ascending; ``[0, 1]`` for numbers and booleans that are 0 and 1.
+    n_features_in_ : int
+        ``num_dense_ + num_features_``.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        The names of the columns, only if the first samples were a frame that has such names.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from lowprec.models.data import Labelled, Minibatch
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.divergence import DivergenceCheck
 from lowprec.models.encoded import SavedWithEncoder
+from lowprec.models.estimator import Estimator
 from lowprec.models.identity import Training
 from lowprec.models.parameters import TrainingParameters
 from lowprec.optimizers import Optimizer
@@ -50,7 +51,7 @@ class Position(NamedTuple):
         return cls(epoch, done, samples)
 
 
-class Model(TrainingParameters, SavedWithEncoder, ABC):
+class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     """A table and dense parameters, trained together by minibatches.
 
     A subclass is a dataclass of its parameters and defines what is abstract; its docstring says
@@ -59,8 +60,6 @@ class Model(TrainingParameters, SavedWithEncoder, ABC):
 
     # what training makes
     table_: EmbeddingTable
-    num_dense_: int
-    num_features_: int
     classes_: NDArray[Any]
     dense_mean_: NDArray[np.float32]
     dense_scale_: NDArray[np.float32]

@@ -18,6 +18,7 @@ from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_ba
 from lowprec.models import restoring, training
 from lowprec.models.checkpoints import Checkpoints, check_folder, newest
 from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.estimator import take_names
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.progress import progress
@@ -162,7 +163,7 @@ class Recommender(Model):
         20
         """
         with self._trainings.alone("this model is trained"):
-            fitted = is_fitted(self)
+            fitted, names = is_fitted(self), training.names_for(self, X)
             _check_diagnostics(diagnose)
             self._check_parameters(step=self.table_.step if fitted else 0)
             samples = training.labelled_for(
@@ -173,6 +174,7 @@ class Recommender(Model):
                     training.take_optimizers(self)
                 else:
                     training.start(self, samples, Training.of(self, samples))
+                    take_names(self, names)
                 self._diagnose, self._position = diagnose, None
             with (
                 training.carried_by_errors(self),
@@ -231,6 +233,7 @@ def _fit(
     resume: str | os.PathLike[str] | None,
     diagnose: Diagnostics | None,
 ) -> None:
+    names = training.names_for(model, X)
     samples = training.labelled_for(model, X, y, sample_weight, fitted=False, in_parts=False)
     identity = Training.of(model, samples)
     if save:
@@ -241,6 +244,7 @@ def _fit(
             begun = Position(0, 0, len(samples))
         else:
             begun = restoring.resume(model, newest(resume), samples, identity)
+        take_names(model, names)
         model._diagnose, model._position = diagnose, begun
     rng = np.random.default_rng([model.seed, 1])
     done = begun.epoch * len(samples) + begun.done

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
+from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import read
 from lowprec.models.data import Labelled
 from lowprec.models.encoded import arrays_of_encoder, encoder_from
+from lowprec.models.estimator import check_named, take_names
 from lowprec.models.identity import Training, another_parameter
 from lowprec.models.labels import classes_from, describe_classes
 from lowprec.models.model import Model, Position, is_fitted
@@ -39,7 +41,7 @@ Kind = TypeVar("Kind", bound=Model)
 def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """All but the arrays of a fitted model, as JSON has it, and the arrays; ValueError if none."""
     if not is_fitted(model):
-        raise ValueError(f"this {type(model).__name__} is not fitted yet; call fit first")
+        raise not_fitted(model)
     for name, value in model._architecture_now.items():
         if (now := described(model, name)) != value:
             raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
@@ -55,6 +57,8 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "position": None if model._position is None else list(model._position),
         "training": None if model._training is None else list(model._training),
     }
+    if hasattr(model, "feature_names_in_"):
+        state["feature_names"] = model.feature_names_in_.tolist()
     if model._position is not None:
         # a file of a training that diverged would mislead
         model._divergence.raise_if_diverged(now=True)
@@ -124,6 +128,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     with found.reading():
         model._check_progress(progress)
         model.classes_ = classes_from(state.get("classes"))
+        take_names(model, check_named(state.get("feature_names"), model.n_features_in_))
     for name, value in progress.items():
         setattr(model, name, value)
     model._standardized, model._training = standardized, training

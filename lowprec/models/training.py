@@ -19,11 +19,13 @@ from lowprec.batches.samples import (
 )
 from lowprec.checks import is_writable
 from lowprec.device import get_device
+from lowprec.encoders.frames import is_frame
 from lowprec.interrupts import InterruptedBetweenBatches
 from lowprec.models import standardize
 from lowprec.models.data import Labelled, Minibatch, check_batches
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.encoded import encode
+from lowprec.models.estimator import check_names, names_of
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position
 from lowprec.models.parameters import (
@@ -47,11 +49,18 @@ def nothing() -> None:
     """What there is to do after a batch if no files are written."""
 
 
+def names_for(model: Model, X: Any) -> list[str] | None:
+    """The names of the model's columns in `X`, if it has such: an encoder makes other ones."""
+    return None if model.encoder_ is not None and is_frame(X) else names_of(X)
+
+
 @in_standard_arithmetic
 def samples_for(model: Model, X: Any, *, fitted: bool) -> Samples:
     """Checked samples: every id and number, before anything is trained."""
     sizes = _sizes_of_fitted(model) if fitted else feature_sizes(model)
     samples = as_samples(encode(model.encoder_, X), sizes or None)
+    if fitted:
+        check_names(model, names_for(model, X))
     if samples.device.asynchronous and not get_device(model.device).asynchronous:
         raise TypeError(f"X is in the memory of a GPU, and the model's device is {model.device!r}")
     if sizes is not None:
@@ -59,7 +68,9 @@ def samples_for(model: Model, X: Any, *, fitted: bool) -> Samples:
     if fitted:
         if samples.num_dense != model.num_dense_:
             raise ValueError(
-                f"dense features must have shape (n, {model.num_dense_}), got {samples.dense.shape}"
+                f"X has {samples.shape[1]} features, but {type(model).__name__} is expecting "
+                f"{model.n_features_in_} features as input: dense features must have shape "
+                f"(n, {model.num_dense_}), got {samples.dense.shape}"
             )
         check_standardized(model, samples)
     return samples
@@ -78,7 +89,8 @@ def labelled_for(
 ) -> Labelled:  # fmt: skip
     """Checked samples with their labels and weights; those of others may follow `in_parts`."""
     if y is None:
-        raise TypeError("y must be labels, got None")
+        kind = type(model).__name__
+        raise ValueError(f"{kind} requires y to be passed, but the target y is None")
     samples = samples_for(model, X, fitted=fitted)
     if len(samples) == 0:
         raise ValueError("X has no samples")

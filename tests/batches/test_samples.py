@@ -198,7 +198,7 @@ def test_sparse_matrices():
     assert as_lists(as_samples(matrix.tocsc())) == as_lists(samples)
 
 
-@pytest.mark.parametrize("X", [3, "abc", None, np.ones(3), (np.ones((2, 2)),), {"a": [1]}])
+@pytest.mark.parametrize("X", [3, "abc", None, np.ones((1, 2, 3)), (np.ones((2, 2)),), {"a": [1]}])
 def test_what_is_no_samples(X):
     with pytest.raises(TypeError, match=r"X must be lowprec\.Samples"):
         as_samples(X)

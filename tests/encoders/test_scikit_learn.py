@@ -30,6 +30,8 @@ def test_clones():
     assert twin.get_params() == encoder.get_params()
     with pytest.raises(NotFittedError):
         check_is_fitted(twin)
+    with pytest.raises(NotFittedError, match="this TabularEncoder is not fitted yet"):
+        twin.transform(FRAME)
     check_is_fitted(encoder)
 
 

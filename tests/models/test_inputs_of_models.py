@@ -46,7 +46,7 @@ def test_weights_of_samples(make):
         make(**options).fit(X, Y, sample_weight=np.full(N, weight)) for weight in (1.0, 2.0)
     )
     assert state(ones) == state(make(**options).fit(X, Y))
-    before = make(**options).fit(X, Y, sample_weight=np.zeros(N))
+    before = make(**options).partial_fit(X, Y, sample_weight=np.zeros(N))
     step = ones.table_.weight - before.table_.weight
     np.testing.assert_allclose(twos.table_.weight - before.table_.weight, 2 * step, atol=1e-6)
     assert np.abs(step).max() > 1e-4

@@ -518,8 +518,8 @@ BAD_SAMPLES = {
     "dense alone": (lambda X, y: (X[0], y), ValueError, "X has 0 features of ids, the model has 3"),
     "no tuple": (
         lambda X, y: (X[0][0], y),
-        TypeError,
-        r"X must be .*; got ndarray of shape \(3,\) and float32$",
+        ValueError,
+        r"X must have two dimensions, .* got the shape \(3,\)\. Reshape your data",
     ),
     "nothing": (lambda X, y: (None, y), TypeError, r"X must be .*; got NoneType"),
     "no ids": (lambda X, y: ((X[0], None), y), ValueError, "X has 0 features of ids"),
