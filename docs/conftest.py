@@ -1,14 +1,14 @@
-"""Which pages are run only where a package is installed."""
+"""Which pages are run only where packages are installed that lowprec does not need."""
 
 import importlib.util
 
 import pytest
 
-NEEDS = {"scikit-learn.md": "sklearn"}
+NEEDS = {"scikit-learn.md": ["sklearn", "pandas", "pyarrow"]}
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        package = NEEDS.get(item.path.name)
-        if package and importlib.util.find_spec(package) is None:
-            item.add_marker(pytest.mark.skip(reason=f"{package} is not installed"))
+        for package in NEEDS.get(item.path.name, []):
+            if importlib.util.find_spec(package) is None:
+                item.add_marker(pytest.mark.skip(reason=f"{package} is not installed"))
