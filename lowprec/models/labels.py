@@ -43,6 +43,8 @@ def check_labels(
         labels = labels.astype(str)
     if labels.shape != (n,):
         raise ValueError(f"y must have shape ({n},), got {labels.shape}")
+    if labels.dtype.kind not in _KINDS + "O":
+        raise TypeError(f"y must hold numbers, booleans or strings, got {labels.dtype}")
     _check_present(labels)
     if classes is None:
         classes = _classes_in(home, labels, one_is_enough)
@@ -63,6 +65,8 @@ def check_classes(classes: Any) -> NDArray[Any]:
     if given is None:
         raise TypeError(f"classes must be two labels, got {classes!r}")
     found = np.unique(np.asarray(given))
+    if found.dtype.kind not in _KINDS:
+        raise TypeError(f"classes must be numbers, booleans or strings, got {classes!r}")
     if len(found) != 2:
         raise ValueError(f"classes must be two different labels, got {classes!r}")
     return found
@@ -152,7 +156,7 @@ def _class_weights(
 
 def _check_present(labels: Any) -> None:
     """ValueError names a label that is missing."""
-    if labels.dtype.kind in "fc":
+    if labels.dtype.kind == "f":
         missing = np.flatnonzero(np.asarray(labels != labels))
     elif labels.dtype == object:
         # NA of pandas is neither equal nor unequal
