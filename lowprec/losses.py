@@ -1,4 +1,4 @@
-"""The loss of click prediction."""
+"""The loss of click prediction: of a batch with its gradient, and of single samples."""
 
 from __future__ import annotations
 
@@ -50,3 +50,29 @@ def logistic_loss(
     if weights is None:
         weights = device.xp.empty(0, np.float32)
     return device.kernels.logistic_loss(logits, y, weights, dlogits), dlogits
+
+
+def logistic_losses(logits: NDArray[np.float64], y: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The log loss of each sample, on the host: no logit is clipped.
+
+    Parameters
+    ----------
+    logits : ndarray of float64, shape (n,)
+        May be infinite.
+    y : ndarray of float32, shape (n,)
+        Labels, 0 or 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        ``log(1 + exp(-z))`` where the label is 1, ``log(1 + exp(z))`` elsewhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lowprec.losses import logistic_losses
+    >>> losses = logistic_losses(np.array([0.0, -1000.0]), np.array([0, 1], np.float32))
+    >>> [round(float(loss), 4) for loss in losses]
+    [0.6931, 1000.0]
+    """
+    return np.logaddexp(0.0, np.where(y == 1, -logits, logits))

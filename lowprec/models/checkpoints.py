@@ -24,8 +24,9 @@ class Checkpoints:
     """When `fit` writes a file, where, and how many of them stay.
 
     Files are called ``step-000000001024.safetensors``, after the steps that were taken.  One is
-    written at the end, too, and when Ctrl-C ends training.  Each training needs its own folder:
-    files of another one are neither deleted nor replaced.
+    written at the end, too, and when Ctrl-C ends training.  The last one is of the last epoch, from
+    which training can go on; with `patience` it holds the best epoch beside it.  Each training
+    needs its own folder: files of another one are neither deleted nor replaced.
 
     Parameters
     ----------

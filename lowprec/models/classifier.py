@@ -14,8 +14,8 @@ from lowprec.batches.inputs import SamplesLike
 from lowprec.batches.samples import Samples
 from lowprec.device import Device, get_device
 from lowprec.exceptions import not_fitted
-from lowprec.losses import logistic_loss
-from lowprec.models.data import Labelled, Minibatch, fitting
+from lowprec.losses import logistic_loss, logistic_losses
+from lowprec.models.data import Labelled, Minibatch
 from lowprec.models.labels import (
     check_class_weight,
     check_classes,
@@ -23,12 +23,18 @@ from lowprec.models.labels import (
     check_weights,
 )
 from lowprec.models.model import is_fitted
+from lowprec.models.predicting import outputs_of
 from lowprec.models.recommender import Recommender
-from lowprec.models.training import samples_for, to_device
-from lowprec.staging import Staging
-from lowprec.workspace import Allocator
+from lowprec.models.training import samples_for
 
-_PREDICT_BATCH = 16384
+
+def _targets_of_validation(
+    samples: Samples, y: Any, sample_weight: Any, classes: NDArray[Any]
+) -> Labelled:
+    """Samples with labels of known classes, whose weights are not those of the classes."""
+    labels, _ = check_labels(samples.device, y, len(samples), classes, True)
+    weights = check_weights(samples.device, sample_weight, None, labels, classes)
+    return Labelled(samples, labels, weights, classes)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -36,6 +42,8 @@ class Classifier(Recommender):
     """A recommender whose outputs are the logits of the second class, trained on the log loss."""
 
     _estimator_type = "classifier"  # as scikit-learn asked before it had tags
+    _targets_of_validation = staticmethod(_targets_of_validation)
+    _losses = staticmethod(logistic_losses)
 
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
 
@@ -99,24 +107,7 @@ class Classifier(Recommender):
         if not is_fitted(self):
             raise not_fitted(self)
         samples = samples_for(self, X, fitted=True)
-        device = get_device(self.device)
-        staging = Staging(device)
-        unlabelled = Labelled(samples, _no_labels(samples), None, self.classes_)
-        size = max(1, fitting(samples, _PREDICT_BATCH))
-        # what overflows is looked for below
-        with StandardArithmetic(), np.errstate(over="ignore", invalid="ignore"):
-            parts = [
-                self._forward(to_device(self, batch, staging), Allocator(device))[0]
-                for batch in unlabelled.batches(size)
-            ]
-        none = np.empty(0, np.float32)  # of no samples
-        logits = np.concatenate([none, *(device.to_host(part) for part in parts)])
-        undefined = np.isnan(logits)
-        if undefined.any():
-            raise FloatingPointError(
-                f"the logit of sample {int(undefined.argmax())} is not a number"
-            )
-        return logits
+        return outputs_of(self, Labelled(samples, _no_labels(samples), None, self.classes_))
 
     def predict_proba(self, X: SamplesLike) -> NDArray[np.float64]:
         """The probabilities of both classes.

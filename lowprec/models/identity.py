@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lowprec.models.data import Labelled
 from lowprec.models.parameters import TrainingParameters, described_parameters
 
-FREE = ("epochs", "verbose")  # parameters that may differ within a training
+FREE = ("epochs", "verbose", "warm_start")  # parameters that may differ within a training
 _ROWS = 1024
 _DIGEST = re.compile("[0-9a-f]{32}")
 
@@ -28,9 +29,16 @@ class Training(NamedTuple):
 
     identity: str
     samples: str
+    validation: str | None = None  # its samples, and the patience with them
 
     @classmethod
-    def of(cls, parameters: TrainingParameters, samples: Labelled) -> Training | None:
+    def of(
+        cls,
+        parameters: TrainingParameters,
+        samples: Labelled,
+        validation: Labelled | None = None,
+        patience: int | None = None,
+    ) -> Training | None:
         """That of a model that is trained on samples; None if its parameters cannot be written."""
         try:
             told = _parameters_that_matter(described_parameters(parameters))
@@ -38,15 +46,29 @@ class Training(NamedTuple):
         except (TypeError, ValueError):  # such as a learning rate that is a function
             return None
         seen = fingerprint(samples)
-        return cls(_digest(text.encode(), seen.encode()), seen)
+        if validation is None:
+            return cls(_digest(text.encode(), seen.encode()), seen)
+        validated = _digest(fingerprint(validation).encode(), repr(patience).encode())
+        return cls(_digest(text.encode(), seen.encode(), validated.encode()), seen, validated)
+
+    def after(self, before: str, arrays: Mapping[str, NDArray[Any]]) -> Training:
+        """That of the same training from another beginning: a model with these arrays."""
+        parts = [
+            np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays.values()
+        ]
+        return self._replace(identity=_digest(self.identity.encode(), before.encode(), *parts))
+
+    def described(self) -> list[str]:
+        """For a file."""
+        return [part for part in self if part is not None]
 
     @classmethod
     def check(cls, told: Any) -> Training | None:
         """From a file, where it is a list; None in those of earlier versions."""
         if told is None:
             return None
-        is_pair = isinstance(told, list) and len(told) == 2
-        if not is_pair or not all(isinstance(d, str) and _DIGEST.fullmatch(d) for d in told):
+        is_list = isinstance(told, list) and len(told) in (2, 3)
+        if not is_list or not all(isinstance(d, str) and _DIGEST.fullmatch(d) for d in told):
             raise ValueError(f"has the training {told!r}")
         return cls(*told)
 
@@ -103,7 +125,9 @@ def why_another(
     if own is not None and its is not None:
         if own.samples != its.samples:
             return "it was trained on other samples, or other labels, or in another order"
-        return "it was begun with other parameters"
+        if own.validation != its.validation:
+            return "it has other validation samples, or another patience"
+        return "it was begun with other parameters, or from another model"
     return None
 
 
@@ -119,7 +143,7 @@ def _parameters_that_matter(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in FREE}
 
 
-def _digest(*parts: bytes) -> str:
+def _digest(*parts: bytes | memoryview) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))

@@ -64,6 +64,12 @@ class LogisticRegression(Classifier):
         ``num_dense_ + num_features_``.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
         The names of the columns, only if the first samples were a frame that has such names.
+    history_ : dict of lists of float
+        Of the last `fit`, one entry an epoch: ``"train_loss"``, the mean of the losses of all
+        samples, each before the step that it took part in, times their weights; and
+        ``"validation_loss"``, after the epoch, where `validation` was given.
+    best_epoch_ : int or None
+        Counted from 0, as entries of `history_`: the first epoch with the least validation loss.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -39,6 +39,11 @@ class Position(NamedTuple):
     done: int  # samples of the epoch
     samples: int  # in all
 
+    @property
+    def epochs_begun(self) -> int:
+        """How many epochs have begun, that at hand included."""
+        return self.epoch + (self.done > 0)
+
     @classmethod
     def check(cls, numbers: Any) -> Position | None:
         """From a file, where it is a list, or None outside a `fit`."""
@@ -64,6 +69,11 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     dense_mean_: NDArray[np.float32]
     dense_scale_: NDArray[np.float32]
     roundoff_history_: list[tuple[int, RoundoffReport]]
+    history_: dict[str, list[float]]
+    best_epoch_: int | None
+    _loss_of_epoch: Any  # the sum over the samples of the epoch so far, a number on the device
+    _epochs_before: int  # of fits before the last one
+    _best: Any  # `Best` of a fit with patience that has not ended
     _diagnose: Diagnostics | None = None
     _position: Position | None = None
     _training: Training | None = None
@@ -79,6 +89,8 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _steps = OwnTurns()  # what these do to the model, one whole step after the other
 
     # what a subclass says
+    _targets_of_validation: Callable[[Samples, Any, Any, NDArray[Any]], Labelled]
+    _losses: Callable[[NDArray[np.float64], NDArray[np.float32]], NDArray[np.float64]]
     _architecture: tuple[str, ...] = ("num_embeddings",)  # parameters that arrays depend on
     _pools_across_features = False  # into one bag a sample
 

@@ -19,7 +19,7 @@ from lowprec.tables.store import ROUNDINGS
 from lowprec.typing import DeviceName, Rounding, Storage
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
-ADDED = ("class_weight",)  # since files were first written
+ADDED = {"class_weight": None, "warm_start": False}  # since files were first written
 
 Self = TypeVar("Self", bound="TrainingParameters")
 
@@ -42,6 +42,10 @@ _DOCUMENTED = inspect.cleandoc("""
     device : {"cpu", "cuda"}, default "cpu"
         Where the model lives and is trained.  Samples may be arrays of the host, which go there
         batch by batch, or of the GPU.
+    warm_start : bool, default False
+        Whether `fit` of a fitted model goes on from its weights, states and step, for `epochs` more
+        epochs, instead of starting anew.  Shuffled orders go on, too: on the same samples, a fit of
+        2 epochs and then one of 3 end with the bits of one of 5.
     verbose : bool, default False
         Show a progress bar with the running log loss and samples/s on standard error: in files a
         line every 30 seconds and at the end.
@@ -64,6 +68,7 @@ class TrainingParameters:
     seed: int = 0
     device: DeviceName = "cpu"
     verbose: bool = False
+    warm_start: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """The docstring of a model says where it lists these parameters."""
@@ -138,7 +143,7 @@ class TrainingParameters:
         check_seed(self.seed)
         storage_dtype(self.dtype)
         check_choice("rounding", self.rounding, ROUNDINGS)
-        for name in ("standardize", "shuffle", "verbose"):
+        for name in ("standardize", "shuffle", "verbose", "warm_start"):
             check_flag(name, getattr(self, name))
         for name in OPTIMIZERS:
             value = getattr(self, name)
@@ -182,8 +187,10 @@ def described(parameters: TrainingParameters, name: str) -> Any:
 def described_parameters(parameters: TrainingParameters) -> dict[str, Any]:
     """All parameters as JSON has them; the device is asked for when they are read.
 
-    Those that earlier versions did not have are left out where they are None, as they were then.
+    Those that earlier versions did not have are left out where they have their defaults.
     """
     names = [name for name in parameters.get_params() if name != "device"]
     every = {name: described(parameters, name) for name in names}
-    return {name: value for name, value in every.items() if name not in ADDED or value is not None}
+    return {
+        name: value for name, value in every.items() if name not in ADDED or value != ADDED[name]
+    }

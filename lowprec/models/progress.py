@@ -17,26 +17,40 @@ def progress(
     total: int,
     done: int = 0,
     callback: Callable[[Any, int], None] | None = None,
-) -> Iterator[Callable[[int, Any], None]]:
+) -> Iterator[Report]:
     """What to call with (samples, loss) after each step: tells the user's callback, if there is
     one, and the progress bar, if the model is `verbose`."""
     bar = _bar(total, done) if model.verbose else None
-    running = _RunningMean()
-
-    def report(samples: int, loss: Any) -> None:
-        nonlocal done
-        done += samples
-        if bar is not None:
-            bar.set_postfix_str(f"log loss {running.add(float(loss)):.4f}", refresh=False)
-            bar.update(samples)
-        if callback is not None:
-            callback(model, done)
-
     try:
-        yield report
+        yield Report(model, bar, done, callback)
     finally:
         if bar is not None:
             bar.close()
+
+
+class Report:
+    """Tells the progress bar and the user's callback of each step."""
+
+    def __init__(
+        self, model: Any, bar: Any, done: int, callback: Callable[[Any, int], None] | None
+    ) -> None:
+        self._model, self._bar, self._done, self._callback = model, bar, done, callback
+        self._running, self._validation = _RunningMean(), ""
+
+    def __call__(self, samples: int, loss: Any) -> None:
+        self._done += samples
+        if self._bar is not None:
+            text = f"log loss {self._running.add(float(loss)):.4f}{self._validation}"
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(samples)
+        if self._callback is not None:
+            self._callback(self._model, self._done)
+
+    def validated(self, loss: float) -> None:
+        """The validation loss of an epoch, which is shown from now on."""
+        self._validation = f", validation {loss:.4f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"log loss {self._running.mean:.4f}{self._validation}", False)
 
 
 def _bar(total: int, done: int) -> Any:
@@ -94,10 +108,10 @@ class _RunningMean:
     """An average that forgets: each value counts 1 %, the first ones equally."""
 
     def __init__(self) -> None:
-        self._mean = 0.0
+        self.mean = 0.0
         self._count = 0
 
     def add(self, value: float) -> float:
         self._count += 1
-        self._mean += (value - self._mean) * max(0.01, 1.0 / self._count)
-        return self._mean
+        self.mean += (value - self.mean) * max(0.01, 1.0 / self._count)
+        return self.mean

@@ -6,22 +6,23 @@ import functools
 import operator
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lowprec.batches.inputs import SamplesLike
 from lowprec.files.checkpoint import Checkpoint
-from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
-from lowprec.models import restoring, training
-from lowprec.models.checkpoints import Checkpoints, check_folder, newest
+from lowprec.interrupts import interrupted_between_batches
+from lowprec.models import history, restoring, training
+from lowprec.models.checkpoints import Checkpoints
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.estimator import take_names
+from lowprec.models.fitting import Arguments, fit
 from lowprec.models.identity import Training
-from lowprec.models.model import Model, Position, is_fitted
+from lowprec.models.model import Model, is_fitted
 from lowprec.models.progress import progress
+from lowprec.models.warm import is_warm
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.typing import DeviceName
 
@@ -37,12 +38,16 @@ class Recommender(Model):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        validation: Sequence[Any] | None = None,
+        patience: int | None = None,
         callback: Callable[[Any, int], None] | None = None,
         save: Checkpoints | None = None,
         resume: str | os.PathLike[str] | None = None,
         diagnose: Diagnostics | None = None,
     ) -> Self:
         """Train from scratch, `epochs` times over the samples; or go on with such a training.
+
+        With ``warm_start=True`` a fitted model is trained on instead, for `epochs` more.
 
         Ctrl-C ends training after the batch at hand, with a KeyboardInterrupt that says how far it
         came; a second one ends it at once.
@@ -60,17 +65,27 @@ class Recommender(Model):
         sample_weight : array_like of numbers, shape (n,), optional
             What the loss of each sample is multiplied with, before it is divided by the number
             of samples of the batch.
+        validation : tuple, optional
+            ``(X, y)`` or ``(X, y, sample_weight)``: samples to compute the loss of after each
+            epoch, the mean weighted by `sample_weight` alone.  Changes no bit of the training.
+        patience : int, optional
+            End after so many epochs without a lower validation loss; `epochs` is the most.  The
+            weights, states and step of the best epoch then return, bit for bit, also where
+            `epochs` ended the training.  A copy of the best is kept on the host meanwhile, as
+            large as the table with its states and the dense layers.
         callback : callable, optional
             Called as ``callback(model, samples)`` after each step, with how many samples were
             trained on so far; the model can predict then.
         save : Checkpoints, optional
             When to write files, and where; one is written when Ctrl-C ends training, too.  Their
-            folder must have none of another training.
+            folder must have none of another training.  With `patience` they hold training as it
+            stands and the best epoch beside it, also the last one, so twice the arrays.
         resume : path, optional
             A file that `save` wrote, or its folder, whose newest file is taken.  Training goes on
             after the last batch of that file, and ends with the bits of a training that was never
             interrupted.  The samples and the parameters must be those of that training; `epochs`
-            may be more, or fewer than was asked for, but not than were begun.
+            may be more, or fewer than was asked for, but not than were begun.  So must
+            `validation` and `patience`.
         diagnose : Diagnostics, optional
             Which steps to diagnose, for `roundoff_`.  Changes no bit of the training.
 
@@ -83,10 +98,12 @@ class Recommender(Model):
         IndexError, TypeError, ValueError
             If a sample is malformed or a parameter is none of what it may be: names it; or if the
             file to resume is damaged (CheckpointError), or of other samples or parameters; or if
-            the folder of `save` has files of another training.
+            the folder of `save` has files of another training; or if `patience` is given without
+            `validation`.
         FloatingPointError
             If training diverges: the loss or a gradient is not finite.  The model is as it was
-            before that step.
+            before that step.  If a logit of `validation` is not a number: the model is as it was
+            after the epoch.
         OSError
             If a file cannot be written or read.
         RuntimeError
@@ -108,15 +125,18 @@ class Recommender(Model):
         >>> model = model.fit(X, y, callback=lambda model, samples: seen.append(samples))
         >>> seen[0], seen[-1]
         (100, 6000)
+        >>> len(model.history_["train_loss"])
+        3
         """
-        self._check_parameters(step=0)
+        self._check_parameters(step=self.table_.step if is_warm(self) else 0)
         _check_diagnostics(diagnose)
         if save is not None and not isinstance(save, Checkpoints):
             raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, got {callback!r}")
         with self._trainings.alone("this model is trained"):
-            _fit(self, X, y, sample_weight, callback, save, resume, diagnose)
+            given = Arguments(validation, patience, callback, save, resume, diagnose)
+            fit(self, X, y, sample_weight, given)
         return self
 
     def partial_fit(
@@ -131,7 +151,7 @@ class Recommender(Model):
         """Train once over the samples in the order they have, from where training stands.
 
         The first call makes the model, as `fit` does; parameters set since then are used from the
-        next step on.
+        next step on.  `history_` stays that of the last `fit`.
 
         Parameters
         ----------
@@ -172,6 +192,7 @@ class Recommender(Model):
             with self._steps.alone("this model is trained"):
                 if fitted:
                     training.take_optimizers(self)
+                    history.leave(self)
                 else:
                     training.start(self, samples, Training.of(self, samples))
                     take_names(self, names)
@@ -221,55 +242,3 @@ class Recommender(Model):
 def _check_diagnostics(diagnose: Any) -> None:
     if diagnose is not None and not isinstance(diagnose, Diagnostics):
         raise TypeError(f"diagnose must be a lowprec.Diagnostics, got {diagnose!r}")
-
-
-def _fit(
-    model: Recommender,
-    X: SamplesLike,
-    y: ArrayLike,
-    sample_weight: ArrayLike | None,
-    callback: Callable[[Any, int], None] | None,
-    save: Checkpoints | None,
-    resume: str | os.PathLike[str] | None,
-    diagnose: Diagnostics | None,
-) -> None:
-    names = training.names_for(model, X)
-    samples = training.labelled_for(model, X, y, sample_weight, fitted=False, in_parts=False)
-    identity = Training.of(model, samples)
-    if save:
-        check_folder(save, model, identity, resumes=resume is not None)
-    with model._steps.alone("this model is trained"):
-        if resume is None:
-            training.start(model, samples, identity)
-            begun = Position(0, 0, len(samples))
-        else:
-            begun = restoring.resume(model, newest(resume), samples, identity)
-        take_names(model, names)
-        model._diagnose, model._position = diagnose, begun
-    rng = np.random.default_rng([model.seed, 1])
-    done = begun.epoch * len(samples) + begun.done
-    after_batch = save.after_batches(model) if save else training.nothing
-    with training.carried_by_errors(model):
-        try:
-            with (
-                progress(model, len(samples) * model.epochs, done, callback) as report,
-                interrupted_between_batches() as is_interrupted,
-            ):
-                for epoch in range(model.epochs):
-                    order = rng.permutation(len(samples)) if model.shuffle else None
-                    if epoch < begun.epoch:
-                        continue
-                    first = begun.done if epoch == begun.epoch else 0
-                    training.train(
-                        model, samples, order, report, is_interrupted, epoch, first, after_batch
-                    )
-                if is_interrupted():  # since the last batch
-                    raise training.interrupted(model)
-        except InterruptedBetweenBatches as interrupt:
-            if save:
-                save.write(model)
-                folder = os.fspath(save.folder)
-                interrupt.args = (f"{interrupt}; fit(..., resume={folder!r}) goes on",)
-            raise
-        if save:
-            save.write(model)

@@ -14,7 +14,10 @@ from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
 from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
-from lowprec.files.reading import read
+from lowprec.files.reading import describe, read
+from lowprec.models import history
+from lowprec.models.arrays import dense_arrays, dense_shapes, trained_arrays
+from lowprec.models.best import Best, names_of_best
 from lowprec.models.data import Labelled
 from lowprec.models.encoded import arrays_of_encoder, encoder_from
 from lowprec.models.estimator import check_named, take_names
@@ -29,9 +32,15 @@ from lowprec.models.parameters import (
     feature_sizes,
     optimizer_of_dense,
 )
-from lowprec.models.training import NO_FEATURES, check_standardized, prepare, take_optimizers
+from lowprec.models.training import (
+    NO_FEATURES,
+    check_standardized,
+    naming,
+    prepare,
+    take_optimizers,
+)
 from lowprec.optimizers import defaults, from_description
-from lowprec.optimizers.dense import init_dense_states, shape_as_rows
+from lowprec.optimizers.dense import init_dense_states
 from lowprec.tables import verbs
 from lowprec.typing import DeviceName
 
@@ -55,7 +64,8 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "standardized": model._standardized,
         "progress": model._progress_of_training(),
         "position": None if model._position is None else list(model._position),
-        "training": None if model._training is None else list(model._training),
+        "training": None if model._training is None else model._training.described(),
+        "history": history.describe(model),
     }
     if hasattr(model, "feature_names_in_"):
         state["feature_names"] = model.feature_names_in_.tolist()
@@ -65,11 +75,13 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     dense = {
         "dense_mean": model.dense_mean_,
         "dense_scale": model.dense_scale_,
-        **model._named_parameters(),
-        **_states_of(model),
     }
-    arrays = {name: device.to_host(array) for name, array in dense.items()}
-    return state, {**verbs.arrays_of(model.table_), **arrays}
+    arrays = {name: device.to_host(array) for name, array in dense.items()} | trained_arrays(model)
+    best = None if model._position is None else model._best
+    if best is not None and best.step < model.table_.step:  # else it is what the model is
+        state["best"], of_best = best.contents()
+        arrays |= of_best
+    return state, arrays
 
 
 @in_standard_arithmetic
@@ -81,7 +93,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         parameters = dict(state["parameters"])
         for name, default in inspect.signature(kind).parameters.items():
             if name in ADDED:
-                parameters.setdefault(name, None)
+                parameters.setdefault(name, ADDED[name])
             elif name != "device":
                 parameters[name]  # KeyError: a default might not be what was saved
             if isinstance(default.default, tuple):  # JSON has lists alone
@@ -99,7 +111,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         num_dense = check_int("num_dense", state["num_dense"], low=0)
         description, progress = state["table"], state["progress"]
         standardized = check_flag("standardized", state["standardized"])
-        Position.check(state["position"])
+        position = Position.check(state["position"])
         training = Training.check(state.get("training"))
         sizes = feature_sizes(model)
         given = state.get("num_features")  # files of earlier versions have none
@@ -117,18 +129,21 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         raise CheckpointError(f"{found.path}: its table is not that of its model")
     # all arrays are found before any is made: the description may lie about their sizes
     shapes: dict[str, tuple[int, ...]] = {"dense_mean": (num_dense,), "dense_scale": (num_dense,)}
-    shapes |= model._parameter_shapes(num_dense) | _state_shapes(model, num_dense)
+    shapes |= dense_shapes(model, num_dense)
     arrays = {
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
     model.encoder_ = encoder_from(found)
-    found.expect_arrays([*arrays, *verbs.arrays_of(model.table_), *arrays_of_encoder(found)])
+    trained = [*dense_shapes(model, num_dense), *verbs.arrays_of(model.table_)]
+    of_best = names_of_best(found.state, trained)
+    found.expect_arrays([*arrays, *trained, *of_best, *arrays_of_encoder(found)])
     prepare(model, num_dense, num_features)
     model._build_dense(num_dense)
     with found.reading():
         model._check_progress(progress)
         model.classes_ = classes_from(state.get("classes"))
         take_names(model, check_named(state.get("feature_names"), model.n_features_in_))
+        history.restore(model, state.get("history"), position)
     for name, value in progress.items():
         setattr(model, name, value)
     model._standardized, model._training = standardized, training
@@ -138,8 +153,9 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     model._dense_states = init_dense_states(
         target, optimizer_of_dense(model), model._dense_parameters()
     )
-    for name, array in (model._named_parameters() | _states_of(model)).items():
+    for name, array in dense_arrays(model).items():
         array[...] = target.asarray(arrays[name])
+    Best.from_file(found, model)  # checked; only a fit that goes on needs it
     return model
 
 
@@ -151,9 +167,23 @@ def _take_former_defaults(model: Model) -> None:
         model.dense_optimizer = model.dense_optimizer or former.dense
 
 
+def identity_in(
+    path: str | os.PathLike[str], model: Model, training: Training | None
+) -> Training | None:
+    """Which training a file goes on with, if it can be this one, which may begin elsewhere."""
+    its = Training.check(describe(path)[1].get("training"))
+    alike = None not in (its, training) and its[1:] == training[1:]  # type: ignore[index]
+    return its if alike else training
+
+
 @in_standard_arithmetic
 def resume(
-    model: Model, path: os.PathLike[str], labelled: Labelled, training: Training | None
+    model: Model,
+    path: os.PathLike[str],
+    labelled: Labelled,
+    training: Training | None,
+    validation: Labelled | None,
+    patience: int | None,
 ) -> Position:
     """Take over all that training changes from a file that was written in this `fit`."""
     found = read(path)
@@ -184,12 +214,28 @@ def resume(
             f"{path} is of a fit on other samples, or other labels, or in another order: resume "
             "with those, or begin anew, without resume and in another folder"
         )
-    if model.epochs < (epochs := begun.epoch + (begun.done > 0)):
+    validated = history.VALIDATION in saved.history_
+    other = its is not None and training is not None and its.validation != training.validation
+    if other or validated != (validation is not None):
+        raise ValueError(
+            f"{path} is of a fit {'with' if validated else 'without'} validation samples, which "
+            "must be the same, with the same patience, where it goes on"
+        )
+    if model.epochs < (epochs := begun.epochs_begun):
         raise ValueError(
             f"{path} is of epoch {epochs} of a fit: epochs must be at least {epochs} to resume it, "
             f"got {model.epochs}"
         )
     check_standardized(saved, samples)
+    if validation is not None:
+        with naming("validation"):
+            check_standardized(saved, validation.samples)
+    saved._best = Best.from_file(found, saved)
+    if patience is not None and saved.best_epoch_ is not None and saved._best is None:
+        if saved.best_epoch_ != begun.epoch or begun.done < begun.samples:
+            raise CheckpointError(f"{path} lacks the best epoch, which is {saved.best_epoch_}")
+        saved._best = Best.of(saved)
+    saved._epochs_before -= begun.epochs_begun
     parameters = model.get_params()
     own = (*parameters, "_trainings", "_steps")
     vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
@@ -197,26 +243,3 @@ def resume(
     model._training = training
     model.classes_ = labelled.classes
     return begun
-
-
-def _states_of(model: Model) -> dict[str, NDArray[np.float32]]:
-    """The states of the dense optimizer, by their names in a file."""
-    return {
-        _state_name(parameter, name): array
-        for parameter, states in zip(model._named_parameters(), model._dense_states, strict=True)
-        for name, array in states.items()
-    }
-
-
-def _state_shapes(model: Model, num_dense: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of these states, which need not be there yet."""
-    states = optimizer_of_dense(model).states()
-    return {
-        _state_name(parameter, name): state.shape(*shape_as_rows(shape))
-        for parameter, shape in model._parameter_shapes(num_dense).items()
-        for name, state in states.items()
-    }
-
-
-def _state_name(parameter: str, name: str) -> str:
-    return f"dense_optimizer.{parameter}.{name}"

@@ -21,7 +21,7 @@ from lowprec.checks import is_writable
 from lowprec.device import get_device
 from lowprec.encoders.frames import is_frame
 from lowprec.interrupts import InterruptedBetweenBatches
-from lowprec.models import standardize
+from lowprec.models import history, standardize
 from lowprec.models.data import Labelled, Minibatch, check_batches
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.encoded import encode
@@ -45,6 +45,16 @@ from lowprec.workspace import Workspace
 NO_FEATURES = [1]  # the rows of a table for samples without ids: one, which no sample has
 
 
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Errors of the samples of another argument than X say so."""
+    try:
+        yield
+    except (IndexError, TypeError, ValueError) as error:
+        error.args = (f"{argument}: {error}",)
+        raise
+
+
 def nothing() -> None:
     """What there is to do after a batch if no files are written."""
 
@@ -55,9 +65,13 @@ def names_for(model: Model, X: Any) -> list[str] | None:
 
 
 @in_standard_arithmetic
-def samples_for(model: Model, X: Any, *, fitted: bool) -> Samples:
-    """Checked samples: every id and number, before anything is trained."""
-    sizes = _sizes_of_fitted(model) if fitted else feature_sizes(model)
+def samples_for(model: Model, X: Any, *, fitted: bool, sizes: list[int] | None = None) -> Samples:
+    """Checked samples: every id and number, before anything is trained.
+
+    A model that is being made for other samples has the rows of these: `sizes`.
+    """
+    if sizes is None:
+        sizes = _sizes_of_fitted(model) if fitted else feature_sizes(model)
     samples = as_samples(encode(model.encoder_, X), sizes or None)
     if fitted:
         check_names(model, names_for(model, X))
@@ -105,13 +119,25 @@ def check_standardized(model: Model, samples: Samples) -> None:
         standardize.check(samples, to_host(model.dense_mean_), to_host(model.dense_scale_))
 
 
+def sizes_of(model: Model, samples: Samples) -> list[int]:
+    """The rows of each feature of a model that is made for these samples."""
+    sizes = feature_sizes(model) or samples.num_embeddings or smallest_features(samples)
+    return list(sizes)
+
+
 @in_standard_arithmetic
-def start(model: Model, labelled: Labelled, training: Training | None) -> None:
+def start(
+    model: Model, labelled: Labelled, training: Training | None, validation: Labelled | None = None
+) -> None:
     """Make a model anew for these samples, which are those of a `training`."""
     samples = labelled.samples
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
-    sizes = feature_sizes(model) or samples.num_embeddings or smallest_features(samples)
+    if validation is not None and model.standardize:
+        with naming("validation"):
+            standardize.check(validation.samples, mean, scale)
+    sizes = sizes_of(model, samples)
     model._training = training
+    history.begin(model, 0, validated=validation is not None)
     prepare(model, samples.num_dense, samples.num_features)
     columns, init_range = model._table_shape()
     model.table_ = EmbeddingTable(
@@ -242,6 +268,7 @@ def train(
                 divergence.raise_if_diverged()
                 done += len(batch)
                 if epoch is not None:
+                    history.count(model, loss, len(batch))
                     model._position = Position(epoch, done, len(samples))
             report(len(batch), loss)
             after_batch()

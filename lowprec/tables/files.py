@@ -48,6 +48,17 @@ def arrays_of(store: Store) -> dict[str, NDArray[Any]]:
     return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
 
 
+def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
+    """Be again what a table was, of which `arrays_of` gave these arrays."""
+    for name, own in ((_WEIGHT, store._weight), *_states(store)):
+        own[...] = store._device.asarray(arrays[name].view(own.dtype))
+    store._step, store._skipped_rows, store._decay_logs = step, skipped_rows, None
+
+
+def _states(store: Store) -> list[tuple[str, Any]]:
+    return [(f"{_STATE}{name}", array) for name, array in store._state.items()]
+
+
 def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
     """Make an empty table that of a file; `description` is its own, or part of a model's."""
     with found.reading():

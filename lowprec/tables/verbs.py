@@ -32,6 +32,7 @@ __all__ = [
     "go_back",
     "halve",
     "restore",
+    "take_over",
     "unchanged",
     "update",
 ]
@@ -42,6 +43,12 @@ def restore(found: Checkpoint, description: Any, device: DeviceName) -> Embeddin
     table = EmbeddingTable.__new__(EmbeddingTable)
     files.restore(table, found, description, device)
     return table
+
+
+def take_over(table: Store, arrays: dict[str, Any], step: int, skipped_rows: int) -> None:
+    """Make a table what it was when `arrays_of` gave copies of these arrays."""
+    with table._workspace.alone("this table is set back"):
+        files.take_over(table, arrays, step, skipped_rows)
 
 
 def features_of(table: Store) -> Features:

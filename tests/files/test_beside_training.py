@@ -143,7 +143,8 @@ def test_a_shallow_copy_has_the_same_arrays():
 def state_of_model(model):
     """All that a file of a model holds, but for which training it is, and where in it."""
     state, arrays = model._contents()
-    del state["position"], state["training"]  # that of one fit is not that of another
+    for name in ("position", "training", "history"):  # those of one fit are not those of another
+        del state[name]
     return state["table"]["step"], state, {name: a.tobytes() for name, a in arrays.items()}
 
 

@@ -25,6 +25,33 @@ def test_models_agree(model):
 
 
 @with_gpu
+def test_the_best_epoch_returns_on_both():
+    """With the losses of the CPU; what returns is what a fit of so many epochs ends with."""
+    X, y, _ = lp.datasets.make_clicks(300, num_embeddings=[20, 50], num_dense=3, seed=0)
+    (train, validation) = (
+        ((X[0][rows], X[1][rows]), y[rows]) for rows in (slice(0, 200), slice(200, 300))
+    )
+
+    def fit(device, epochs, **given):
+        model = lp.LogisticRegression(
+            [20, 50], batch_size=50, optimizer=lp.SGD(5.0), dense_optimizer=lp.SGD(0.5),
+            epochs=epochs, device=device,
+        )  # fmt: skip
+        return model.fit(*train, **given)
+
+    given = {"validation": validation, "patience": 2}
+    cpu, cuda = (fit(device, 6, **given) for device in ("cpu", "cuda"))
+    for name, losses in cpu.history_.items():
+        assert all(type(loss) is float for loss in cuda.history_[name])
+        np.testing.assert_allclose(cuda.history_[name], losses, rtol=1e-4)
+    assert cuda.best_epoch_ == cpu.best_epoch_ < len(cpu.history_["train_loss"]) - 1
+    until = fit("cuda", cuda.best_epoch_ + 1)
+    assert cuda.table_.step == until.table_.step
+    assert host(cuda.table_._weight).tobytes() == host(until.table_._weight).tobytes()
+    assert host(cuda.coef_).tobytes() == host(until.coef_).tobytes()
+
+
+@with_gpu
 @pytest.mark.parametrize("steps", [3, 70])
 def test_divergence_is_found_later_and_nothing_was_written(steps):
     """The host looks every 64 steps; the device stops at once."""

@@ -258,7 +258,7 @@ def test_prediction_goes_batch_by_batch(make, clicks, monkeypatch):
     X, y = clicks
     model = make().fit(X, y)
     at_once = model.decision_function(X)
-    monkeypatch.setattr("lowprec.models.classifier._PREDICT_BATCH", 7)
+    monkeypatch.setattr("lowprec.models.predicting._PREDICT_BATCH", 7)
     np.testing.assert_allclose(model.decision_function(X), at_once, rtol=1e-5, atol=1e-6)
 
 

@@ -1,0 +1,137 @@
+"""A `fit`: epochs of batches, validated after each, in files, until they get no better."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lowprec.interrupts import (
+    InterruptedBetweenBatches,
+    Uninterrupted,
+    interrupted_between_batches,
+)
+from lowprec.models import history, restoring, training, warm
+from lowprec.models.best import Best
+from lowprec.models.checkpoints import Checkpoints, check_folder, newest
+from lowprec.models.data import Labelled
+from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.estimator import take_names
+from lowprec.models.identity import Training
+from lowprec.models.model import Model, Position
+from lowprec.models.progress import progress
+from lowprec.models.validation import check_patience, check_validation, validation_loss
+
+
+class Arguments(NamedTuple):
+    """The arguments of `fit` beside its samples."""
+
+    validation: Any
+    patience: Any
+    callback: Callable[[Any, int], None] | None
+    save: Checkpoints | None
+    resume: str | os.PathLike[str] | None
+    diagnose: Diagnostics | None
+
+
+class _Validated(NamedTuple):
+    samples: Labelled | None
+    patience: int | None
+
+
+def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> None:
+    """Check all that is given, and then train; nothing of the model changes before."""
+    patience = check_patience(given.patience, given.validation)
+    goes_on = given.resume is None and warm.is_warm(model)
+    if goes_on:
+        warm.check_made_alike(model)
+    names = training.names_for(model, X)
+    samples = training.labelled_for(model, X, y, sample_weight, fitted=goes_on, in_parts=False)
+    validation = check_validation(model, given.validation, samples, fitted=goes_on)
+    identity = Training.of(model, samples, validation, patience)
+    save, path = given.save, None
+    if given.resume is not None:
+        path = newest(given.resume)
+        identity = restoring.identity_in(path, model, identity)
+    elif goes_on:
+        identity = warm.identity_after(model, identity)
+    if save:
+        check_folder(save, model, identity, resumes=path is not None)
+    begun = Position(0, 0, len(samples))
+    with model._steps.alone("this model is trained"):
+        if path is not None:
+            begun = restoring.resume(model, path, samples, identity, validation, patience)
+        elif goes_on:
+            warm.go_on(model, identity, validated=validation is not None)
+        else:
+            training.start(model, samples, identity, validation)
+        if not goes_on:
+            take_names(model, names)
+        model._diagnose, model._position = given.diagnose, begun
+    with training.carried_by_errors(model):
+        try:
+            _epochs(model, samples, _Validated(validation, patience), begun, given)
+        except InterruptedBetweenBatches as interrupt:
+            if save:
+                save.write(model)
+                folder = os.fspath(save.folder)
+                interrupt.args = (f"{interrupt}; fit(..., resume={folder!r}) goes on",)
+            raise
+        if save:
+            save.write(model)
+        if patience is not None:
+            _return_best(model)
+
+
+def _epochs(
+    model: Model, samples: Labelled, validated: _Validated, begun: Position, given: Arguments
+) -> None:
+    """The epochs from where training has `begun`, up to the last one or until patience ends."""
+    n = len(samples)
+    rng = np.random.default_rng([model.seed, 1])
+    if model.shuffle:
+        for _ in range(model._epochs_before):  # of fits before, which are not repeated
+            rng.permutation(n)
+    after_batch = given.save.after_batches(model) if given.save else training.nothing
+    done = begun.epoch * n + begun.done
+    with (
+        progress(model, n * model.epochs, done, given.callback) as report,
+        interrupted_between_batches() as is_interrupted,
+    ):
+        for epoch in range(model.epochs):
+            order = rng.permutation(n) if model.shuffle else None
+            if epoch < begun.epoch:
+                continue
+            if history.is_exhausted(model, validated.patience):
+                break
+            first = begun.done if epoch == begun.epoch else 0
+            training.train(model, samples, order, report, is_interrupted, epoch, first, after_batch)
+            if epoch == len(model.history_[history.TRAIN]):
+                _end_epoch(model, n, validated, report.validated)
+        if is_interrupted():  # since the last batch
+            raise training.interrupted(model)
+
+
+def _end_epoch(
+    model: Model, n: int, validated: _Validated, report: Callable[[float], None]
+) -> None:
+    loss = None
+    if validated.samples is not None:
+        loss = validation_loss(model, validated.samples)
+        report(loss)
+    with model._steps.alone("this model is trained"):
+        if history.end_epoch(model, n, loss) and validated.patience is not None:
+            model._best = Best.of(model, model._best)
+
+
+def _return_best(model: Model) -> None:
+    """The best epoch takes the place of the last one."""
+    with Uninterrupted(), model._steps.alone("this model is trained"):
+        best = model._best
+        assert best is not None
+        if best.step < model.table_.step:
+            best.give_back(model)
+            history.leave(model)
+        model._best = None

@@ -1,0 +1,54 @@
+"""A `fit` that goes on from the fitted model: ``warm_start=True``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lowprec.formats.entries import storage_dtype
+from lowprec.models import history
+from lowprec.models.arrays import trained_arrays
+from lowprec.models.identity import Training
+from lowprec.models.model import Model, is_fitted
+from lowprec.models.parameters import described
+from lowprec.models.training import take_optimizers
+
+
+def is_warm(model: Model) -> bool:
+    """Whether `fit` goes on from what the model is."""
+    return bool(model.warm_start) and is_fitted(model)
+
+
+def check_made_alike(model: Model) -> None:
+    """ValueError names a parameter that another model would be made with."""
+    table = model.table_
+    made: dict[str, Any] = {
+        **model._architecture_now,
+        "dtype": table.dtype.name,
+        "rounding": table.rounding,
+        "seed": table.seed,
+        "device": table.device,
+        "standardize": model._standardized,
+    }
+    for name, value in made.items():
+        now = getattr(model, name)
+        now = storage_dtype(now).name if name == "dtype" else described(model, name)
+        if now != value:
+            raise ValueError(
+                f"the model was made with {name}={value!r}, now it is {now!r}: warm_start=True "
+                "cannot go on with it; set it back, or warm_start=False, which begins anew"
+            )
+
+
+def identity_after(model: Model, training: Training | None) -> Training | None:
+    """The identity of a `training` that begins with this model instead of a new one."""
+    if training is None:
+        return None
+    before = [model.table_.step, history.epochs_begun(model), model._progress_of_training()]
+    return training.after(repr(before), trained_arrays(model))
+
+
+def go_on(model: Model, training: Training | None, *, validated: bool) -> None:
+    """Begin another `fit` of a fitted model; ValueError if its optimizers cannot go on."""
+    take_optimizers(model)
+    history.begin(model, history.epochs_begun(model), validated=validated)
+    model._training = training
