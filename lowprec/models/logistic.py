@@ -13,7 +13,6 @@ from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import optimizer_of_table
-from lowprec.optimizers import defaults
 from lowprec.schedules import check_nonnegative
 from lowprec.tables import verbs
 from lowprec.workspace import Allocator
@@ -109,9 +108,6 @@ class LogisticRegression(Classifier):
                 f"{given.penalty} instead"
             )
         self._shrinkage(step)
-
-    def _default_optimizers(self) -> defaults.Pair:
-        return defaults.LINEAR_STEPS if self.l2 else defaults.LINEAR
 
     def _watches_always(self) -> bool:
         return self.l2 > 0  # the scale goes on with each step, and could not be taken back

@@ -128,10 +128,6 @@ class TrainingParameters:
             setattr(self, name, value)
         return self
 
-    def _default_optimizers(self) -> defaults.Pair:
-        """Those that are taken where none is given."""
-        return defaults.LINEAR
-
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"
@@ -161,15 +157,20 @@ def feature_sizes(parameters: TrainingParameters) -> list[int] | None:
     return Features.check(parameters.num_embeddings).num_embeddings.tolist()  # type: ignore[no-any-return]
 
 
+def default_optimizers(parameters: TrainingParameters) -> defaults.Pair:
+    """Those that a model takes where it is given none; a penalty `l2` asks for SGD."""
+    return defaults.LINEAR_STEPS if getattr(parameters, "l2", 0.0) else defaults.LINEAR
+
+
 def optimizer_of_table(parameters: TrainingParameters) -> Optimizer:
     """What steps the table."""
-    return parameters.optimizer or parameters._default_optimizers().table
+    return parameters.optimizer or default_optimizers(parameters).table
 
 
 def optimizer_of_dense(parameters: TrainingParameters) -> Optimizer:
     """What steps the dense parameters: an optimizer that was given alone steps all."""
     alone = parameters.dense_optimizer or parameters.optimizer
-    return alone or parameters._default_optimizers().dense
+    return alone or default_optimizers(parameters).dense
 
 
 def described(parameters: TrainingParameters, name: str) -> Any:

@@ -27,6 +27,7 @@ from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import (
     ADDED,
     OPTIMIZERS,
+    default_optimizers,
     described,
     described_parameters,
     feature_sizes,
@@ -162,7 +163,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
 def _take_former_defaults(model: Model) -> None:
     """Where a model was given no optimizer, say what its version took."""
     former = defaults.LINEAR_STEPS
-    if model.optimizer is None and model._default_optimizers() != former:
+    if model.optimizer is None and default_optimizers(model) != former:
         model.optimizer = former.table
         model.dense_optimizer = model.dense_optimizer or former.dense
 
