@@ -33,13 +33,18 @@ def contents(folder):
     return {name: (folder / name).read_bytes() for name in os.listdir(folder)}
 
 
-def without_identity(path):
-    """Makes a file one of an earlier version."""
+def rewrite(path, change):
+    """Changes the state in a file."""
     with safe_open(path, framework="np") as file:
         entry = json.loads(file.metadata()["lowprec"].partition(" ")[2])
-    del entry["state"]["training"]
+    change(entry["state"])
     text = json.dumps(entry)
     save_file(load_file(path), path, {"lowprec": f"{zlib.crc32(text.encode()):08x} {text}"})
+
+
+def without_identity(path):
+    """Makes a file one of an earlier version."""
+    rewrite(path, lambda state: state.pop("training"))
 
 
 # --- a folder ---
@@ -262,3 +267,32 @@ def test_a_file_that_lies_about_it(lie, samples, tmp_path):
         lp.load(path)
     with pytest.raises(ValueError, match="training"):
         make_logistic().fit(*samples, save=lp.Checkpoints(tmp_path))
+
+
+# --- files of version 1 ---
+
+
+def test_models_of_version_1_keep_the_optimizers_that_were_the_default(samples, tmp_path):
+    """They were given none, and their files say so."""
+    former = {"optimizer": lp.SGD(1.0), "dense_optimizer": lp.SGD(0.02)}
+    model = make_logistic(**former).fit(*samples)
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+
+    def as_in_version_1(state):
+        del state["num_features"], state["classes"]
+        assert state["parameters"]["optimizer"]["learning_rate"] == 1.0
+        state["parameters"] |= dict.fromkeys(former)
+
+    rewrite(path, as_in_version_1)
+    again = lp.load(path)
+    assert (again.optimizer, again.dense_optimizer) == tuple(former.values())
+    assert again.classes_.tolist() == [0, 1]
+    assert state(again.partial_fit(*samples)) == state(model.partial_fit(*samples))
+
+
+def test_a_penalty_takes_steps_that_are_a_number_times_the_gradient(samples):
+    """The default of all others adapts; the penalty would be another one."""
+    penalised, other = make_logistic(optimizer=None, l2=0.01), make_logistic(optimizer=None)
+    assert penalised.fit(*samples).table_.optimizer == lp.SGD(1.0)
+    assert isinstance(other.fit(*samples).table_.optimizer, lp.Adagrad)
