@@ -29,7 +29,9 @@ def train(folder: Path) -> float:
     """Two models, one of them saved and trained on; the log loss of the other."""
     sizes = [50, 20]
     X, y, _ = lp.datasets.make_clicks(200, num_embeddings=sizes, seed=0)
-    linear = lp.LogisticRegression(sizes, dtype="float16", rounding="stochastic", batch_size=50)
+    linear = lp.LogisticRegression(
+        sizes, dtype="float16", rounding="stochastic", optimizer=lp.SGD(1.0), batch_size=50
+    )
     linear = linear.fit(X, y, save=lp.Checkpoints(folder, every_batches=2))
     linear.set_params(epochs=2, optimizer=lp.SGD(lp.schedules.InverseTime(1.0, decay=1e-3)))
     linear.save(folder / "linear.safetensors")

@@ -141,8 +141,6 @@ def as_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
     TypeError if they are none; IndexError names one that int64 cannot hold.
     """
-    if array.shape == (0,) and array.dtype == np.float64:  # an empty list
-        return array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {array.dtype}")
     if array.dtype.kind == "i" and array.dtype.itemsize in _INDEX_DTYPES:

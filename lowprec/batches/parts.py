@@ -38,7 +38,10 @@ def as_ids(
             if value is not None:
                 raise ValueError(f"{name} are given, but no indices")
         return None, None
-    ids = as_integers("indices", home.asarray(indices, "indices"))
+    given = home.asarray(indices, "indices")
+    if offsets is not None and given.shape == (0,) and given.dtype == np.float64:  # an empty list
+        given = given.astype(np.int64)
+    ids = as_integers("indices", given)
     if offsets is not None:
         bounds = as_integers("offsets", home.asarray(offsets, "offsets"))
         if bounds.ndim == 1 and bounds.size and ids.ndim == 1:

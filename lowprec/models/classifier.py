@@ -203,7 +203,7 @@ class Classifier(Recommender):
         >>> import lowprec as lp
         >>> X, y, p = lp.datasets.make_clicks(2000, num_embeddings=[50, 20], seed=0)
         >>> model = lp.LogisticRegression([50, 20], batch_size=50).fit(X, y)
-        >>> model.score(X, y) == (model.predict(X) == y).mean()
+        >>> bool(model.score(X, y) == (model.predict(X) == y).mean())
         True
         """
         clicked = self.decision_function(X) > 0

@@ -32,6 +32,7 @@ from lowprec.models.parameters import (
     described_parameters,
     feature_sizes,
     optimizer_of_dense,
+    optimizer_of_table,
 )
 from lowprec.models.training import (
     NO_FEATURES,
@@ -41,6 +42,7 @@ from lowprec.models.training import (
     take_optimizers,
 )
 from lowprec.optimizers import defaults, from_description
+from lowprec.optimizers.checks import check_same_states
 from lowprec.optimizers.dense import init_dense_states
 from lowprec.tables import verbs
 from lowprec.typing import DeviceName
@@ -55,6 +57,8 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     for name, value in model._architecture_now.items():
         if (now := described(model, name)) != value:
             raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
+    check_same_states(model.table_.optimizer, optimizer_of_table(model))
+    check_same_states(model._dense_stepped_by, optimizer_of_dense(model))
     device = get_device(model.device)
     state = {
         "parameters": described_parameters(model),

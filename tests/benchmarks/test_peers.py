@@ -68,7 +68,7 @@ def step_of(model):
 
 def logistic_regression():
     return lp.LogisticRegression(
-        [ROWS] * FEATURES, dtype="float32", optimizer=lp.SGD(0.1), batch_size=64
+        [ROWS] * FEATURES, dtype="float32", optimizer=lp.SGD(0.1), batch_size=64, standardize=False
     )
 
 

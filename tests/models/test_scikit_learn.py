@@ -49,9 +49,16 @@ MAY_SKIP = {"check_array_api_input"}
 @pytest.mark.parametrize(
     "model",
     [
-        lp.LogisticRegression(),
         # on 200 samples
-        lp.DLRM(embedding_dim=4, bottom_mlp=(8,), top_mlp=(8,), batch_size=16, epochs=5),
+        lp.LogisticRegression(batch_size=16, epochs=10),
+        lp.DLRM(
+            embedding_dim=4,
+            bottom_mlp=(8,),
+            top_mlp=(8,),
+            batch_size=16,
+            epochs=5,
+            dense_optimizer=lp.Adagrad(0.1),
+        ),
     ],
     ids=lambda model: type(model).__name__,
 )

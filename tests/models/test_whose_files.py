@@ -296,3 +296,14 @@ def test_a_penalty_takes_steps_that_are_a_number_times_the_gradient(samples):
     penalised, other = make_logistic(optimizer=None, l2=0.01), make_logistic(optimizer=None)
     assert penalised.fit(*samples).table_.optimizer == lp.SGD(1.0)
     assert isinstance(other.fit(*samples).table_.optimizer, lp.Adagrad)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "dense_optimizer"])
+def test_a_model_whose_optimizer_has_other_states_is_not_saved(make, samples, name, tmp_path):
+    """Its file could not be loaded: the states in it are those of the optimizer before."""
+    model = make().fit(*samples).set_params(**{name: lp.Adagrad(0.1)})
+    with pytest.raises(ValueError, match="states"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+    model.set_params(**RATES).save(tmp_path / "m.safetensors")
+    lp.load(tmp_path / "m.safetensors")

@@ -399,7 +399,8 @@ def test_fit_begins_anew_and_partial_fit_goes_on():
 def test_steps_that_were_never_taken_are_not_reported():
     X, y = clicks(10)
     X[0][3] = 3e38
-    model = make_model("logistic", shuffle=False, batch_size=1, optimizer=lp.SGD(2.0))
+    given = {"shuffle": False, "standardize": False, "batch_size": 1, "optimizer": lp.SGD(2.0)}
+    model = make_model("logistic", **given)
     with pytest.raises(FloatingPointError, match="diverged at step 3"):
         model.fit(X, y, diagnose=lp.Diagnostics(1))
     assert [step for step, _ in model.roundoff_history_] == [0, 1, 2]
