@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from numba import njit
+from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
@@ -22,6 +23,8 @@ def internal(**options: Any) -> Any:
     """
 
     def decorate(function: Any) -> Any:
+        if config.ENABLE_CUDASIM:  # where Python calls them again and again, as a GPU would
+            return njit(**options)(function)
         dispatcher = njit(**options, **LINKED)(function)
         if isinstance(dispatcher, FunctionType):  # where NUMBA_DISABLE_JIT is set
             return dispatcher
