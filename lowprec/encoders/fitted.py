@@ -15,10 +15,10 @@ from lowprec.encoders import description
 from lowprec.encoders.categories import Grown
 from lowprec.encoders.columns import Column
 from lowprec.encoders.kinds import NUMERICAL
-from lowprec.encoders.parameters import Parameters
 from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.saved import Saved
+from lowprec.parameters import Parameters
 from lowprec.typing import DeviceName
 
 Self = TypeVar("Self", bound="FittedEncoder")

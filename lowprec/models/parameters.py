@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
 from lowprec.optimizers.rules import rules_of
+from lowprec.parameters import Parameters
 from lowprec.tables.store import ROUNDINGS
 from lowprec.typing import DeviceName, Rounding, Storage
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
 ADDED = {"class_weight": None, "warm_start": False}  # since files were first written
-
-Self = TypeVar("Self", bound="TrainingParameters")
 
 _MARK = "{training_parameters}"
 _DOCUMENTED = inspect.cleandoc("""
@@ -53,7 +52,7 @@ _DOCUMENTED = inspect.cleandoc("""
 
 
 @dataclasses.dataclass(eq=False, repr=False, kw_only=True)
-class TrainingParameters:
+class TrainingParameters(Parameters):
     """The parameters that every model has, kept as they were given until training begins."""
 
     num_embeddings: int | Sequence[int] | None = dataclasses.field(default=None, kw_only=False)
@@ -76,61 +75,6 @@ class TrainingParameters:
         if cls.__doc__:  # there is none under -OO
             # without its indentation, which Python 3.13 leaves out
             cls.__doc__ = inspect.cleandoc(cls.__doc__).replace(_MARK, _DOCUMENTED)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments by name.
-
-        Parameters
-        ----------
-        deep : bool, default True
-            Has no effect; scikit-learn passes it.
-
-        Returns
-        -------
-        dict
-
-        Examples
-        --------
-        >>> import lowprec as lp
-        >>> lp.LogisticRegression([50, 20], epochs=3).get_params()["epochs"]
-        3
-        """
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self: Self, **params: Any) -> Self:
-        """Set arguments of the constructor; what they may be is checked when training begins.
-
-        Parameters
-        ----------
-        **params
-            The arguments by name.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If the constructor has no such argument; nothing is set then.
-
-        Examples
-        --------
-        >>> import lowprec as lp
-        >>> lp.LogisticRegression([50, 20]).set_params(epochs=3).epochs
-        3
-        """
-        valid = self.get_params()
-        for name in params:
-            if name not in valid:
-                raise ValueError(f"{name!r} is not a parameter; there are {', '.join(valid)}")
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"{type(self).__name__}({params})"
 
     def _check_parameters(self, step: int) -> None:
         """TypeError or ValueError names a parameter that training from `step` on cannot use."""

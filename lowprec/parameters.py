@@ -1,4 +1,4 @@
-"""The constructor's arguments of an encoder, as scikit-learn reads and sets them."""
+"""The constructor's arguments of models and encoders, as scikit-learn reads and sets them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Parameters:
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self: Self, **params: Any) -> Self:
-        """Set arguments of the constructor; what they may be is checked by `fit`.
+        """Set arguments of the constructor; what they may be is checked when fitting begins.
 
         Parameters
         ----------
