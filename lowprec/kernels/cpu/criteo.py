@@ -8,7 +8,7 @@ The loops are serial on purpose: Arrow's threads decompress and split the next b
 and take longer.
 """
 
-from lowprec.kernels.cpu.processor import serial
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.scalar.criteo import parse_category, parse_dense, parse_label
 from lowprec.scalar.hashing import category_id
 

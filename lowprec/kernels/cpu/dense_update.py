@@ -4,10 +4,10 @@ import numpy as np
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import NOTHING, by_column, has_row, step_columns, step_row
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.preparing import OfRow, has_norm
 from lowprec.scalar.internal import internal

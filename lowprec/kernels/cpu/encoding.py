@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import serial
 from lowprec.scalar.internal import internal
 from lowprec.scalar.numbers import narrow, signed_log1p
 from lowprec.scalar.values import TEXT, bucket, meaning_key, text_key

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.sums import sum_segment
 from lowprec.scalar.finite import is_within, magnitude_bits
 from lowprec.scalar.internal import internal

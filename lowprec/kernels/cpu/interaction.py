@@ -7,10 +7,10 @@ j < i is number ``i * (i - 1) / 2 + j``.  A row of the interaction is [v[0], all
 import numpy as np
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import internal
 

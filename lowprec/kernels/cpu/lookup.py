@@ -4,6 +4,7 @@ import numpy as np
 
 from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import (
     STREAM_BYTES,
@@ -14,7 +15,6 @@ from lowprec.kernels.cpu.memory import (
     stream,
 )
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import internal

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.internal import internal
 from lowprec.scalar.logistic import log_loss, sigmoid
 

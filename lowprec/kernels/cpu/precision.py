@@ -8,7 +8,7 @@ from numba.extending import overload
 from lowprec.formats.words import decode, round_nearest
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, by_row, round_columns, row_step, step
-from lowprec.kernels.cpu.processor import serial
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.squares import mean_squares, prepare_row
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (

@@ -1,4 +1,4 @@
-"""The floating-point state of a thread, and kernels that compute in the one they need.
+"""The floating-point state of a thread, and functions that compute in the one they need.
 
 A processor rounds as each thread's control register says.  Libraries change it: those linked with
 ``-ffast-math`` make subnormal numbers 0 where they are loaded.  So each thread's part of a kernel
@@ -6,17 +6,13 @@ runs in the standard state, that of IEEE 754: rounding to nearest, with subnorma
 exception ends the process.  The state from before is then restored.
 """
 
-import inspect
-from types import FunctionType
-
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL_KERNEL
-from lowprec.scalar.internal import internal
+from lowprec.kernels.cpu.options import SERIAL_KERNEL
 
 _X86_CONTROL, _X86_STANDARD = 0xFFC0, 0x1F80  # of MXCSR; the six bits below are flags
 _ARM_STANDARD = 0  # of FPCR; flags are in another register
@@ -155,58 +151,3 @@ def _call_of(builder, name):
     """The last call of a function in the block that is being built."""
     calls = [x for x in builder.block.instructions if getattr(x, "callee", None) is not None]
     return next(call for call in reversed(calls) if call.callee.name == name)
-
-
-def serial(function):
-    """A kernel of one thread, cached on disk."""
-    return _compile(function, SERIAL_KERNEL, "def {name}({all}):\n    return run(body, {all})")
-
-
-def parallel(part):
-    """A kernel of what each thread does, for `launch`; cached on disk.
-
-    The last parameters of a part are its number and how many parts there are.  It returns nothing.
-    """
-    return _compile(
-        part, PARALLEL,
-        "def {name}({but_two}, {last}):\n"
-        "    for {number} in prange({last}):\n"
-        "        run(body, {all})",
-    )  # fmt: skip
-
-
-def _compile(function, options, template):
-    """A kernel that runs a function, its body, in the standard state.
-
-    It is written out, because Python calls a kernel of `*arguments` more slowly.
-    """
-    names = list(inspect.signature(function).parameters)
-    source = template.format(
-        name=function.__name__, all=", ".join(names), but_two=", ".join(names[:-2]),
-        number=names[-2] if len(names) > 1 else "", last=names[-1],
-    )  # fmt: skip
-    body = internal(**{**options, "parallel": False})(function)
-    scope = {"run": in_standard_state, "body": body, "prange": prange}
-    exec(compile(source, f"<kernel {function.__name__}>", "exec"), scope)
-    kernel: FunctionType = scope[function.__name__]
-    kernel.__module__, kernel.__qualname__ = function.__module__, function.__qualname__
-    kernel.__doc__ = function.__doc__
-    return _compiled_in_standard_state(cached(njit(**options)(kernel)))
-
-
-def _compiled_in_standard_state(kernel):
-    """The same: what Numba converts and folds while it compiles is arithmetic of this thread."""
-    if isinstance(kernel, FunctionType):  # where NUMBA_DISABLE_JIT is set
-        return kernel
-    compile_kernel = kernel.compile
-
-    def compile_in_standard_state(signature):
-        before = set_standard()
-        try:
-            return compile_kernel(signature)
-        finally:
-            if before:
-                set_state(before)
-
-    kernel.compile = compile_in_standard_state
-    return kernel

@@ -13,9 +13,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lowprec.kernels.cpu.blas import gemm, one_thread
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.scalar.internal import internal
 
 _MOST, _LEAST = 512, 128  # samples of a part: BLAS is slower where it has few

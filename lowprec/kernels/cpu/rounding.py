@@ -3,8 +3,8 @@
 import numpy as np
 
 from lowprec.formats import words
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import serial
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 from lowprec.scalar.internal import internal

@@ -3,10 +3,10 @@
 import numpy as np
 
 from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma

@@ -4,6 +4,7 @@ import numpy as np
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
@@ -13,7 +14,6 @@ from lowprec.kernels.cpu.one_column import (
     step_range_of_one_column,
 )
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.segments import row_of_segment
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row

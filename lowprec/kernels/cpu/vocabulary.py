@@ -8,10 +8,10 @@ keys are integers.  `keys` are uint64 (n, 1), or (n, 2) with the second hash.
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import parallel, serial
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import prefetch_number
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel, serial
 from lowprec.scalar.internal import internal
 from lowprec.scalar.vocabulary import counter_of, hash_key, home_of, text_hash
 from lowprec.scalar.xorshift import derive

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.processor import parallel
 from lowprec.kernels.cpu.rows import store_row
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.scalar.internal import internal
