@@ -9,16 +9,16 @@ import random
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 import lowprec as lp
 from lowprec.formats.words import decode, round_stochastic
 from lowprec.kernels import cpu as kernels
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cache import cached
+from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.segments import row_of_segment
 from lowprec.kernels.cpu.sums import bag_at, is_one_gradient, prefetch_gradient, sum_segment
 from lowprec.optimizers.sgd import Descent
@@ -101,32 +101,24 @@ def _part(segments, part, parts):
     return np.uint64((segments.starts.size - 1) * part // parts)
 
 
-@cached
-@njit(**PARALLEL)
-def _update_from_array(weight, segments, gradients, learning_rate, draws, totals, threads):
-    for t in prange(threads):
-        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
-        _blocks_range(
-            weight, segments, gradients, learning_rate, draws, first, last, totals[t : t + 1]
-        )
+@parallel
+def _update_from_array(weight, segments, gradients, learning_rate, draws, totals, t, threads):
+    first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+    _blocks_range(weight, segments, gradients, learning_rate, draws, first, last, totals[t : t + 1])
 
 
-@cached
-@njit(**PARALLEL)
-def _update_xorshift(weight, segments, gradients, learning_rate, states, totals, threads):
-    for t in prange(threads):
-        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
-        _xorshift_range(
-            weight, segments, gradients, learning_rate, states[t], first, last, totals[t : t + 1]
-        )
+@parallel
+def _update_xorshift(weight, segments, gradients, learning_rate, states, totals, t, threads):
+    first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+    _xorshift_range(
+        weight, segments, gradients, learning_rate, states[t], first, last, totals[t : t + 1]
+    )
 
 
-@cached
-@njit(**PARALLEL)
-def _update_twister(weight, segments, gradients, learning_rate, totals, threads):
-    for t in prange(threads):
-        first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
-        _twister_range(weight, segments, gradients, learning_rate, first, last, totals[t : t + 1])
+@parallel
+def _update_twister(weight, segments, gradients, learning_rate, totals, t, threads):
+    first, last = _part(segments, t, threads), _part(segments, t + 1, threads)
+    _twister_range(weight, segments, gradients, learning_rate, first, last, totals[t : t + 1])
 
 
 class _OtherDescent(Descent):

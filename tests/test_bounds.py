@@ -45,24 +45,27 @@ def test_numbas_bounds_checks_reach_the_kernels(tmp_path):
     """With every set of options that kernels are compiled with; `.ci/run` has them checked."""
     script = textwrap.dedent("""
         import numpy as np
-        from numba import njit, prange
-        from lowprec.kernels.cpu.options import PARALLEL, SERIAL, SERIAL_KERNEL
+        from lowprec.kernels.cpu.compiling import parallel, serial
+        from lowprec.kernels.cpu.launch import launch
 
+        @serial
         def write(array, i):
             array[i] = 1.0
 
-        def write_in_parallel(array, i):
-            for k in prange(4):
-                array[i + k] = 1.0
+        @parallel
+        def write_by_threads(array, i, part, parts):
+            array[i + part] = 1.0
 
         memory = np.zeros(1000, np.float32)
-        for function, options in (
-            (write, SERIAL), (write, SERIAL_KERNEL), (write_in_parallel, PARALLEL)
+        for call in (
+            lambda: write(memory[:8], 100),
+            lambda: launch(write_by_threads, 1, memory[:8], 100),
+            lambda: launch(write_by_threads, 2, memory[:8], 7),
         ):
             try:
-                njit(**{**options, "cache": False})(function)(memory[:8], 100)
-            except (IndexError, SystemError) as error:  # parallel: raised in a thread
-                print(type(error.__cause__ or error).__name__)
+                call()
+            except IndexError as error:
+                print(type(error).__name__)
     """)
     done = run("-c", script, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout.split() == ["IndexError"] * 3, done.stdout + done.stderr

@@ -3,17 +3,19 @@
 import inspect
 from types import FunctionType
 
-from numba import njit, prange
+from numba import njit
 
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL_KERNEL
+from lowprec.kernels.cpu.options import PART, SERIAL
+from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.processor import in_standard_state, set_standard, set_state
 from lowprec.scalar.internal import internal
 
 
 def serial(function):
     """A kernel of one thread, cached on disk."""
-    return _compile(function, SERIAL_KERNEL, "def {name}({all}):\n    return run(body, {all})")
+    names = list(inspect.signature(function).parameters)
+    return _compile(function, in_standard_state, internal(**SERIAL)(function), names)
 
 
 def parallel(part):
@@ -21,31 +23,23 @@ def parallel(part):
 
     The last parameters of a part are its number and how many parts there are.  It returns nothing.
     """
-    return _compile(
-        part, PARALLEL,
-        "def {name}({but_two}, {last}):\n"
-        "    for {number} in prange({last}):\n"
-        "        run(body, {all})",
-    )  # fmt: skip
+    *names, _, parts = inspect.signature(part).parameters
+    return _compile(part, in_parts, internal(**PART)(part), [*names, parts])
 
 
-def _compile(function, options, template):
-    """A kernel that runs a function, its body, in the standard state.
+def _compile(function, run, body, names):
+    """A kernel of so named parameters that has `run` run its body.
 
     It is written out, because Python calls a kernel of `*arguments` more slowly.
     """
-    names = list(inspect.signature(function).parameters)
-    source = template.format(
-        name=function.__name__, all=", ".join(names), but_two=", ".join(names[:-2]),
-        number=names[-2] if len(names) > 1 else "", last=names[-1],
-    )  # fmt: skip
-    body = internal(**{**options, "parallel": False})(function)
-    scope = {"run": in_standard_state, "body": body, "prange": prange}
+    names = ", ".join(names)
+    source = f"def {function.__name__}({names}):\n    return run(body, {names})"
+    scope = {"run": run, "body": body}
     exec(compile(source, f"<kernel {function.__name__}>", "exec"), scope)
     kernel: FunctionType = scope[function.__name__]
     kernel.__module__, kernel.__qualname__ = function.__module__, function.__qualname__
     kernel.__doc__ = function.__doc__
-    return _compiled_in_standard_state(cached(njit(**options)(kernel)))
+    return _compiled_in_standard_state(cached(njit(**SERIAL)(kernel)))
 
 
 def _compiled_in_standard_state(kernel):

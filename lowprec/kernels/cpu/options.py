@@ -5,6 +5,5 @@ from typing import Any
 # What kernels are made of.  Such a function works on arrays that it is given and makes none, so it
 # needs no reference counts; without `_nrt=False` each view of a row costs two atomic operations.
 SERIAL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-# What Python calls, made by `serial` and `parallel` of `lowprec.kernels.cpu.compiling`.
-SERIAL_KERNEL: dict[str, Any] = SERIAL
-PARALLEL: dict[str, Any] = {**SERIAL, "parallel": True, "_nrt": True}
+# What a thread of a parallel kernel does: it may make arrays to work in.
+PART: dict[str, Any] = {**SERIAL, "_nrt": True}

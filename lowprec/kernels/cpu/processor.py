@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lowprec.kernels.cache import cached
-from lowprec.kernels.cpu.options import SERIAL_KERNEL
+from lowprec.kernels.cpu.options import SERIAL
 
 _X86_CONTROL, _X86_STANDARD = 0xFFC0, 0x1F80  # of MXCSR; the six bits below are flags
 _ARM_STANDARD = 0  # of FPCR; flags are in another register
@@ -106,14 +106,14 @@ def _set_standard(typingctx):
 
 
 @cached
-@njit(**SERIAL_KERNEL)
+@njit(**SERIAL)
 def set_standard():
     """Give the calling thread the standard state; 0 if it had that, or what `set_state` takes."""
     return _set_standard()
 
 
 @cached
-@njit(**SERIAL_KERNEL)
+@njit(**SERIAL)
 def set_state(state):
     """Give the calling thread the state that it had before `set_standard`."""
     _set_state(state & ~_OTHER)
@@ -121,30 +121,34 @@ def set_state(state):
 
 @intrinsic
 def in_standard_state(typingctx, function, *arguments):
-    """What a compiled function returns for these arguments, computed in the standard state.
-
-    Arithmetic may be moved across a change of the register, which the compiler takes for one of
-    memory alone; but not out of a function that is not inlined.
-    """
+    """What a compiled function returns for these arguments, computed in the standard state."""
     signature = function.get_call_type(typingctx, arguments, {})
 
     def codegen(context, builder, sig, args):
         compiled = function.dispatcher.get_compile_result(signature)
         context.active_code_library.add_linking_library(compiled.library)
         values = cgutils.unpack_tuple(builder, args[1])
-        before, differs = _standardize(builder)
-        status, result = context.call_internal_no_propagate(
-            builder, compiled.fndesc, signature, values
-        )
-        _call_of(builder, compiled.fndesc.llvm_func_name).attributes.add("noinline")
-        with cgutils.if_unlikely(builder, differs):
-            _write(builder, before)
+        status, result = call_in_standard_state(context, builder, compiled, signature, values)
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
         return result
 
     together = types.StarArgTuple.from_types(arguments)
     return signature.return_type(function, together), codegen
+
+
+def call_in_standard_state(context, builder, compiled, signature, values):
+    """Call a compiled function in the standard state; its status and its result.
+
+    Arithmetic may be moved across a change of the register, which the compiler takes for one of
+    memory alone; but not out of a function that is not inlined.
+    """
+    before, differs = _standardize(builder)
+    status, result = context.call_internal_no_propagate(builder, compiled.fndesc, signature, values)
+    _call_of(builder, compiled.fndesc.llvm_func_name).attributes.add("noinline")
+    with cgutils.if_unlikely(builder, differs):
+        _write(builder, before)
+    return status, result
 
 
 def _call_of(builder, name):

@@ -1,11 +1,11 @@
 """A stable parallel radix sort of the positions of a batch by row."""
 
 import numpy as np
-from numba import njit, prange
 
-from lowprec.kernels.cache import cached
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
-from lowprec.kernels.cpu.options import PARALLEL, SERIAL
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.scalar.internal import internal
 
@@ -13,7 +13,9 @@ DIGIT_BITS = 12
 
 
 @internal(**SERIAL)
-def _pack_and_count(rows, labels, packed, mask, counts, start, stop):
+def _pack_and_count(rows, labels, packed, mask, counts, part, parts):
+    start, stop = part * rows.size // parts, (part + 1) * rows.size // parts
+    counts = counts[part]
     counts[:] = np.uint32(0)
     for i in range(np.uint64(start), np.uint64(stop)):  # unsigned: an index that is never negative
         row = np.uint64(rows[i])
@@ -22,7 +24,9 @@ def _pack_and_count(rows, labels, packed, mask, counts, start, stop):
 
 
 @internal(**SERIAL)
-def _count(packed, shift, mask, counts, start, stop):
+def _count(packed, shift, mask, counts, part, parts):
+    start, stop = part * packed.size // parts, (part + 1) * packed.size // parts
+    counts = counts[part]
     counts[:] = np.uint32(0)
     for i in range(np.uint64(start), np.uint64(stop)):
         counts[(packed[i] >> shift) & mask] += np.uint32(1)
@@ -40,7 +44,9 @@ def _counts_to_places(counts):
 
 
 @internal(**SERIAL)
-def _scatter(packed, shift, mask, places, out, start, stop):
+def _scatter(packed, shift, mask, places, out, part, parts):
+    start, stop = part * packed.size // parts, (part + 1) * packed.size // parts
+    places = places[part]
     for i in range(np.uint64(start), np.uint64(stop)):
         entry = packed[i]
         digit = (entry >> shift) & mask
@@ -49,29 +55,18 @@ def _scatter(packed, shift, mask, places, out, start, stop):
         places[digit] = place + np.uint32(1)
 
 
-# Not `parallel`: there are several loops, and all numbers are integers.
-@cached
-@njit(**PARALLEL)
-def _sort_by_row(rows, labels, row_bits, packed, spare, threads):
-    size = rows.size
-    passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
-    digit_bits = (row_bits + passes - 1) // passes
+@serial
+def _sort_by_row(rows, labels, passes, digit_bits, packed, spare, counts, threads):
     mask = np.uint64((1 << digit_bits) - 1)
-    counts = np.empty((threads, 1 << digit_bits), np.uint32)
     for p in range(passes):
         shift = ROW_SHIFT + np.uint64(p * digit_bits)
-        for t in prange(threads):
-            start, stop = t * size // threads, (t + 1) * size // threads
-            if p == 0:
-                _pack_and_count(rows, labels, packed, mask, counts[t], start, stop)
-            else:
-                _count(packed, shift, mask, counts[t], start, stop)
+        if p == 0:
+            in_parts(_pack_and_count, rows, labels, packed, mask, counts, threads)
+        else:
+            in_parts(_count, packed, shift, mask, counts, threads)
         _counts_to_places(counts)
-        for t in prange(threads):
-            start, stop = t * size // threads, (t + 1) * size // threads
-            _scatter(packed, shift, mask, counts[t], spare, start, stop)
+        in_parts(_scatter, packed, shift, mask, counts, spare, threads)
         packed, spare = spare, packed
-    return packed
 
 
 def sort_by_row(rows, labels, row_bits, packed, spare):
@@ -83,4 +78,8 @@ def sort_by_row(rows, labels, row_bits, packed, spare):
     not depend on the number of threads.
     """
     threads = threads_for(rows.size * NUMBERS_TO_SORT_AN_ID)
-    return launch(_sort_by_row, threads, rows, labels, row_bits, packed, spare)
+    passes = max(1, (row_bits + DIGIT_BITS - 1) // DIGIT_BITS)
+    digit_bits = (row_bits + passes - 1) // passes
+    counts = np.empty((threads, 1 << digit_bits), np.uint32)
+    launch(_sort_by_row, threads, rows, labels, passes, digit_bits, packed, spare, counts)
+    return spare if passes % 2 else packed
