@@ -2,9 +2,7 @@
 
 from functools import cache, wraps
 
-from numba.extending import overload
-
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 _INLINE = {"forceinline": True}
 
@@ -30,5 +28,5 @@ def by_types(choose):
     def function(*args):
         raise TypeError(f"{choose.__name__} is for compiled code")
 
-    overload(function, jit_options=_INLINE)(choose)
+    overloaded(function, **_INLINE)(choose)
     return function

@@ -8,14 +8,13 @@ has.  All functions take a block of columns as `Lanes`, or a single number, on e
 import inspect
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.formats.words import decode, random_bits, round_nearest, round_stochastic
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.preparing import prepared, prepared_gradient
 from lowprec.scalar.bits import u32
 from lowprec.scalar.finite import saturate
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 from lowprec.scalar.lanes import Lanes, halves_of_lanes, lane_numbers
 from lowprec.scalar.xorshift import draw, low_from, state_key, word
 
@@ -30,7 +29,7 @@ _INLINE = {"forceinline": True, "error_model": "numpy", "nogil": True, "_nrt": F
 def _draws(low, high, column, format_of, values): ...
 
 
-@overload(_draws, jit_options=_INLINE)
+@overloaded(_draws, **_INLINE)
 def _overload_draws(low, high, column, format_of, values):
     if not isinstance(values, Lanes) or isinstance(low, Lanes):
         return lambda low, high, column, format_of, values: draw(
@@ -78,7 +77,7 @@ def copy_numbers(arrays, place, to, at):
     """Copy the number at a place of each array to another place of as many arrays `to`."""
 
 
-@overload(_read_all, jit_options=_INLINE)
+@overloaded(_read_all, **_INLINE)
 def _overload_read_all(arrays, place, width):
     """As many numbers as the block or number `width` has from each array, as float32."""
     if len(arrays) == 0:
@@ -88,7 +87,7 @@ def _overload_read_all(arrays, place, width):
     )
 
 
-@overload(_write_states, jit_options=_INLINE)
+@overloaded(_write_states, **_INLINE)
 def _overload_write_states(values, arrays, place, column, low, high, stochastic, number):
     """Round the new states from number `number` on and store them, each with bits of its own."""
     if len(arrays) == 0:
@@ -105,7 +104,7 @@ def _overload_write_states(values, arrays, place, column, low, high, stochastic,
     return write_states
 
 
-@overload(copy_numbers, jit_options=_INLINE)
+@overloaded(copy_numbers, **_INLINE)
 def _overload_copy_numbers(arrays, place, to, at):
     if len(arrays) == 0:
         return lambda arrays, place, to, at: None
@@ -142,7 +141,7 @@ def step(rule, gradient, values):
     """The new numbers from the old ones, ``(weight, *states)``, by the rule of a row."""
 
 
-@overload(step, jit_options=_INLINE)
+@overloaded(step, **_INLINE)
 def _overload_step(rule, gradient, values):
     of_rule = internal(**_INLINE)(rule.instance_class.step)
     return lambda rule, gradient, values: of_rule(rule, gradient, *values)
@@ -152,7 +151,7 @@ def measure(rule, gradient, values):
     """Those numbers, from the gradient and ``(weight, *states)``: the gradient, if not told."""
 
 
-@overload(measure, jit_options=_INLINE)
+@overloaded(measure, **_INLINE)
 def _overload_measure(rule, gradient, values):
     if not hasattr(rule.instance_class, "measure"):
         return lambda rule, gradient, values: (gradient,)
@@ -174,7 +173,7 @@ def row_step(rule, squares, states):
     """
 
 
-@overload(row_step, jit_options=_INLINE)
+@overloaded(row_step, **_INLINE)
 def _overload_row_step(rule, squares, states):
     if not has_row(rule.instance_class):
         return lambda rule, squares, states: (rule,)
@@ -186,7 +185,7 @@ def by_column(rule, arrays):
     """The arrays of a table that have the shape of the weights."""
 
 
-@overload(by_column, jit_options=_INLINE)
+@overloaded(by_column, **_INLINE)
 def _overload_by_column(rule, arrays):
     count = len(arrays) - _num_row_states(rule)
     return lambda rule, arrays: arrays[:count]
@@ -196,7 +195,7 @@ def by_row(rule, arrays):
     """The arrays of a table that have one number a row."""
 
 
-@overload(by_row, jit_options=_INLINE)
+@overloaded(by_row, **_INLINE)
 def _overload_by_row(rule, arrays):
     count = len(arrays) - _num_row_states(rule)
     return lambda rule, arrays: arrays[count:]

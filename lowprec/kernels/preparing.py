@@ -7,12 +7,11 @@ asked for costs nothing.  For one row it becomes `OfRow`, which is what blocks o
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.scalar.bits import fma, product, select, sqrt
 from lowprec.scalar.decay import expm1_of_negative
 from lowprec.scalar.finite import clamp
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 _INLINE = {"forceinline": True, "error_model": "numpy", "nogil": True, "_nrt": False}
 _ONE, _INF = np.float32(1.0), np.float32(np.inf)
@@ -66,7 +65,7 @@ def without_last(preparation, arrays):
     """The arrays of a table that its rule knows."""
 
 
-@overload(without_last, jit_options=_INLINE)
+@overloaded(without_last, **_INLINE)
 def _overload_without_last(preparation, arrays):
     if not catches_up(preparation.instance_class):
         return lambda preparation, arrays: arrays
@@ -87,7 +86,7 @@ def missed_of_row(preparation, arrays, row, step):
     """`share_of_missed` of a row; 0 where nothing is caught up."""
 
 
-@overload(missed_of_row, jit_options=_INLINE)
+@overloaded(missed_of_row, **_INLINE)
 def _overload_missed_of_row(preparation, arrays, row, step):
     if not catches_up(preparation.instance_class):
         return lambda preparation, arrays, row, step: np.float32(0.0)
@@ -101,7 +100,7 @@ def note_seen(preparation, arrays, row, step):
     """Note that a row is seen at a step, where that is kept."""
 
 
-@overload(note_seen, jit_options=_INLINE)
+@overloaded(note_seen, **_INLINE)
 def _overload_note_seen(preparation, arrays, row, step):
     if not catches_up(preparation.instance_class):
         return lambda preparation, arrays, row, step: None
@@ -125,7 +124,7 @@ def has_norm(preparation):
     return prepares(type(preparation)) and preparation.clip_norm < _INF
 
 
-@overload(has_norm, jit_options=_INLINE)
+@overloaded(has_norm, **_INLINE)
 def _overload_has_norm(preparation):
     if not prepares(preparation.instance_class):
         return lambda preparation: False
@@ -136,7 +135,7 @@ def clip_norm_of(preparation):
     """The most that the norm of a row may be, or inf."""
 
 
-@overload(clip_norm_of, jit_options=_INLINE)
+@overloaded(clip_norm_of, **_INLINE)
 def _overload_clip_norm_of(preparation):
     if not prepares(preparation.instance_class):
         return lambda preparation: _INF
@@ -147,7 +146,7 @@ def clipped(preparation, gradient):
     """Numbers of a gradient, each within `clip_value`."""
 
 
-@overload(clipped, jit_options=_INLINE)
+@overloaded(clipped, **_INLINE)
 def _overload_clipped(preparation, gradient):
     if not prepares(preparation.instance_class):
         return lambda preparation, gradient: gradient
@@ -158,7 +157,7 @@ def prepared_gradient(preparation, of_row, gradient):
     """A block of a gradient, or a number, as the rule is given it."""
 
 
-@overload(prepared_gradient, jit_options=_INLINE)
+@overloaded(prepared_gradient, **_INLINE)
 def _overload_prepared_gradient(preparation, of_row, gradient):
     if not prepares(preparation.instance_class):
         return lambda preparation, of_row, gradient: gradient
@@ -171,7 +170,7 @@ def prepared(preparation, of_row, values):
     """``(weight, *states)`` as the rule is given them."""
 
 
-@overload(prepared, jit_options=_INLINE)
+@overloaded(prepared, **_INLINE)
 def _overload_prepared(preparation, of_row, values):
     if not prepares(preparation.instance_class):
         return lambda preparation, of_row, values: values

@@ -14,6 +14,7 @@ from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
+from numba.extending import overload
 
 
 def internal(**options: Any) -> Any:
@@ -30,6 +31,17 @@ def internal(**options: Any) -> Any:
             return dispatcher
         dispatcher.__class__ = _Internal
         return dispatcher
+
+    return decorate
+
+
+def overloaded(stub: Any, **options: Any) -> Any:
+    """`numba.extending.overload` a function for other compiled functions, on every device."""
+
+    def decorate(choose: Any) -> Any:
+        for target, of_target in (("cpu", LINKED), ("cuda", {})):
+            overload(stub, jit_options={**options, **of_target}, target=target)(choose)
+        return choose
 
     return decorate
 

@@ -5,11 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, types
 from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
 
 from lowprec.scalar import xorshift
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 
 @internal(error_model="numpy")
@@ -45,6 +46,32 @@ def test_a_compiled_function_calls_it():
             == 0
         )
     assert caller.overloads.popitem()[1].entry_point(x) == 20
+
+
+def size_or_one(value): ...
+
+
+@overloaded(size_or_one, forceinline=True)
+def _overload_size_or_one(value):
+    if isinstance(value, types.Array):
+        return lambda value: value.size
+    return lambda value: 1
+
+
+@njit
+def sizes(array, number):
+    return size_or_one(array), size_or_one(number)
+
+
+def test_an_overload_is_linked_too():
+    assert sizes(np.zeros(7), 3) == (7, 1)
+    templates = cpu_target.typing_context.resolve_value_type(size_or_one).templates
+    compiled = [
+        dispatcher for template in templates for dispatcher, _ in template._impl_cache.values()
+    ]
+    assert len(compiled) == 2
+    for dispatcher in compiled:
+        assert library_of(dispatcher).get_pointer_to_function("any") == 0
 
 
 def test_what_is_left_out_is_left_out():

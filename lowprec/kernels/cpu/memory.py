@@ -6,12 +6,12 @@ A row is handled in blocks of WIDTH columns, and the columns that are left one b
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from lowprec.formats.words import number_type
 from lowprec.kernels.blocks import address_of
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 CACHE_LINE_BYTES = 64
 STREAM_BYTES = 16
@@ -100,7 +100,7 @@ def prefetch_rows(matrices, row):
     """Ask for every cache line of a row of each of a tuple of matrices."""
 
 
-@overload(prefetch_rows, jit_options={"forceinline": True, **SERIAL})
+@overloaded(prefetch_rows, forceinline=True, **SERIAL)
 def _overload_prefetch_rows(matrices, row):
     if len(matrices) == 0:
         return lambda matrices, row: None
@@ -116,7 +116,7 @@ def prefetch_numbers(arrays, index):
     """Ask for the cache line of one number of each of a tuple of arrays."""
 
 
-@overload(prefetch_numbers, jit_options={"forceinline": True, **SERIAL})
+@overloaded(prefetch_numbers, forceinline=True, **SERIAL)
 def _overload_prefetch_numbers(arrays, index):
     if len(arrays) == 0:
         return lambda arrays, index: None

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.columns import (
@@ -30,7 +29,7 @@ from lowprec.kernels.preparing import (
     without_last,
 )
 from lowprec.scalar.bits import fma
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 _ROWS_AHEAD = np.uint64(24)
 _ONE = np.uint64(1)
@@ -59,7 +58,7 @@ def numbers_in_lanes(arrays):
     """A new array of WIDTH numbers for each of a tuple of arrays."""
 
 
-@overload(numbers_in_lanes, jit_options={"forceinline": True, "nogil": True})
+@overloaded(numbers_in_lanes, forceinline=True, nogil=True)
 def _overload_numbers_in_lanes(arrays):
     if len(arrays) == 0:
         return lambda arrays: ()
@@ -102,7 +101,7 @@ def prepare_rows(preparation, gradient, missed):
     """`OfRow` for rows in lanes, whose gradients are numbers."""
 
 
-@overload(prepare_rows, jit_options={"forceinline": True, **SERIAL})
+@overloaded(prepare_rows, forceinline=True, **SERIAL)
 def _overload_prepare_rows(preparation, gradient, missed):
     if not prepares(preparation.instance_class):
         return lambda preparation, gradient, missed: OfRow(np.float32(1.0), np.float32(0.0))

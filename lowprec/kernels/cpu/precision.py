@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.formats.words import decode, round_nearest
 from lowprec.kernels.blocks import load
@@ -18,7 +17,7 @@ from lowprec.kernels.preparing import (
     share_of_missed,
 )
 from lowprec.scalar.finite import is_finite
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 from lowprec.scalar.precision import rounding_variance, spacing
 
 
@@ -43,7 +42,7 @@ def _read(arrays, place, dtype):
     """The float32 numbers of each array at a place, as `dtype`."""
 
 
-@overload(_read, jit_options={"forceinline": True})
+@overloaded(_read, forceinline=True)
 def _overload_read(arrays, place, dtype):
     if len(arrays) == 0:
         return lambda arrays, place, dtype: ()

@@ -1,7 +1,6 @@
 """The squares of the numbers of a row, for rules and norms that look at whole rows."""
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.columns import CHAINS, has_row, measure_columns, num_measures, sum_of_chains
@@ -9,7 +8,7 @@ from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.preparing import OfRow, clipped, has_norm, prepares, scale_of_norm
 from lowprec.scalar.bits import fma
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 assert WIDTH == CHAINS  # a lane a chain
 _INLINE = {"forceinline": True, **SERIAL}
@@ -36,7 +35,7 @@ def prepare_row(preparation, gradient, start, columns, missed, chains):
     """`OfRow` for the row whose `gradient`, flat, begins at `start`; `chains` is scratch."""
 
 
-@overload(prepare_row, jit_options=_INLINE)
+@overloaded(prepare_row, **_INLINE)
 def _overload_prepare_row(preparation, gradient, start, columns, missed, chains):
     if not prepares(preparation.instance_class):
         return lambda preparation, gradient, start, columns, missed, chains: OfRow(_ONE, missed)
@@ -94,7 +93,7 @@ def mean_squares(rule, preparation, of_row, arrays, place, gradient, start, colu
     """
 
 
-@overload(mean_squares, jit_options=_INLINE)
+@overloaded(mean_squares, **_INLINE)
 def _overload_mean_squares(
     rule, preparation, of_row, arrays, place, gradient, start, columns, chains
 ):
@@ -113,7 +112,7 @@ def squares_of(numbers):
     """The square of each of a tuple: the means for rows of one column, in lanes."""
 
 
-@overload(squares_of, jit_options=_INLINE)
+@overloaded(squares_of, **_INLINE)
 def _overload_squares_of(numbers):
     if len(numbers) == 0:
         return lambda numbers: ()

@@ -1,7 +1,6 @@
 """The squares of the numbers of a row, for rules and norms that look at whole rows."""
 
 import numpy as np
-from numba.extending import overload
 
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import (
@@ -25,6 +24,7 @@ from lowprec.kernels.preparing import (
     without_last,
 )
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import overloaded
 
 _INLINE = {"forceinline": True, "error_model": "numpy"}
 
@@ -66,7 +66,7 @@ def prepare_row(preparation, scales, place, missed):
     """`OfRow` for the row whose segment begins at a place."""
 
 
-@overload(prepare_row, jit_options=_INLINE)
+@overloaded(prepare_row, **_INLINE)
 def _overload_prepare_row(preparation, scales, place, missed):
     if not prepares(preparation.instance_class):
         return lambda preparation, scales, place, missed: OfRow(np.float32(1.0), missed)
@@ -105,7 +105,7 @@ def add_squares(numbers, chains, place, chain):
     """Add the square of each number of a tuple to that number's own chain."""
 
 
-@overload(add_squares, jit_options=_INLINE)
+@overloaded(add_squares, **_INLINE)
 def _overload_add_squares(numbers, chains, place, chain):
     if len(numbers) == 0:
         return lambda numbers, chains, place, chain: None
@@ -133,7 +133,7 @@ def mean_squares(rule, chains, place, columns):
     """The means from the `chains` of a place; 0 if the rule does not look at rows."""
 
 
-@overload(mean_squares, jit_options=_INLINE)
+@overloaded(mean_squares, **_INLINE)
 def _overload_mean_squares(rule, chains, place, columns):
     if not has_row(rule.instance_class):
         return lambda rule, chains, place, columns: (np.float32(0.0),)
