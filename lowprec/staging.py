@@ -53,10 +53,10 @@ class Staging:
         # everything that uses the slot of the last call has been asked for by now
         self._slots[self._turn].release()
         self._turn = (self._turn + 1) % _SLOTS
-        if len(self._slots[self._turn].on_host) < nbytes:
-            self._slots[self._turn] = _Slot(self.device, nbytes)
         slot = self._slots[self._turn]
-        slot.wait()
+        slot.wait()  # also where it gives way: its memory is another's as soon as it is freed
+        if len(slot.on_host) < nbytes:  # with room to grow: pinned memory takes milliseconds
+            slot = self._slots[self._turn] = _Slot(self.device, nbytes + nbytes // 2)
         return slot
 
 
@@ -71,6 +71,8 @@ class _Slot:
             self._stream = self._cuda.Stream(non_blocking=True)
             self._copied = self._cuda.Event(disable_timing=True)
             self._used = self._cuda.Event(disable_timing=True)
+            # the memory may have been freed by Python while kernels of this stream still use it
+            self.release()
 
     def wait(self) -> None:
         """Wait until the host's buffer can be written: the copy before this one is done."""
