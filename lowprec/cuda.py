@@ -5,6 +5,7 @@ Importing this module never raises: `why_unavailable` says what is missing, in w
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from numba import config
 
 _INSTALL = 'pip install "lowprec[cuda13]" (or "lowprec[cuda12]" for a driver older than 580)'
+
+_OLDEST_CUPY = 14
 
 cuda: Any = None
 _import_error = ""
@@ -66,6 +69,15 @@ def _why_no_cupy() -> str:
         import cupy
     except ImportError as error:
         return f"CuPy cannot be imported ({error}); {_INSTALL}"
+    if int(cupy.__version__.split(".")[0]) < _OLDEST_CUPY:
+        return (
+            f"CuPy is {cupy.__version__}, and its sort waits for the GPU before version "
+            f"{_OLDEST_CUPY}; {_INSTALL}"
+        )
+    try:
+        from cupy_backends.cuda.libs import cublas  # noqa: F401
+    except ImportError as error:
+        return f"CuPy finds no cuBLAS, which models multiply matrices by ({error}); {_INSTALL}"
     try:
         cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -80,6 +92,29 @@ def array_module() -> ModuleType:
     import cupy
 
     return cupy  # type: ignore[no-any-return]
+
+
+def quiet_small_launches() -> None:
+    """Let Numba not warn of kernels of few threads, which those of small batches are.
+
+    It is a setting of the process; where the user has set it in the environment, it stays.
+    """
+    if not SIMULATED and "NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS" not in os.environ:
+        from numba.cuda import dispatcher
+
+        dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+
+def check_current(array: Any) -> None:
+    """RuntimeError unless an array of CuPy lies on its current GPU, on which kernels run."""
+    import cupy
+
+    current = cupy.cuda.Device().id
+    if array.device.id != current:
+        raise RuntimeError(
+            f"an array lies on GPU {array.device.id}, and GPU {current} is the current one; work "
+            f"with it inside `with cupy.cuda.Device({array.device.id}):`"
+        )
 
 
 def current_stream() -> Any:

@@ -129,6 +129,7 @@ class CudaDevice(Device):
         import lowprec.kernels.cuda
         from lowprec.kernels.cuda.launch import Words
 
+        cuda.quiet_small_launches()
         self.xp = cuda.array_module()
         self.streams = None if cuda.SIMULATED else self.xp.cuda
         self.kernels = lowprec.kernels.cuda

@@ -200,12 +200,13 @@ def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
 
     cupy = types.SimpleNamespace()
     stream = types.SimpleNamespace(ptr=4096)
-    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream)
+    gpu = types.SimpleNamespace(id=0)
+    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream, Device=lambda: gpu)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr("lowprec.cuda.cuda", Cuda)
     monkeypatch.setattr(launch, "cuda", Cuda)
     monkeypatch.setattr(launch, "SIMULATED", False)
-    run, x = Kernel(), types.SimpleNamespace(__cuda_array_interface__={})
+    run, x = Kernel(), types.SimpleNamespace(__cuda_array_interface__={}, device=gpu)
     launch.launch(run, 1000, x, (_Pair(x, x), x), np.int64(3))
     stream.ptr = 0
     launch.launch(run, 2**40, x, (_Pair(x, x), x), np.int64(3))
@@ -217,6 +218,14 @@ def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
     assert {each[0] for each in (first, *pair, second)} == {"numba"}
     assert isinstance(pair, _Pair)
     assert number == 3
+    elsewhere = types.SimpleNamespace(
+        __cuda_array_interface__={}, device=types.SimpleNamespace(id=1)
+    )
+    run.clear()
+    for array in (elsewhere, launch.Words(elsewhere, np.dtype(np.uint16))):
+        with pytest.raises(RuntimeError, match=r"lies on GPU 1, and GPU 0 is the current one"):
+            launch.launch(run, 1000, x, (_Pair(x, array), x))
+    assert not run
 
 
 class _Driver:
@@ -256,3 +265,37 @@ def test_without_cupy(monkeypatch):
     reason = lowprec.cuda.why_unavailable()
     assert reason.startswith("CuPy cannot be imported")
     assert 'pip install "lowprec[cuda13]"' in reason
+
+
+@without_gpu
+def test_with_a_cupy_that_lacks_something(monkeypatch):
+    """One whose sort waits for the GPU, and one without the library that multiplies matrices."""
+    monkeypatch.setattr("lowprec.cuda.cuda", _Driver(1))
+    cupy = types.ModuleType("cupy")
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", None)
+    for version, expected in (("13.6.0", "its sort waits"), ("14.2.0", "no cuBLAS")):
+        cupy.__version__ = version
+        assert expected in lowprec.cuda.why_unavailable()
+    for name in ("cupy_backends", "cupy_backends.cuda"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    libs = types.ModuleType("cupy_backends.cuda.libs")
+    libs.cublas = None
+    monkeypatch.setitem(sys.modules, libs.__name__, libs)
+    cupy.cuda = types.SimpleNamespace(
+        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=OSError)
+    )
+    assert lowprec.cuda.why_unavailable() == ""
+
+
+@without_gpu
+def test_small_launches_give_no_warning(monkeypatch):
+    """Numba's, which pytest makes an error of; the user's own setting stays."""
+    dispatcher = pytest.importorskip("numba.cuda.dispatcher")
+    monkeypatch.setattr(dispatcher.config, "CUDA_LOW_OCCUPANCY_WARNINGS", 1)
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "1")
+        lowprec.cuda.quiet_small_launches()
+    assert dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS == 1
+    lowprec.cuda.quiet_small_launches()
+    assert dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS == 0

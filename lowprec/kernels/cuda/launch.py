@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lowprec.cuda import SIMULATED, cuda, current_stream
+from lowprec.cuda import SIMULATED, check_current, cuda, current_stream
 from lowprec.kernels.cache import cached
 
 # What kernels are made of, and the functions of threads, which the simulator calls from Python.
@@ -86,6 +86,7 @@ def _as_numba_has(argument):
         return type(argument)(*mapped) if hasattr(argument, "_fields") else tuple(mapped)
     if not hasattr(argument, "__cuda_array_interface__"):
         return argument
+    check_current(argument.array if isinstance(argument, Words) else argument)
     # both sides are on one stream, so there is nothing to wait for
     array = cuda.as_cuda_array(argument, sync=False)
     return array.view(argument.dtype) if isinstance(argument, Words) else array
