@@ -169,7 +169,9 @@ def measure_tables(
     unique = float(np.mean([_unique_rows(batch, rows_of_feature) for batch in batches]))
     lookups, updates, both, numbers, notes = {}, {}, {}, {}, []
     budget = gpu.free_bytes() * _MEMORY_SHARE
-    for name, (dtype, rounding) in LOWPREC.items():
+    # the subject first, so that the largest tables are of it where not all have room
+    for name in sorted(LOWPREC, key=lambda name: name != SUBJECT):
+        dtype, rounding = LOWPREC[name]
         nbytes = rows * dim * np.dtype(dtype).itemsize
         if nbytes > budget:
             notes.append(f"{name} is left out: not enough memory")

@@ -21,9 +21,14 @@ NO_GPU = lowprec.cuda.why_unavailable()
 with_gpu = pytest.mark.skipif(
     bool(NO_GPU) and not GPU_IS_REQUIRED, reason=f"needs a GPU or its simulator: {NO_GPU}"
 )
+on_the_host = pytest.mark.skipif(
+    DEVICE != "cpu" and not lowprec.cuda.SIMULATED, reason="gives arrays of NumPy to fill"
+)
 without_gpu = pytest.mark.skipif(
     not NO_GPU or GPU_IS_REQUIRED, reason="there is a GPU, or its simulator"
 )
+
+_CONCURRENT_MANAGED_ACCESS = 89  # cudaDevAttrConcurrentManagedAccess
 
 _FUNCTIONS = (
     lp.EmbeddingTable.__init__,
@@ -56,9 +61,14 @@ def share_memory_with_the_host():
 
     cupy.cuda.set_allocator(cupy.cuda.MemoryPool(cupy.cuda.malloc_managed).malloc)
 
+    managed = cupy.cuda.runtime.deviceGetAttribute(_CONCURRENT_MANAGED_ACCESS, 0)
+    assert managed, "this GPU, or what lends it, cannot share managed memory with the host"
+
     def on_host(array):
         cupy.cuda.Device().synchronize()
-        return np.asarray(_Shared(array))
+        # as integers: their interface has no names for bfloat16 and 8-bit floats
+        words = np.asarray(_Shared(array.view(f"u{array.itemsize}")))
+        return words.view(array.dtype)
 
     def returning_arrays_on_host(function):
         @functools.wraps(function)

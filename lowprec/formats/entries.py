@@ -41,8 +41,11 @@ class Format:
 
     @property
     def word(self) -> np.dtype:
-        """The dtype kernels see: records of one unsigned integer that is called like the format."""
-        return np.dtype([(self.name, f"u{self.storage.itemsize}")])
+        """The dtype kernels see: records of one unsigned integer that is called like the format.
+
+        Aligned: otherwise a GPU would read each of them byte by byte.
+        """
+        return np.dtype([(self.name, f"u{self.storage.itemsize}")], align=True)
 
     @property
     def magnitude_bits(self) -> int:

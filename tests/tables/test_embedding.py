@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import lowprec as lp
 from lowprec.formats.entries import FORMATS
 from tests import naive
-from tests.devices import without_gpu
+from tests.devices import on_the_host, without_gpu
 
 DTYPES = ["float32", *(fmt.name for fmt in FORMATS)]
 
@@ -311,6 +311,7 @@ def test_shapes():
     assert many.lookup(np.array([1, 2]), offsets=np.array([0, 1, 1, 2])).shape == (1, 3, 3)
 
 
+@on_the_host
 def test_lookup_into_out():
     table = make_table()
     out = np.full((2, 3, 3), np.nan, np.float32)
@@ -319,6 +320,7 @@ def test_lookup_into_out():
     assert bits(out) == bits(table.lookup(indices))
 
 
+@on_the_host
 @pytest.mark.parametrize("shift", [0, 4])
 @pytest.mark.parametrize("dim", [16, 60, 64])
 def test_an_output_larger_than_the_caches(dim, shift):
@@ -495,6 +497,7 @@ def test_bad_arguments(kwargs, error, message):
         lp.EmbeddingTable(**{"num_embeddings": 3, "embedding_dim": 2, **kwargs})
 
 
+@on_the_host
 @pytest.mark.parametrize(
     ("out", "error"),
     [
