@@ -29,6 +29,7 @@ from lowprec.tables.embedding import EmbeddingTable
 
 if TYPE_CHECKING:
     from lowprec import datasets, metrics
+    from lowprec.datasets import CriteoReader, ParquetReader
 
 __all__ = [
     "DLRM",
@@ -39,9 +40,11 @@ __all__ = [
     "Adam",
     "CheckpointError",
     "Checkpoints",
+    "CriteoReader",
     "Diagnostics",
     "EmbeddingTable",
     "LogisticRegression",
+    "ParquetReader",
     "Recommendation",
     "RoundoffReport",
     "RowWiseAdagrad",
@@ -72,6 +75,8 @@ if not TYPE_CHECKING:  # type checkers then find a name that is misspelt
 
         if name in ("datasets", "metrics"):
             return importlib.import_module(f"lowprec.{name}")
+        if name in ("CriteoReader", "ParquetReader"):
+            return getattr(importlib.import_module("lowprec.datasets"), name)
         if name in _FORMER_NAMES:
             new = _FORMER_NAMES[name]
             message = f"lowprec.{name} is now called lowprec.{new}"

@@ -19,7 +19,7 @@ MODULES = [
     (lowprec.cuda, ["why_unavailable"]),
 ]
 
-# Between optimizers, tables and models, and not for users: short docstrings are enough.
+# Between optimizers, tables, readers and models, and not for users: short docstrings are enough.
 OPTIMIZERS = [
     name
     for name in lp.__all__
@@ -28,6 +28,7 @@ OPTIMIZERS = [
 INSIDE = {
     **{name: ["kept_states", "states_for"] for name in OPTIMIZERS},
     "Checkpoints": ["after_batches"],
+    **dict.fromkeys(("CriteoReader", "ParquetReader"), ["describe", "take_rows"]),
 }
 
 # These check nothing: whatever is wrong was found before, or cannot be.

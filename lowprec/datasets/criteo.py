@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lowprec.checks import check_int, check_path
+from lowprec.batches.samples import Samples
+from lowprec.datasets.finding import PathLike, find_files
+from lowprec.datasets.parts import Part
+from lowprec.datasets.reader import Reader
 from lowprec.datasets.sizes import as_sizes
-from lowprec.datasets.tsv import Block, Column, import_pyarrow, read_blocks
+from lowprec.datasets.tsv import Block, Column, bytes_of_a_line, import_pyarrow, read_blocks
 from lowprec.kernels.cpu.criteo import category_column, dense_column, label_column
 
 NUM_DENSE = 13
 NUM_FEATURES = 26
 NUM_FIELDS = 1 + NUM_DENSE + NUM_FEATURES
 
-PathLike: TypeAlias = "str | os.PathLike[str]"
 Batch: TypeAlias = "tuple[tuple[np.ndarray, np.ndarray], np.ndarray]"
 
 _SHOWN_BYTES = 40  # of a bad value, in its error message
@@ -52,8 +54,8 @@ def load_criteo(
     Parameters
     ----------
     path_or_paths : path or iterable of paths
-        Read in this order.  A file that starts as gzip does is decompressed; no other compression
-        or archive is.
+        Files, folders or patterns, as `CriteoReader` takes them, read in this order.  A file that
+        starts as gzip does is decompressed; no other compression or archive is.
     num_embeddings : int or sequence of 26 ints, default 100_000
         Number of ids per feature, each in [1, 2**31].
 
@@ -99,26 +101,39 @@ def load_criteo(
     ((3, 13), (3, 26), array([1, 1, 1], dtype=int8))
     >>> folder.cleanup()
     """
-    reader = CriteoReader(path_or_paths, num_embeddings)
-    dense, indices, y = _join(reader._blocks())
+    paths = [file.path for file in find_files(path_or_paths)]
+    sizes = as_sizes(num_embeddings, NUM_FEATURES)
+    import_pyarrow()  # fail here, not at the first block
+    rows = (_parse(path, block, sizes) for path in paths for block in read_blocks(path, NUM_FIELDS))
+    dense, indices, y = _join(rows)
     return (dense, indices), y
 
 
-class CriteoReader:
-    r"""Stream Criteo files in batches, without ever holding a file in memory.
+class CriteoReader(Reader):
+    r"""Stream Criteo files in blocks, without ever holding a file in memory.
 
-    Every iteration reads the files again from the start.  Batches run across the ends of files.
-    The format, the transforms and the errors are those of `load_criteo`; an error is raised when
-    its block (1 MiB of text) is reached.
+    A thread reads ahead.  Every iteration reads the files again from the start; `blocks` gives
+    those of another epoch, or from another row on.  Blocks run across the ends of files.  The
+    format, the transforms and the errors are those of `load_criteo`; an error is raised when its
+    rows are reached.
 
     Parameters
     ----------
     paths : path or iterable of paths
-        Read in this order.
+        Files, folders or patterns, read in this order.  A folder means all files in it and in its
+        folders, by their names, but for those that begin with ``.`` or ``_``.  Patterns are those
+        of `glob`, where ``**`` is any number of folders.
     num_embeddings : int or sequence of 26 ints, default 100_000
         Number of ids per feature.
     batch_size : int, default 65536
-        Rows in every batch but the last.
+        Rows in every block but the last.  A model has batches of its own size, whatever the blocks.
+    shuffle : bool, default False
+        Whether each epoch has the files in a random order, and the rows of each `shuffle_window`
+        in a random order.
+    shuffle_window : int, default 262144
+        So many rows are in memory at once to be shuffled, and for a moment twice.
+    seed : int, default 0
+        What random orders are a function of, together with the number of the epoch.
 
     Yields
     ------
@@ -145,42 +160,63 @@ class CriteoReader:
     >>> folder.cleanup()
     """
 
+    num_embeddings: tuple[int, ...]
+
     def __init__(
         self,
         paths: PathLike | Iterable[PathLike],
         num_embeddings: int | Sequence[int] = 100_000,
         batch_size: int = 65536,
+        *,
+        shuffle: bool = False,
+        shuffle_window: int = 2**18,
+        seed: int = 0,
     ) -> None:
-        self.paths = _as_paths(paths)
+        super().__init__(find_files(paths), batch_size, shuffle, shuffle_window, seed)
         self.num_embeddings = as_sizes(num_embeddings, NUM_FEATURES)
-        self.batch_size = check_int("batch_size", batch_size, low=1, high=2**31)
-        import_pyarrow()  # fail here, not at the first batch
+        import_pyarrow()  # fail here, not at the first block
 
-    def __iter__(self) -> Iterator[Batch]:
-        for dense, indices, y in _rebatch(self._blocks(), self.batch_size):
-            yield (dense, indices), y
+    @property
+    def expected_rows(self) -> int | None:
+        """The rows of all files, or about so many, by the bytes of a line of the first one."""
+        if self.num_rows is not None:
+            return self.num_rows
+        bytes_of_a_row = bytes_of_a_line(self.paths[0])
+        if bytes_of_a_row is None:
+            return None
+        return sum(
+            int(size / bytes_of_a_row) if rows is None else rows for _, size, rows in self._files
+        )
 
-    def _blocks(self) -> Iterator[_Rows]:
-        for path in self.paths:
+    def _read(self, epoch: int | None, first: int) -> Iterator[Part]:
+        for number in self._units(epoch, len(self.paths)):
+            path, (_, size, known) = self.paths[number], self._files[number]
+            if known is not None and first >= known:
+                first -= known
+                continue
+            if os.path.getsize(path) != size:
+                raise ValueError(f"{path} was changed since this reader was made")
+            rows = 0
             for block in read_blocks(path, NUM_FIELDS):
-                yield _parse(path, block, self.num_embeddings)
+                rows += block.num_rows
+                if first < block.num_rows:
+                    found = _parse(path, block, self.num_embeddings)
+                    dense, indices, y = (array[first:] for array in found)
+                    yield Part(Samples(dense, indices), y)
+                first = max(0, first - block.num_rows)
+            self._count_rows(number, rows)
+
+    def _given(self, block: Part) -> Batch:
+        assert block.y is not None
+        return (_own(block.X.dense), _own(block.X.indices)), _own(block.y)
+
+    def _options(self) -> dict[str, Any]:
+        return {"num_embeddings": list(self.num_embeddings)}
 
 
-def _as_paths(paths: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
-    elif isinstance(paths, bytes) or not isinstance(paths, Iterable):
-        raise TypeError(f"paths must be a path or an iterable of paths, got {paths!r}")
-    names = tuple(_as_path(path) for path in paths)
-    if not names:
-        raise ValueError("paths must name at least one file, got none")
-    return names
-
-
-def _as_path(path: PathLike) -> str:
-    name = check_path("a path", path)
-    os.stat(name)  # FileNotFoundError now, not hours later when the files before it were read
-    return name
+def _own(array: np.ndarray) -> np.ndarray:
+    """A view would keep all rows of which it is a part."""
+    return array if array.base is None else array.copy()
 
 
 def _parse(path: str, block: Block, sizes: Sequence[int]) -> _Rows:
@@ -220,24 +256,6 @@ def _shown(column: Column, row: int) -> str:
     value = column.field(row)
     text = repr(value[:_SHOWN_BYTES])[1:]  # without the b: it is bytes only to the parser
     return text if len(value) <= _SHOWN_BYTES else f"{text}... ({len(value)} bytes)"
-
-
-def _rebatch(blocks: Iterable[_Rows], batch_size: int) -> Iterator[_Rows]:
-    """The same rows in batches of `batch_size`, the last one smaller."""
-    parts: list[_Rows] = []
-    missing = batch_size
-    for block in blocks:
-        start = 0
-        while start < len(block.y):
-            part = _Rows(*(array[start : start + missing] for array in block))
-            parts.append(part)
-            start += len(part.y)
-            missing -= len(part.y)
-            if missing == 0:
-                yield _join(parts)
-                parts, missing = [], batch_size
-    if parts:
-        yield _join(parts)
 
 
 def _join(parts: Iterable[_Rows]) -> _Rows:

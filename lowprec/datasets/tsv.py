@@ -105,6 +105,21 @@ def read_blocks(path: str, num_fields: int) -> Iterator[Block]:
         raise ValueError(f"{path}: {fault or error}") from error
 
 
+def bytes_of_a_line(path: str) -> float | None:
+    """About how many bytes of a file a line takes, by the first block; None if none was found."""
+    pyarrow, _ = import_pyarrow()
+    try:
+        compression = _compression(path)
+        with open(path, "rb") as file, pyarrow.PythonFile(file, mode="r") as raw:
+            stream = raw
+            if compression is not None:
+                stream = pyarrow.CompressedInputStream(raw, compression)
+            lines = stream.read(BLOCK_BYTES).count(b"\n")
+            return file.tell() / lines if lines else None
+    except (OSError, ValueError):  # said better when the rows are read
+        return None
+
+
 def import_pyarrow() -> tuple[Any, Any]:
     """`(pyarrow, pyarrow.csv)`, or an ImportError that says what to install."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lowprec.batches import checks as batches
 from lowprec.batches.batch import Batch
+from lowprec.batches.joining import join
 from lowprec.batches.samples import Samples
 from lowprec.device import Device
 
@@ -60,6 +61,67 @@ class Labelled:
         for start in range(first, len(self), batch_size):
             rows = slice(start, min(start + batch_size, len(self)))
             yield self[rows if order is None else self.device.asarray(order[rows])]
+
+
+def join_labelled(parts: Sequence[Labelled]) -> Labelled:
+    """Samples of the same classes that follow each other, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    xp = parts[0].device.xp
+    weights = None
+    if any(part.weights is not None for part in parts):
+        ones = [xp.ones(len(part), np.float32) for part in parts]
+        weights = xp.concatenate([
+            one if part.weights is None else part.weights
+            for part, one in zip(parts, ones, strict=True)
+        ])  # fmt: skip
+    samples = join([part.samples for part in parts])
+    return Labelled(samples, xp.concatenate([p.y for p in parts]), weights, parts[0].classes)
+
+
+def in_batches(blocks: Iterable[Labelled], batch_size: int) -> Iterator[Labelled]:
+    """Batches across the ends of blocks; the last one is smaller."""
+    kept: list[Labelled] = []
+    missing = batch_size
+    for block in blocks:
+        start = 0
+        while start < len(block):
+            kept.append(block[start : start + missing])
+            start += len(kept[-1])
+            missing -= len(kept[-1])
+            if missing == 0:
+                batch = join_labelled(kept)
+                kept, missing = [], batch_size
+                yield batch
+    if kept:
+        yield join_labelled(kept)
+
+
+def without_first(
+    blocks: Iterable[Labelled], count: int, passed: Callable[[Iterable[Labelled]], None]
+) -> Iterator[Labelled]:
+    """All samples but the first ones, which are `passed`; ValueError if there are fewer."""
+    every = iter(blocks)
+    rest: list[Labelled] = []
+
+    def first() -> Iterator[Labelled]:
+        missing = count
+        while missing:
+            block = next(every, None)
+            if block is None:
+                raise ValueError(
+                    f"the stream has {count - missing} samples in the epoch in which training "
+                    f"was stopped after {count}"
+                )
+            taken = min(missing, len(block))
+            missing -= taken
+            if taken < len(block):
+                rest.append(block[taken:])
+            yield block[:taken]
+
+    passed(first())
+    yield from rest
+    yield from every
 
 
 def check_batches(samples: Samples, batch_size: int) -> None:

@@ -13,7 +13,7 @@ from lowprec.interrupts import (
     Uninterrupted,
     interrupted_between_batches,
 )
-from lowprec.models import history, restoring, training, warm
+from lowprec.models import history, resuming, training, warm
 from lowprec.models.best import Best
 from lowprec.models.checkpoints import Checkpoints, check_folder, newest
 from lowprec.models.data import Labelled
@@ -36,9 +36,26 @@ class Arguments(NamedTuple):
     diagnose: Diagnostics | None
 
 
-class _Validated(NamedTuple):
+class Validated(NamedTuple):
+    """What epochs are validated on, and how long one without a gain is waited for."""
+
     samples: Labelled | None
     patience: int | None
+
+
+def check_arguments(given: Arguments) -> None:
+    """TypeError if one of them is none of what it may be."""
+    check_diagnostics(given.diagnose)
+    if given.save is not None and not isinstance(given.save, Checkpoints):
+        raise TypeError(f"save must be a lowprec.Checkpoints, got {given.save!r}")
+    if given.callback is not None and not callable(given.callback):
+        raise TypeError(f"callback must be callable, got {given.callback!r}")
+
+
+def check_diagnostics(diagnose: Any) -> None:
+    """TypeError unless it is `Diagnostics` or None."""
+    if diagnose is not None and not isinstance(diagnose, Diagnostics):
+        raise TypeError(f"diagnose must be a lowprec.Diagnostics, got {diagnose!r}")
 
 
 def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> None:
@@ -54,7 +71,7 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
     save, path = given.save, None
     if given.resume is not None:
         path = newest(given.resume)
-        identity = restoring.identity_in(path, model, identity)
+        identity = resuming.identity_in(path, model, identity)
     elif goes_on:
         identity = warm.identity_after(model, identity)
     if save:
@@ -62,17 +79,17 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
     begun = Position(0, 0, len(samples))
     with model._steps.alone("this model is trained"):
         if path is not None:
-            begun = restoring.resume(model, path, samples, identity, validation, patience)
+            begun = resuming.resume(model, path, samples, identity, validation, patience)
         elif goes_on:
             warm.go_on(model, identity, validated=validation is not None)
         else:
             training.start(model, samples, identity, validation)
         if not goes_on:
             take_names(model, names)
-        model._diagnose, model._position = given.diagnose, begun
+        model._diagnose, model._position, model._stream = given.diagnose, begun, None
     with training.carried_by_errors(model):
         try:
-            _epochs(model, samples, _Validated(validation, patience), begun, given)
+            _epochs(model, samples, Validated(validation, patience), begun, given)
         except InterruptedBetweenBatches as interrupt:
             if save:
                 save.write(model)
@@ -82,11 +99,11 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
         if save:
             save.write(model)
         if patience is not None:
-            _return_best(model)
+            return_best(model)
 
 
 def _epochs(
-    model: Model, samples: Labelled, validated: _Validated, begun: Position, given: Arguments
+    model: Model, samples: Labelled, validated: Validated, begun: Position, given: Arguments
 ) -> None:
     """The epochs from where training has `begun`, up to the last one or until patience ends."""
     n = len(samples)
@@ -107,16 +124,17 @@ def _epochs(
             if history.is_exhausted(model, validated.patience):
                 break
             first = begun.done if epoch == begun.epoch else 0
-            training.train(model, samples, order, report, is_interrupted, epoch, first, after_batch)
+            batches = samples.batches(model.batch_size, order, first)
+            model._position = Position(epoch, first, n)
+            training.train(model, batches, report, is_interrupted, after_batch)
             if epoch == len(model.history_[history.TRAIN]):
-                _end_epoch(model, n, validated, report.validated)
+                end_epoch(model, n, validated, report.validated)
         if is_interrupted():  # since the last batch
             raise training.interrupted(model)
 
 
-def _end_epoch(
-    model: Model, n: int, validated: _Validated, report: Callable[[float], None]
-) -> None:
+def end_epoch(model: Model, n: int, validated: Validated, report: Callable[[float], None]) -> None:
+    """Note the losses of an epoch of n samples, and the best one."""
     loss = None
     if validated.samples is not None:
         loss = validation_loss(model, validated.samples)
@@ -126,7 +144,7 @@ def _end_epoch(
             model._best = Best.of(model, model._best)
 
 
-def _return_best(model: Model) -> None:
+def return_best(model: Model) -> None:
     """The best epoch takes the place of the last one."""
     with Uninterrupted(), model._steps.alone("this model is trained"):
         best = model._best

@@ -90,7 +90,7 @@ def restore(model: Model, description: Any, position: Position | None) -> None:
     ended = {len(each) for each in losses.values()}
     most = _MAX_COUNT
     if position is not None:
-        most = position.epoch + (position.done == position.samples)
+        most = position.epoch + position.ended
         if min(ended) not in (position.epoch, most):
             raise ValueError(f"has a history of {min(ended)} epochs, and is of {position.epoch}")
     if len(ended) != 1:

@@ -35,17 +35,20 @@ class Training(NamedTuple):
     def of(
         cls,
         parameters: TrainingParameters,
-        samples: Labelled,
+        samples: Labelled | str,
         validation: Labelled | None = None,
         patience: int | None = None,
     ) -> Training | None:
-        """That of a model that is trained on samples; None if its parameters cannot be written."""
+        """That of a model that is trained on samples; None if its parameters cannot be written.
+
+        Samples that are not in memory are known by a text that describes them.
+        """
         try:
             told = _parameters_that_matter(described_parameters(parameters))
             text = json.dumps([type(parameters).__name__, told], sort_keys=True)
         except (TypeError, ValueError):  # such as a learning rate that is a function
             return None
-        seen = fingerprint(samples)
+        seen = _digest(samples.encode()) if isinstance(samples, str) else fingerprint(samples)
         if validation is None:
             return cls(_digest(text.encode(), seen.encode()), seen)
         validated = _digest(fingerprint(validation).encode(), repr(patience).encode())

@@ -37,7 +37,16 @@ class Position(NamedTuple):
 
     epoch: int
     done: int  # samples of the epoch
-    samples: int  # in all
+    samples: int | None  # in all; None of a stream whose end has not been seen
+
+    @property
+    def ended(self) -> bool:
+        """Whether all samples of the epoch are done."""
+        return self.done == self.samples
+
+    def after(self, batch: Labelled) -> Position:
+        """Where training is after another batch of the epoch."""
+        return self._replace(done=self.done + len(batch))
 
     @property
     def epochs_begun(self) -> int:
@@ -50,8 +59,9 @@ class Position(NamedTuple):
         if numbers is None:
             return None
         epoch, done, samples = numbers
-        check_int("samples", samples, low=1, high=_MAX_COUNT)
-        check_int("done", done, low=0, high=samples + 1)
+        if samples is not None:
+            check_int("samples", samples, low=1, high=_MAX_COUNT)
+        check_int("done", done, low=0, high=_MAX_COUNT if samples is None else samples + 1)
         check_int("epoch", epoch, low=0, high=_MAX_COUNT)
         return cls(epoch, done, samples)
 
@@ -77,6 +87,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _diagnose: Diagnostics | None = None
     _position: Position | None = None
     _training: Training | None = None
+    _stream: dict[str, Any] | None = None  # of `fit_stream`: what was read, as JSON has it
     _standardized: bool
     _architecture_now: dict[str, Any]
     _dense_states: States

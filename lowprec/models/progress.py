@@ -14,7 +14,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 @contextmanager
 def progress(
     model: Any,
-    total: int,
+    total: int | None,
     done: int = 0,
     callback: Callable[[Any, int], None] | None = None,
 ) -> Iterator[Report]:
@@ -46,6 +46,11 @@ class Report:
         if self._callback is not None:
             self._callback(self._model, self._done)
 
+    def expect(self, total: int) -> None:
+        """How many samples there are in all, once that is known."""
+        if self._bar is not None:
+            self._bar.total = total
+
     def validated(self, loss: float) -> None:
         """The validation loss of an epoch, which is shown from now on."""
         self._validation = f", validation {loss:.4f}"
@@ -53,7 +58,7 @@ class Report:
             self._bar.set_postfix_str(f"log loss {self._running.mean:.4f}{self._validation}", False)
 
 
-def _bar(total: int, done: int) -> Any:
+def _bar(total: int | None, done: int) -> Any:
     """A bar where it can be redrawn, lines in other files, and nothing where there is no stderr."""
     from tqdm import tqdm  # here, to keep the package quick to import
 
@@ -74,8 +79,8 @@ def _is_closed(stream: TextIO | None) -> bool:
 class _Lines:
     """The progress as lines of a log: one now and then, and one at the end."""
 
-    def __init__(self, stream: TextIO, total: int, done: int) -> None:
-        self._stream, self._total, self._initial, self._done = stream, total, done, done
+    def __init__(self, stream: TextIO, total: int | None, done: int) -> None:
+        self._stream, self.total, self._initial, self._done = stream, total, done, done
         self._began = self._told = time.monotonic()
         self._postfix = ""
 
@@ -97,7 +102,7 @@ class _Lines:
         if _is_closed(self._stream):
             return
         line = tqdm.format_meter(
-            self._done, self._total, self._told - self._began, ncols=0, unit=" samples",
+            self._done, self.total, self._told - self._began, ncols=0, unit=" samples",
             unit_scale=True, initial=self._initial, postfix=self._postfix,
         )  # fmt: skip
         self._stream.write(f"{line}\n")

@@ -18,10 +18,11 @@ from lowprec.models import history, restoring, training
 from lowprec.models.checkpoints import Checkpoints
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.estimator import take_names
-from lowprec.models.fitting import Arguments, fit
+from lowprec.models.fitting import Arguments, check_arguments, check_diagnostics, fit
 from lowprec.models.identity import Training
-from lowprec.models.model import Model, is_fitted
+from lowprec.models.model import is_fitted
 from lowprec.models.progress import progress
+from lowprec.models.streamed import Streamed
 from lowprec.models.warm import is_warm
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.typing import DeviceName
@@ -29,7 +30,7 @@ from lowprec.typing import DeviceName
 Self = TypeVar("Self", bound="Recommender")
 
 
-class Recommender(Model):
+class Recommender(Streamed):
     """A model of samples with dense features and ids, trained by minibatch steps."""
 
     def fit(
@@ -129,13 +130,9 @@ class Recommender(Model):
         3
         """
         self._check_parameters(step=self.table_.step if is_warm(self) else 0)
-        _check_diagnostics(diagnose)
-        if save is not None and not isinstance(save, Checkpoints):
-            raise TypeError(f"save must be a lowprec.Checkpoints, got {save!r}")
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable, got {callback!r}")
+        given = Arguments(validation, patience, callback, save, resume, diagnose)
+        check_arguments(given)
         with self._trainings.alone("this model is trained"):
-            given = Arguments(validation, patience, callback, save, resume, diagnose)
             fit(self, X, y, sample_weight, given)
         return self
 
@@ -184,7 +181,7 @@ class Recommender(Model):
         """
         with self._trainings.alone("this model is trained"):
             fitted, names = is_fitted(self), training.names_for(self, X)
-            _check_diagnostics(diagnose)
+            check_diagnostics(diagnose)
             self._check_parameters(step=self.table_.step if fitted else 0)
             samples = training.labelled_for(
                 self, X, y, sample_weight, classes, fitted=fitted, in_parts=True
@@ -196,13 +193,13 @@ class Recommender(Model):
                 else:
                     training.start(self, samples, Training.of(self, samples))
                     take_names(self, names)
-                self._diagnose, self._position = diagnose, None
+                self._diagnose, self._position, self._stream = diagnose, None, None
             with (
                 training.carried_by_errors(self),
                 progress(self, len(samples)) as report,
                 interrupted_between_batches() as is_interrupted,
             ):
-                training.train(self, samples, None, report, is_interrupted)
+                training.train(self, samples.batches(self.batch_size), report, is_interrupted)
                 if is_interrupted():  # since the last batch
                     raise training.interrupted(self)
         return self
@@ -237,8 +234,3 @@ class Recommender(Model):
     @classmethod
     def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
         return restoring.from_file(cls, found, device)
-
-
-def _check_diagnostics(diagnose: Any) -> None:
-    if diagnose is not None and not isinstance(diagnose, Diagnostics):
-        raise TypeError(f"diagnose must be a lowprec.Diagnostics, got {diagnose!r}")

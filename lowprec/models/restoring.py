@@ -1,9 +1,8 @@
-"""A model in a file, and a `fit` that goes on from one."""
+"""A model in a file."""
 
 from __future__ import annotations
 
 import inspect
-import os
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,14 +13,12 @@ from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
 from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
-from lowprec.files.reading import describe, read
 from lowprec.models import history
 from lowprec.models.arrays import dense_arrays, dense_shapes, trained_arrays
 from lowprec.models.best import Best, names_of_best
-from lowprec.models.data import Labelled
 from lowprec.models.encoded import arrays_of_encoder, encoder_from
 from lowprec.models.estimator import check_named, take_names
-from lowprec.models.identity import Training, another_parameter
+from lowprec.models.identity import Training
 from lowprec.models.labels import classes_from, describe_classes
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import (
@@ -36,10 +33,7 @@ from lowprec.models.parameters import (
 )
 from lowprec.models.training import (
     NO_FEATURES,
-    check_standardized,
-    naming,
     prepare,
-    take_optimizers,
 )
 from lowprec.optimizers import defaults, from_description
 from lowprec.optimizers.checks import check_same_states
@@ -72,6 +66,8 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "training": None if model._training is None else model._training.described(),
         "history": history.describe(model),
     }
+    if None not in (model._position, model._stream):
+        state["stream"] = model._stream
     if hasattr(model, "feature_names_in_"):
         state["feature_names"] = model.feature_names_in_.tolist()
     if model._position is not None:
@@ -118,6 +114,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         standardized = check_flag("standardized", state["standardized"])
         position = Position.check(state["position"])
         training = Training.check(state.get("training"))
+        stream = check_stream(state.get("stream"), position)
         sizes = feature_sizes(model)
         given = state.get("num_features")  # files of earlier versions have none
     model.table_ = verbs.restore(found, description, device)
@@ -151,7 +148,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         history.restore(model, state.get("history"), position)
     for name, value in progress.items():
         setattr(model, name, value)
-    model._standardized, model._training = standardized, training
+    model._standardized, model._training, model._stream = standardized, training, stream
     target = get_device(device)
     for name in ("dense_mean", "dense_scale"):
         setattr(model, f"{name}_", target.asarray(arrays[name]))
@@ -164,87 +161,18 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     return model
 
 
+def check_stream(stream: Any, position: Position | None) -> dict[str, Any] | None:
+    """What a `fit_stream` has read, from a file; other trainings have none."""
+    if stream is not None and not isinstance(stream, dict):
+        raise TypeError(f"has the stream {stream!r}")
+    if stream is None and position is not None and position.samples is None:
+        raise ValueError("has a position without an end")
+    return stream
+
+
 def _take_former_defaults(model: Model) -> None:
     """Where a model was given no optimizer, say what its version took."""
     former = defaults.LINEAR_STEPS
     if model.optimizer is None and default_optimizers(model) != former:
         model.optimizer = former.table
         model.dense_optimizer = model.dense_optimizer or former.dense
-
-
-def identity_in(
-    path: str | os.PathLike[str], model: Model, training: Training | None
-) -> Training | None:
-    """Which training a file goes on with, if it can be this one, which may begin elsewhere."""
-    its = Training.check(describe(path)[1].get("training"))
-    alike = None not in (its, training) and its[1:] == training[1:]  # type: ignore[index]
-    return its if alike else training
-
-
-@in_standard_arithmetic
-def resume(
-    model: Model,
-    path: os.PathLike[str],
-    labelled: Labelled,
-    training: Training | None,
-    validation: Labelled | None,
-    patience: int | None,
-) -> Position:
-    """Take over all that training changes from a file that was written in this `fit`."""
-    found = read(path)
-    found.expect(type(model).__name__)
-    saved = from_file(type(model), found, model.device)  # which checks all of it
-    there, here = described_parameters(saved), described_parameters(model)
-    samples = labelled.samples
-    begun = Position.check(found.state["position"])
-    if reason := another_parameter(there, here):
-        raise ValueError(
-            f"{path} is of another training: {reason}; resume with its parameters, or begin anew, "
-            "without resume and in another folder"
-        )
-    if begun is None:
-        raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
-    if begun.samples != len(samples):
-        raise ValueError(
-            f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
-        )
-    if saved.num_dense_ != samples.dense.shape[1]:
-        raise ValueError(
-            f"{path} is of a fit on {saved.num_dense_} dense features, "
-            f"there are {samples.dense.shape[1]} here"
-        )
-    its = saved._training  # files of earlier versions have none
-    if its is not None and training is not None and its.samples != training.samples:
-        raise ValueError(
-            f"{path} is of a fit on other samples, or other labels, or in another order: resume "
-            "with those, or begin anew, without resume and in another folder"
-        )
-    validated = history.VALIDATION in saved.history_
-    other = its is not None and training is not None and its.validation != training.validation
-    if other or validated != (validation is not None):
-        raise ValueError(
-            f"{path} is of a fit {'with' if validated else 'without'} validation samples, which "
-            "must be the same, with the same patience, where it goes on"
-        )
-    if model.epochs < (epochs := begun.epochs_begun):
-        raise ValueError(
-            f"{path} is of epoch {epochs} of a fit: epochs must be at least {epochs} to resume it, "
-            f"got {model.epochs}"
-        )
-    check_standardized(saved, samples)
-    if validation is not None:
-        with naming("validation"):
-            check_standardized(saved, validation.samples)
-    saved._best = Best.from_file(found, saved)
-    if patience is not None and saved.best_epoch_ is not None and saved._best is None:
-        if saved.best_epoch_ != begun.epoch or begun.done < begun.samples:
-            raise CheckpointError(f"{path} lacks the best epoch, which is {saved.best_epoch_}")
-        saved._best = Best.of(saved)
-    saved._epochs_before -= begun.epochs_begun
-    parameters = model.get_params()
-    own = (*parameters, "_trainings", "_steps")
-    vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
-    take_optimizers(model)
-    model._training = training
-    model.classes_ = labelled.classes
-    return begun

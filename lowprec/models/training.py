@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.inputs import as_samples
@@ -27,7 +26,7 @@ from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.encoded import encode
 from lowprec.models.estimator import check_names, names_of
 from lowprec.models.identity import Training
-from lowprec.models.model import Model, Position
+from lowprec.models.model import Model
 from lowprec.models.parameters import (
     described,
     feature_sizes,
@@ -244,32 +243,30 @@ def interrupted(model: Model) -> InterruptedBetweenBatches:
 
 def train(
     model: Model,
-    samples: Labelled,
-    order: NDArray[np.int64] | None,
+    batches: Iterable[Labelled],
     report: Callable[[int, Any], None],
     is_interrupted: Callable[[], bool],
-    epoch: int | None = None,
-    first: int = 0,
     after_batch: Callable[[], None] = nothing,
+    note: Callable[[Labelled], None] | None = None,
 ) -> None:
-    """One pass over the samples from number `first` on; `epoch` is that of a `fit`.
+    """A step for each batch, which is then noted; in a `fit`, the model's position goes on with it.
 
     Ends with `InterruptedBetweenBatches` after a batch in which it `is_interrupted`.
     """
     _check_writable(model)
     divergence = DivergenceCheck(get_device(model.device), model._watches_always())
     model._divergence = divergence
-    done = first
     try:
-        for batch in samples.batches(model.batch_size, order, first):
+        for batch in batches:
             with model._steps.alone("this model is trained"):
                 with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
                     loss = step(model, batch)
                 divergence.raise_if_diverged()
-                done += len(batch)
-                if epoch is not None:
+                if model._position is not None:
                     history.count(model, loss, len(batch))
-                    model._position = Position(epoch, done, len(samples))
+                    model._position = model._position.after(batch)
+                if note is not None:
+                    note(batch)
             report(len(batch), loss)
             after_batch()
             if is_interrupted():

@@ -26,9 +26,11 @@ def check_patience(patience: Any, validation: Any) -> int | None:
 
 @in_standard_arithmetic
 def check_validation(
-    model: Model, validation: Any, trained: Labelled, *, fitted: bool
+    model: Model, validation: Any, trained: Labelled | None, *, fitted: bool
 ) -> Labelled | None:
     """The samples of `validation`, checked beside those that are `trained` on; None for None.
+
+    Beside a fitted model where there are none to compare with.
 
     Raises
     ------
@@ -50,20 +52,21 @@ def check_validation(
 
 
 def _checked(
-    model: Model, trained: Labelled, fitted: bool, X: Any, y: Any, sample_weight: Any = None
+    model: Model, trained: Labelled | None, fitted: bool, X: Any, y: Any, sample_weight: Any = None
 ) -> Labelled:
     if y is None:
         raise TypeError("y must be labels, got None")
-    sizes = None if fitted else sizes_of(model, trained.samples)
+    sizes = None if fitted or trained is None else sizes_of(model, trained.samples)
     samples = samples_for(model, X, fitted=fitted, sizes=sizes)
-    num_dense = trained.samples.num_dense
+    num_dense = model.num_dense_ if trained is None else trained.samples.num_dense
+    classes = model.classes_ if trained is None else trained.classes
     if samples.num_dense != num_dense:
         raise ValueError(
             f"dense features must have shape (n, {num_dense}), got {samples.dense.shape}"
         )
     if len(samples) == 0:
         raise ValueError("X has no samples")
-    labelled = model._targets_of_validation(samples, y, sample_weight, trained.classes)
+    labelled = model._targets_of_validation(samples, y, sample_weight, classes)
     if labelled.weights is not None and not float(labelled.weights.sum(dtype=np.float64)) > 0:
         raise ValueError("the sum of sample_weight must be above 0")
     return labelled

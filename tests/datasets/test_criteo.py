@@ -425,9 +425,11 @@ def test_file_that_went_away(write):
         list(reader)
 
 
-def test_directory(tmp_path):
-    with pytest.raises(OSError, match=tmp_path.name):
+def test_folder(tmp_path, write):
+    with pytest.raises(ValueError, match=f"{tmp_path.name} is a folder without a file"):
         load_criteo(tmp_path)
+    paths = [write(GOOD + b"\n", name) for name in ("b.tsv", "a.tsv")]
+    assert CriteoReader(tmp_path).paths == tuple(map(str, reversed(paths)))
 
 
 # Fuzzing

@@ -1,0 +1,116 @@
+"""Models that are trained on streams: files and other data that are larger than memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from numpy.typing import ArrayLike
+
+from lowprec.checks import check_int
+from lowprec.models.checkpoints import Checkpoints
+from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.fitting import Arguments, check_arguments
+from lowprec.models.model import Model
+from lowprec.models.sources import source_of
+from lowprec.models.streaming import fit_stream
+from lowprec.models.warm import is_warm
+
+Self = TypeVar("Self", bound="Streamed")
+
+
+class Streamed(Model):
+    """A model that reads its samples block by block."""
+
+    def fit_stream(
+        self: Self,
+        stream: Iterable[Any],
+        epochs: int = 1,
+        *,
+        validation: Sequence[Any] | None = None,
+        patience: int | None = None,
+        callback: Callable[[Any, int], None] | None = None,
+        save: Checkpoints | None = None,
+        resume: str | os.PathLike[str] | None = None,
+        classes: ArrayLike | None = None,
+        diagnose: Diagnostics | None = None,
+    ) -> Self:
+        """Train from scratch on samples that need not fit into memory; or go on with that.
+
+        Samples are trained on in the order in which the stream has them, by steps of the model's
+        `batch_size` that run across the ends of blocks: how a stream is cut into blocks changes no
+        bit.  The parameters `epochs` and `shuffle` of the model are not used: readers shuffle.
+
+        Ctrl-C ends training as in `fit`.
+
+        Parameters
+        ----------
+        stream : ParquetReader, CriteoReader or iterable
+            Blocks ``(X, y)`` or ``(X, y, sample_weight)``, as `fit` takes them.  A reader is read
+            ahead by a thread.  An iterable is iterated over once an epoch.
+        epochs : int, default 1
+            Passes over the stream.  An iterator can be passed over once.
+        validation, patience, callback
+            As for `fit`.  Where the reader has an encoder, `validation` may hold a frame.
+        save : Checkpoints, optional
+            As for `fit`.  Files hold where in the stream training stands, and the names, bytes and
+            rows of the files that are read.
+        resume : path, optional
+            As for `fit`.  A reader begins to read there.  An iterable is read from the beginning
+            of its epoch; what was trained on before is compared and left out.
+        classes : array_like, optional
+            Both labels, if the first 65,536 samples may have one alone.  Labels that are 0 or 1
+            need none.
+        diagnose : Diagnostics, optional
+            As for `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        IndexError, TypeError, ValueError
+            As for `fit`; if `class_weight` is "balanced", which needs all labels; if the ids of
+            the samples are not bounded by `num_embeddings` of the model, of the samples or of the
+            reader; if the stream to resume was changed: names the file, and what changed.  Blocks
+            are checked when they are reached, and name their number: the model is then as the
+            batches before left it.
+        FloatingPointError, OSError, RuntimeError
+            As for `fit`.
+
+        Notes
+        -----
+        ``standardize=True`` takes the mean and the deviation of each dense feature from the first
+        65,536 samples, whatever the blocks.  Features that `TabularEncoder` has made are
+        standardised by all rows that it was fitted on; these moments are then about 0 and 1.
+
+        With ``warm_start=True`` a fitted model is trained on, and a shuffled reader goes on with
+        the order of its next epoch.
+
+        Examples
+        --------
+        >>> import tempfile, pyarrow, pyarrow.parquet, lowprec as lp
+        >>> frame = pyarrow.table({"city": ["Rome", "Oslo"] * 200, "click": [0, 1] * 200})
+        >>> encoder = lp.TabularEncoder().fit(frame.select(["city"]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for day in "12":
+        ...         pyarrow.parquet.write_table(frame, f"{folder}/{day}.parquet")
+        ...     reader = lp.ParquetReader(folder, encoder, label="click", shuffle=True)
+        ...     model = lp.LogisticRegression(batch_size=100).fit_stream(reader, epochs=2)
+        >>> model.table_.step
+        16
+        """
+        epochs = check_int("epochs", epochs, low=1)
+        self._check_parameters(step=self.table_.step if is_warm(self) else 0)
+        given = Arguments(validation, patience, callback, save, resume, diagnose)
+        check_arguments(given)
+        if isinstance(getattr(self, "class_weight", None), str):
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once, which a stream does not have; "
+                "give {label: weight}"
+            )
+        with self._trainings.alone("this model is trained"):
+            fit_stream(self, source_of(stream, epochs), epochs, classes, given)
+        return self
