@@ -28,7 +28,7 @@ OPTIMIZERS = [
 INSIDE = {
     **{name: ["kept_states", "states_for"] for name in OPTIMIZERS},
     "Checkpoints": ["after_batches"],
-    **dict.fromkeys(("CriteoReader", "ParquetReader"), ["describe", "take_rows"]),
+    **{name: ["describe", "take_rows"] for name in ("CriteoReader", "ParquetReader")},
 }
 
 # These check nothing: whatever is wrong was found before, or cannot be.
