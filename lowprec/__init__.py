@@ -29,7 +29,7 @@ from lowprec.tables.embedding import EmbeddingTable
 
 if TYPE_CHECKING:
     from lowprec import datasets, metrics
-    from lowprec.datasets import CriteoReader, ParquetReader
+    from lowprec.datasets import CriteoReader, CsvReader, ParquetReader
 
 __all__ = [
     "DLRM",
@@ -41,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "Checkpoints",
     "CriteoReader",
+    "CsvReader",
     "Diagnostics",
     "EmbeddingTable",
     "LogisticRegression",
@@ -75,7 +76,7 @@ if not TYPE_CHECKING:  # type checkers then find a name that is misspelt
 
         if name in ("datasets", "metrics"):
             return importlib.import_module(f"lowprec.{name}")
-        if name in ("CriteoReader", "ParquetReader"):
+        if name in ("CriteoReader", "CsvReader", "ParquetReader"):
             return getattr(importlib.import_module("lowprec.datasets"), name)
         if name in _FORMER_NAMES:
             new = _FORMER_NAMES[name]

@@ -28,7 +28,7 @@ OPTIMIZERS = [
 INSIDE = {
     **{name: ["kept_states", "states_for"] for name in OPTIMIZERS},
     "Checkpoints": ["after_batches"],
-    **{name: ["describe", "take_rows"] for name in ("CriteoReader", "ParquetReader")},
+    **{name: ["describe", "take_rows"] for name in ("CriteoReader", "CsvReader", "ParquetReader")},
 }
 
 # These check nothing: whatever is wrong was found before, or cannot be.

@@ -334,6 +334,7 @@ def test_exported_names():
         "CheckpointError",
         "Checkpoints",
         "CriteoReader",
+        "CsvReader",
         "DLRM",
         "Diagnostics",
         "EmbeddingTable",
@@ -361,6 +362,7 @@ def test_exported_names():
     ]
     assert sorted(lp.datasets.__all__) == [
         "CriteoReader",
+        "CsvReader",
         "DEFAULT_NUM_EMBEDDINGS",
         "ParquetReader",
         "hash_categories",

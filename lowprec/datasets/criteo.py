@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,9 +10,9 @@ import numpy as np
 from lowprec.batches.samples import Samples
 from lowprec.datasets.finding import PathLike, find_files
 from lowprec.datasets.parts import Part
-from lowprec.datasets.reader import Reader
 from lowprec.datasets.sizes import as_sizes
-from lowprec.datasets.tsv import Block, Column, bytes_of_a_line, import_pyarrow, read_blocks
+from lowprec.datasets.texts import TextReader
+from lowprec.datasets.tsv import Block, Column, import_pyarrow, read_blocks
 from lowprec.kernels.cpu.criteo import category_column, dense_column, label_column
 
 NUM_DENSE = 13
@@ -109,7 +108,7 @@ def load_criteo(
     return (dense, indices), y
 
 
-class CriteoReader(Reader):
+class CriteoReader(TextReader):
     r"""Stream Criteo files in blocks, without ever holding a file in memory.
 
     A thread reads ahead.  Every iteration reads the files again from the start; `blocks` gives
@@ -176,35 +175,12 @@ class CriteoReader(Reader):
         self.num_embeddings = as_sizes(num_embeddings, NUM_FEATURES)
         import_pyarrow()  # fail here, not at the first block
 
-    @property
-    def expected_rows(self) -> int | None:
-        """The rows of all files, or about so many, by the bytes of a line of the first one."""
-        if self.num_rows is not None:
-            return self.num_rows
-        bytes_of_a_row = bytes_of_a_line(self.paths[0])
-        if bytes_of_a_row is None:
-            return None
-        return sum(
-            int(size / bytes_of_a_row) if rows is None else rows for _, size, rows in self._files
-        )
+    def _pieces(self, path: str) -> Iterator[Block]:
+        return read_blocks(path, NUM_FIELDS)
 
-    def _read(self, epoch: int | None, first: int) -> Iterator[Part]:
-        for number in self._units(epoch, len(self.paths)):
-            path, (_, size, known) = self.paths[number], self._files[number]
-            if known is not None and first >= known:
-                first -= known
-                continue
-            if os.path.getsize(path) != size:
-                raise ValueError(f"{path} was changed since this reader was made")
-            rows = 0
-            for block in read_blocks(path, NUM_FIELDS):
-                rows += block.num_rows
-                if first < block.num_rows:
-                    found = _parse(path, block, self.num_embeddings)
-                    dense, indices, y = (array[first:] for array in found)
-                    yield Part(Samples(dense, indices), y)
-                first = max(0, first - block.num_rows)
-            self._count_rows(number, rows)
+    def _parse(self, path: str, piece: Block, start: int) -> Part:
+        dense, indices, y = _parse(path, piece, self.num_embeddings)
+        return Part(Samples(dense, indices), y)
 
     def _given(self, block: Part) -> Batch:
         assert block.y is not None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lowprec.datasets.columns import Selection
 from lowprec.datasets.finding import PathLike, find_files
+from lowprec.datasets.naming import naming
 from lowprec.datasets.partitions import partitions_of
 from lowprec.datasets.parts import Part
 from lowprec.datasets.reader import Reader
@@ -197,25 +198,6 @@ class ParquetReader(Reader):
         assert self._columns is not None
         groups = [group.rows for group in self._groups] if self.shuffle else None
         return {**self._columns.describe(), "row_groups": groups}
-
-
-class naming:  # noqa: N801 - a context
-    """Errors of this block say where they come from; Arrow's become a ValueError."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, FileNotFoundError):
-            return
-        if isinstance(error, TypeError):
-            raise TypeError(f"{self.place}: {error}") from error
-        if isinstance(error, (ValueError, OSError)):
-            text = " ".join(str(error).split())
-            raise ValueError(f"{self.place}: {text}") from error
 
 
 def _metadata(parquet: Any, path: str) -> Any:

@@ -82,7 +82,7 @@ def read_blocks(path: str, num_fields: int) -> Iterator[Block]:
         file and the line.
     """
     pyarrow, csv = import_pyarrow()
-    compression = _compression(path)
+    compression = compression_of(path)
     _check_kind(pyarrow, path, compression)
     first_line, empty = 1, 0  # lines without values, which may be the last ones of the file
     try:
@@ -109,7 +109,7 @@ def bytes_of_a_line(path: str) -> float | None:
     """About how many bytes of a file a line takes, by the first block; None if none was found."""
     pyarrow, _ = import_pyarrow()
     try:
-        compression = _compression(path)
+        compression = compression_of(path)
         with open(path, "rb") as file, pyarrow.PythonFile(file, mode="r") as raw:
             stream = raw
             if compression is not None:
@@ -155,7 +155,8 @@ def _as_column(array: Any) -> Column:
     )
 
 
-def _compression(path: str) -> str | None:
+def compression_of(path: str) -> str | None:
+    """What pyarrow calls the compression of a file, by its first bytes."""
     with open(path, "rb") as file:
         magic = file.read(len(_GZIP_MAGIC))
     if magic == _GZIP_MAGIC:
@@ -195,7 +196,7 @@ def _ends_in_empty_lines(pyarrow: Any, path: str, count: int) -> bool:
     """Whether so many lines at the end of a file are empty, without tabs; reads it once more."""
     size = 2 * (count + 1)  # so many bytes hold the ends of these lines and of the one before
     tail = b""
-    with pyarrow.input_stream(path, compression=_compression(path)) as stream:
+    with pyarrow.input_stream(path, compression=compression_of(path)) as stream:
         if stream.seekable():
             stream.seek(max(0, stream.size() - size))
         while piece := stream.read(BLOCK_BYTES):

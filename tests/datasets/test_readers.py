@@ -9,6 +9,7 @@ import lowprec as lp
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("pyarrow.csv")
 
 ROWS = [70, 0, 130, 45]  # of each file; row groups have 40
 TOTAL = sum(ROWS)
@@ -67,11 +68,29 @@ def criteo(tmp_path_factory):
     return home
 
 
-@pytest.fixture(params=["parquet", "encoded", "criteo"])
-def make(request, folder, encoder, criteo):
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    """Files of the rows of `folder`, one of them compressed."""
+    home = tmp_path_factory.mktemp("csv")
+    for number, rows in enumerate(ROWS):
+        table = make_table(sum(ROWS[:number]), rows).drop_columns(["tags"])
+        days = pyarrow.array([number] * rows, pyarrow.int64())
+        out = pyarrow.BufferOutputStream()
+        pyarrow.csv.write_csv(table.append_column("day", days), out)
+        if number == 2:
+            (home / f"{number}.csv.gz").write_bytes(gzip.compress(out.getvalue().to_pybytes()))
+        else:
+            (home / f"{number}.csv").write_bytes(out.getvalue().to_pybytes())
+    return home
+
+
+@pytest.fixture(params=["parquet", "encoded", "criteo", "csv"])
+def make(request, folder, encoder, criteo, csv):
     """Makes a reader of each kind over the same rows."""
     if request.param == "criteo":
         return lambda **kwargs: lp.CriteoReader(criteo, 1000, **kwargs)
+    if request.param == "csv":
+        return lambda **kwargs: lp.CsvReader(csv, None, "click", sample_weight="weight", **kwargs)
     chosen = encoder if request.param == "encoded" else None
     return lambda **kwargs: lp.ParquetReader(
         folder, chosen, label="click", sample_weight="weight", **kwargs
@@ -93,7 +112,9 @@ def numbers_in(blocks):
             numbers = (block[2] - 1).astype(int)
             if not isinstance(X, lp.Samples):
                 assert X["x"].to_pylist() == numbers.tolist()
-                assert X["tags"].to_pylist() == [["a", "b", "c"][: k % 4] for k in numbers]
+                if "tags" in X.column_names:
+                    assert X["tags"].to_pylist() == [["a", "b", "c"][: k % 4] for k in numbers]
+                assert X["city"].to_pylist() == [f"c{k % 7}" for k in numbers]
                 days = np.searchsorted(np.cumsum(ROWS), numbers, side="right")
                 assert X["day"].to_pylist() == days.tolist()
         assert np.array_equal(y, numbers % 2)
@@ -124,12 +145,12 @@ def test_encoded_rows_are_those_of_the_whole_frame(folder, encoder):
 @pytest.mark.parametrize("window", [1, 50, 1000])
 def test_shuffled_orders(make, window):
     """Each row once; functions of seed and epoch alone; a window holds the rows of one stretch."""
-    reader = make(batch_size=37, shuffle=True, shuffle_window=window, seed=5)
+    reader = make(batch_size=37, shuffle=True, shuffle_window=window, seed=3)
     orders = [numbers_in(reader.blocks(epoch)) for epoch in (0, 1)]
     for order in orders:
         assert sorted(order) == list(range(TOTAL))
     assert orders[0].tolist() != orders[1].tolist()
-    again = make(batch_size=8, shuffle=True, shuffle_window=window, seed=5)
+    again = make(batch_size=8, shuffle=True, shuffle_window=window, seed=3)
     assert numbers_in(again).tolist() == orders[0].tolist()
     assert numbers_in(again.blocks(1)).tolist() == orders[1].tolist()
     other = make(batch_size=37, shuffle=True, shuffle_window=window, seed=6)
@@ -166,6 +187,44 @@ def test_rows_that_are_known_and_expected(folder, criteo):
     twin = lp.CriteoReader(criteo)
     twin.take_rows(reader.describe()["files"])
     assert twin.num_rows == TOTAL
+
+
+def test_types_of_csv(tmp_path, monkeypatch):
+    """Those of the first rows hold for all; an encoder says which columns are text."""
+    from lowprec.datasets import csv, tsv
+
+    monkeypatch.setattr(csv, "_BYTES_FOR_TYPES", 40)
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 40)
+    path = tmp_path / "a.csv"
+    path.write_text("id,n,none,y\n7,1,,0\n9,2,,1\n" + "07,2.5,x,1\n" * 9)
+    blocks = list(lp.CsvReader(path, label="y", batch_size=100))
+    X, y = blocks[0]
+    assert X["id"].to_pylist() == [7.0, 9.0, *[7.0] * 9]
+    assert X["n"].to_pylist() == [1.0, 2.0, *[2.5] * 9]
+    assert X["none"].to_pylist() == [None, None, *["x"] * 9]
+    assert y.tolist() == [0, *[1] * 10]
+    frame = pyarrow.table({"id": ["7", "07"], "n": [1, 2]})
+    encoder = lp.TabularEncoder().fit(frame)
+    X, _ = next(iter(lp.CsvReader(path, encoder)))
+    assert X.indices[:, 0].tolist() == [*encoder.transform(
+        pyarrow.table({"id": ["7", "9", *["07"] * 9], "n": [1] * 11})
+    ).indices[:, 0]]  # fmt: skip
+    text = next(iter(lp.CsvReader(path, text=["id"])))[0]
+    assert text["id"].to_pylist()[:3] == ["7", "9", "07"]
+    path.write_text("id,n\n" + "7,1\n" * 20 + "12,two\n")
+    with pytest.raises(ValueError, match=r"a\.csv: .*two"):
+        list(lp.CsvReader(path))
+    for kwargs, error, match in (
+        ({"delimiter": ",,"}, ValueError, "delimiter must be one character"),
+        ({"text": ["no"]}, ValueError, "text names 'no', which is no column"),
+        ({"text": 3}, TypeError, "text must be names of columns"),
+    ):
+        with pytest.raises(error, match=match):
+            lp.CsvReader(path, **kwargs)
+    path.write_text("n\tn\n1\t2\n")
+    with pytest.raises(ValueError, match="two columns have the same name"):
+        lp.CsvReader(path, delimiter="\t")
+    assert tsv.bytes_of_a_line(str(path)) == 4
 
 
 def test_columns(folder):
