@@ -35,6 +35,8 @@ FLOORS = {
     "lowprec.datasets": 7,
     "lowprec.models": 8,
     "lowprec": 9,  # the package itself, which only collects
+    "lowprec.commands": 10,
+    "lowprec.__main__": 11,
 }
 
 
