@@ -185,7 +185,8 @@ FAULTS = {
     "--output must end in": ["predict", "clicks.csv", "clicks", "-o", "p.txt"],
     "holds a EmbeddingTable, which is no model": ["predict", "t", "clicks", "-o", "p.csv"],
     "has no encoder for columns of csv": ["predict", "n", "clicks.csv", "-o", "p.csv"],
-    "line 1 has 1 tab-separated fields, not 40": ["predict", "n", "clicks.csv", "--format", "criteo", "-o", "p.csv"],
+    "line 1 has 1 tab-separated fields": ["predict", "n", "clicks.csv", "--format", "criteo",
+                                          "-o", "p.csv"],
 }  # fmt: skip
 
 
