@@ -4,7 +4,11 @@ import importlib.util
 
 import pytest
 
-NEEDS = {"scikit-learn.md": ["sklearn", "pandas", "pyarrow"]}
+NEEDS = {
+    "jax.md": ["jax"],
+    "pytorch.md": ["torch"],
+    "scikit-learn.md": ["sklearn", "pandas", "pyarrow"],
+}
 
 
 def pytest_collection_modifyitems(items):
