@@ -1,6 +1,10 @@
 """Real rows of strings and numbers with missing values (UCI Adult), from every library."""
 
+import contextlib
+import gzip
+import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +24,16 @@ OF_SCIKIT_LEARN = 0.32091
 
 
 @pytest.fixture(scope="module")
-def data():
+def path():
     root = Path(os.environ.get("LOWPREC_DATA", Path(__file__).parents[2] / "../shared/data"))
     path = root / "adult" / "adult.data.gz"
     if not path.exists():
         pytest.skip(f"{path} does not exist; LOWPREC_DATA names the folder of Adult")
+    return path.resolve()
+
+
+@pytest.fixture(scope="module")
+def data(path):
     return adult.load(str(path))
 
 
@@ -97,3 +106,18 @@ def test_a_pipeline_of_scikit_learn(data, fifth):
     names = pipeline[:-1].get_feature_names_out()
     assert len(names) == pipeline[:-1].transform(frame.take(test)).shape[1] == 20
     assert np.unique(names).size == 20
+
+
+def test_the_program_of_the_docs_prints_what_they_say(path, tmp_path, monkeypatch):
+    pytest.importorskip("pandas", minversion="2.2")
+    pytest.importorskip("sklearn", minversion="1.6")
+    page = (Path(__file__).parents[2] / "docs" / "frames.md").read_text()
+    program, said = re.search(r"```py\n(.*?)```.*?```\n(.*?)```", page, re.DOTALL).groups()
+    (tmp_path / "adult.data").write_bytes(gzip.decompress(path.read_bytes()))
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(program, {})
+    found, expected = printed.getvalue().split(), said.split()
+    assert found[::2] == expected[::2] == ["LogisticRegression", "DLRM"]
+    # within what BLAS libraries differ by in a network
+    assert np.allclose([float(x) for x in found[1::2]], [float(x) for x in expected[1::2]], atol=2e-3)
