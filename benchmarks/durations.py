@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-EXAMPLES = ("criteo", "convergence", "rng", "parity", "memory", "speed", "word2vec")
+EXAMPLES = ("criteo", "own_loop", "convergence", "rng", "parity", "memory", "speed", "word2vec")
 LIMIT = 120.0
 
 

@@ -7,8 +7,16 @@ author = "the lowprec authors"
 copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_design",
+]
 exclude_patterns = ["figures"]
+html_static_path = ["_static"]
+html_css_files = ["lowprec.css"]
 html_theme = "furo"
 html_title = f"lowprec {version}"
 html_copy_source = False
@@ -16,7 +24,7 @@ html_show_sphinx = False
 
 # Pages are Markdown that GitHub shows as well; headings can be linked to by their words.
 myst_heading_anchors = 3
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 
 # Signatures show names and defaults; types and shapes are in the docstrings, as in NumPy's pages.
 autodoc_typehints = "none"

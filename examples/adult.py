@@ -1,9 +1,8 @@
 """Who earns more than 50,000 dollars (UCI Adult), from a frame of strings and numbers.
 
-Trains logistic regression on several encodings of the numbers, and a DLRM.  Prints the log loss:
-the mean of five fifths of the rows, each scored by a model of the others, and the range.
---peers also trains scikit-learn's logistic regression, on one-hot categories and standardised
-numbers.
+Trains logistic regression on several encodings of the numbers, and a DLRM.  Prints the mean and the
+range of the log loss in a five-fold cross-validation. --peers also trains scikit-learn's logistic
+regression, on one-hot categories and standardised numbers. --figure draws the losses.
 
 examples:
   python examples/adult.py --data adult.data.gz --peers
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import report
 from pyarrow import csv
 
 import lowprec as lp
@@ -120,6 +120,19 @@ def score_peer(frame: pyarrow.Table, y: np.ndarray) -> list[float]:
     return losses
 
 
+def save_figure(losses: dict[str, list[float]], path: str) -> None:
+    """The mean and the range of each, best last."""
+    made, axis = report.figure(1)
+    for place, (name, found) in enumerate(losses.items()):
+        color = report.PEER_COLOR if name.startswith("scikit-learn") else report.STOCHASTIC.color
+        axis.plot([min(found), max(found)], [place, place], color=color, linewidth=2)
+        axis.plot([np.mean(found)], [place], "o", color=color)
+    axis.set_yticks(range(len(losses)), list(losses))
+    axis.invert_yaxis()
+    axis.set(xlabel="log loss: mean and range of five folds")
+    report.save_figure(made, path)
+
+
 def main() -> None:
     """Print a line for each encoding and model."""
     parser = argparse.ArgumentParser(
@@ -127,18 +140,23 @@ def main() -> None:
     )
     parser.add_argument("--data", required=True, help="adult.data, plain or .gz")
     parser.add_argument("--peers", action="store_true", help="train scikit-learn's model, too")
+    parser.add_argument("--figure", metavar="OUT", help="draw the losses")
     arguments = parser.parse_args()
     frame, y = load(arguments.data)
+    shown: dict[str, list[float]] = {}
 
     def show(name: str, losses: list[float]) -> None:
         spread = f"{min(losses):.4f} to {max(losses):.4f}"
         print(f"{name:44s} {np.mean(losses):.4f}  {spread}", flush=True)
+        shown[name] = losses
 
     if arguments.peers:
         show("scikit-learn, one-hot and standardised", score_peer(frame, y))
     for name, (bins, change) in ENCODINGS.items():
         show(f"LogisticRegression, {name}", score(frame, y, bins, change, logistic))
     show("DLRM, 32 bins and standardised", score(frame, y, 32, unchanged, dlrm))
+    if arguments.figure:
+        save_figure(shown, arguments.figure)
 
 
 if __name__ == "__main__":

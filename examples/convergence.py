@@ -1,15 +1,15 @@
 """The rate of SGD with stochastic rounding on strongly convex objectives, against theory.
 
-Weights live in an embedding table, are stepped with 1/t learning rates in float32 and rounded back
-after each step.  Two objectives have optima that are known: a quadratic, and logistic regression
-with L2 regularisation (found by SciPy).  In both, some coordinates have large gradients and others
-small ones, as frequent and rare features have.  Every repetition is a row of the table, with
-gradient noise and random bits of its own; all formats see the same noise.
+Weights are rows of an embedding table.  They are updated with 1/t learning rates in float32 and
+rounded after each step.  The optima of the two objectives are known: a quadratic, and logistic
+regression with L2 regularisation (solved by SciPy).  In both, some coordinates have large gradients
+and others small ones, like frequent and rare features.  Every repetition is a row of the table,
+with its own gradient noise and random bits; all formats see the same noise.
 
-Drawn: the squared distance to the optimum against steps, what the recursion of docs/theory.md
-predicts for it without any fit, and the bound of the theorem there.  Printed: slopes for as long as
-rounding is predicted to add less than a tenth, with 95 % intervals over the repetitions, and the
-distances that the formats end at.
+The figure shows the squared distance to the optimum against steps, the prediction by the recursion
+of docs/theory.md, which has no fitted parameters, and the bound of the theorem there.  The output
+has slopes over the steps in which rounding is predicted to add less than a tenth, with 95 %
+intervals over the repetitions, and the final distances.
 
 examples:
   python examples/convergence.py

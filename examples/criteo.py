@@ -1,21 +1,21 @@
 """Train one recommender three times, side by side: float32, float16 nearest, float16 stochastic.
 
-The three runs see the same samples in the same order from the same seeds, and differ only in how
-the weights of the embedding tables are stored; the optimizer's states are float32 in all.  The
-optimizer is the one that scored best in docs/optimizers.md, or plain SGD with `--optimizer sgd`.
+The three runs have the same samples, order and seeds, and differ only in how the weights of the
+embedding tables are stored.  Optimizer states are float32 in all.  The optimizer is the one that
+scored best in docs/optimizers.md, or plain SGD with `--optimizer sgd`.
 
-Without --data the samples are planted clicks, drawn from a known model, and the learning rate is
-small, as it is late in a long training: many updates are then below half a unit in the last place
-of float16.  Rounding to nearest loses them; stochastic rounding keeps them on average.  With --data
-they are rows in Criteo's format (a label, 13 integers, 26 categories, separated by tabs), and the
-settings are ones that score well on a sample of the Criteo Kaggle data.
+Without --data the samples are planted clicks, drawn from a known model.  The learning rate is
+small, as it is late in a long training, so many updates are below half a unit in the last place of
+float16.  Rounding to nearest loses them; stochastic rounding keeps them on average.  With --data
+the samples are rows in Criteo's format (a label, 13 integers, 26 categories, separated by tabs),
+and the settings score well on a sample of the Criteo Kaggle data.
 
-While they train, all three count what rounding does to some of their steps: what the other runs say
-that nearest would lose is printed beside what the nearest run lost.
+All three runs diagnose some of their steps.  The output compares the share of updates that rounding
+to nearest would lose, as the other runs predict it, with the share that the nearest run did lose.
 
-Each run is a process of its own, so that its peak memory is its own, and loads kernels that others
-have compiled before.  The runs train by turns, a twentieth of the samples at a time, and the speed
-is the median of those, without the scoring in between.
+Each run has its own process, so that peak memory can be measured, and loads kernels that were
+compiled before.  The runs train in turns, a twentieth of the samples at a time; the speed is the
+median over the turns, without the scoring between them.
 
 examples:
   python examples/criteo.py
@@ -294,9 +294,9 @@ def format_precision(runs: list[dict[str, Any]]) -> str:
     stochastic, nearest = found[report.STOCHASTIC.name], found[report.NEAREST.name]
     float32 = found["float32 nearest"]
     said = [
-        ("said by the float32 run", float32.of("float16")),
-        ("said by the stochastic run", stochastic),
-        ("lost by the nearest run", nearest),
+        ("predicted by the float32 run", float32.of("float16")),
+        ("predicted by the stochastic run", stochastic),
+        ("measured in the nearest run", nearest),
     ]
     lines = [
         f"  {who:<38}{told.lost_share:>8.2%} of the steps, {told.lost_mass_share:.2%} of movement"

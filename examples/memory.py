@@ -1,9 +1,9 @@
 """Memory of whole training: a DLRM with tables of 1e7 x 64, in float32 and in float16.
 
-Each format trains in a fresh process, which says what it had resident before it made the model (the
-interpreter, the libraries, compiled kernels) and at its peak, and how much of that was private: not
-the pages of program files, which processes share.  Float16 halves the tables, and with them what
-training adds; the rest of the process is the same for both.
+Each format trains in a fresh process.  The process reports its resident memory before it made the
+model (the interpreter, the libraries, compiled kernels) and at its peak, and how much of that was
+private, without the pages of program files, which processes share. float16 halves the tables, and
+so the memory that training adds; the rest of the process is the same for both formats.
 
 examples:
   python examples/memory.py

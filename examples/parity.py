@@ -1,10 +1,10 @@
-"""Does float16 score like float32?  Log loss, AUC and normalized entropy over paired seeds.
+"""Does float16 score like float32? Log loss, AUC and normalized entropy over paired seeds.
 
 Every seed trains each variant on the same rows in the same order from the same initial weights.
-Without --data the rows are planted clicks and steps are small, so that rounding to nearest loses
-many; with --data they are rows in Criteo's format, too.  Settings are those of `criteo.py
---optimizer sgd`; docs/optimizers.md compares other optimizers in this way.  For the DLRM on planted
-clicks there are variants that round with fewer random bits than the 13 that float16 has room for.
+The rows are planted clicks with small updates, of which rounding to nearest loses many; with --data
+there are also rows in Criteo's format.  Settings are those of `criteo.py --optimizer sgd`;
+docs/optimizers.md compares other optimizers in the same way.  The DLRM on planted clicks also has
+variants that use fewer random bits than the 13 that float16 has room for.
 
 examples:
   python examples/parity.py

@@ -1,9 +1,9 @@
 """How much training gains from its random generator: the same DLRM with other generators.
 
-Stochastic rounding draws a number for each weight that it stores.  The models here train by turns
-on the same samples and differ in what draws: KWX32, which is lowprec's (docs/random-bits.md);
-nothing, which is what a generator for free would be; xorshift, one number after the other; and two
-Mersenne twisters, the usual generator of numerical libraries.
+Stochastic rounding draws random bits for each weight that it stores.  The models train in turns on
+the same samples and differ only in the generator: KWX32, the generator of lowprec
+(docs/random-bits.md); none, like a generator that costs nothing; xorshift, one number after the
+other; and two Mersenne twisters, the usual generator of numerical libraries.
 
 examples:
   python examples/rng.py
@@ -62,7 +62,7 @@ def compare(shape: Shape, batches: int, rounds: int) -> dict[str, Any]:
 
 def print_result(result: dict[str, Any]) -> None:
     """For people."""
-    print(f"{result['shape']}: KWX32 is so many times faster (median and quartiles)")
+    print(f"{result['shape']}: KWX32 is faster by these factors (median and quartiles)")
     for name, found in result["generators"].items():
         update, whole = found["update_speed_up"], found["training_speed_up"]
         print(

@@ -1,8 +1,8 @@
 """Training in float16 against float32: the tables' part, the whole model, and why.
 
-DLRMs of several shapes train in float32 and in float16 by turns on the same samples.  Lookups and
-updates are timed apart from the rest, which is the same for both: the dense layers decide how much
-of the tables' gain is seen in the whole.
+DLRMs of several shapes train in float32 and in float16, in turns, on the same samples.  Lookups and
+updates are timed separately from the rest, which is the same for both.  The overall gain depends on
+the share of the dense layers.
 
 examples:
   python examples/speed.py

@@ -1,19 +1,17 @@
 """Word vectors in float16: skip-gram with negative sampling (Mikolov et al. 2013) on two tables.
 
-Trains the same vectors from the same words three times: tables in float32, in float16 rounded to
-nearest, and in float16 rounded stochastically.  They are judged by how well the cosine of two words
-ranks pairs that people (or, for planted text, its maker) have ranked by similarity: Spearman's
-correlation.
+Trains vectors from the same words three times: with tables in float32, in float16 rounded to
+nearest, and in float16 rounded stochastically.  The score is Spearman's correlation between the
+cosine of two words and their similarity as rated by people (or, for planted text, its true value).
 
-Without --data the text is planted: sentences drawn from a model in which each word has a known
-vector.  With --data it is a text file, plain or .gz, a paragraph a line; words are runs of the
-letters a to z in lower case.  --similarity takes files of lines "word1 word2 score".
+Without --data the text is planted: sentences are drawn from a model in which each word has a known
+vector.  With --data it is a text file, plain or .gz, with a paragraph a line; words are runs of the
+letters a to z in lower case. --similarity takes files of lines "word1 word2 score".
 
-Settings are those of gensim and word2vec.c, with one difference: the negative samples of a position
-are shared by all its context words (Ji et al. 2016), so that a position reads 7 rows and not 36.
---readers is gensim's number of workers, for what it does to the vectors: each reads a part of the
-text, all at the same time, and lowers its learning rate by the words that it has read itself, less
-than by the words that all have read.
+Settings are those of gensim and word2vec.c, with one difference: all context words of a position
+share its negative samples (Ji et al. 2016), so that a position reads 7 rows and not 36. --readers
+has the same effect as gensim's number of workers: all readers read parts of the text at the same
+time, and each lowers its learning rate by its own word count, not the total.
 
 examples:
   python examples/word2vec.py

@@ -40,6 +40,22 @@ def test_every_block_runs(page):
             assert block.endswith("\n\n"), f"doctest would take the fence for output:\n{block}"
 
 
+def test_the_readme_runs_and_is_short(tmp_path, monkeypatch):
+    """From a frame to predictions and back from files, and a table; in under 150 lines."""
+    pandas = pytest.importorskip("pandas", "2.2", reason="comes with the extra `test`")
+    pytest.importorskip("pyarrow", reason="comes with the extra `data`")
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) < 150
+    monkeypatch.chdir(tmp_path)
+    columns = {"click": [0, 1] * 50, "user": [2**60, 7, 8, 9] * 25, "age": [31.5, None] * 50}
+    pandas.DataFrame(columns | {"site": ["a", "b", None, "c"] * 25}).to_parquet("clicks.parquet")
+    frame_to_model, table = python_blocks(text)
+    for block in (frame_to_model, table):
+        exec(block, {})
+    assert lp.load("model.safetensors").encoder_ is not None
+    assert lp.load("table.safetensors").step == 1
+
+
 def test_pages_that_are_not_run_are_there():
     assert set(NOT_RUN) <= {page.name for page in PAGES}
 
@@ -88,3 +104,17 @@ def test_pictures_are_those_of_the_script(tmp_path):
     assert before.startswith(b"<?xml")
     run(DOCS / "draw.py", tmp_path, "neighbours")
     assert (tmp_path / "neighbours.svg").read_bytes() == before
+
+
+def test_the_gallery_is_that_of_the_script_and_complete():
+    from docs import gallery
+
+    for path, text in gallery.pages().items():
+        assert (DOCS / path).read_text() == text, "run python docs/gallery.py"
+    shown = {
+        path.stem for path in (ROOT / "examples").glob("*.py") if "__main__" in path.read_text()
+    }
+    assert shown == gallery.GALLERY.keys()
+    for name in shown:
+        assert (DOCS / f"gallery/{name}.txt").stat().st_size
+        assert (DOCS / f"gallery/{name}.png").stat().st_size

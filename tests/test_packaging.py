@@ -95,7 +95,7 @@ def targets(text):
 def test_links_of_the_long_description_are_absolute():
     """PyPI shows it, where nothing lies beside it; what they name is in the checkout."""
     found = targets((ROOT / "README.md").read_text())
-    assert len([target for picture, target in found if picture]) == 2
+    assert len([target for picture, target in found if picture]) == 1
     raw = URL.replace("github.com", "raw.githubusercontent.com") + "/main/"
     for picture, target in found:
         home = raw if picture else f"{URL}/blob/main/"

@@ -59,9 +59,9 @@ class Vocabulary(Keeping, Saved):
     -----
     Keys are 64-bit numbers, or strings; a vocabulary holds the one or the other.  Integers of any
     dtype are taken by their bits in two's complement: -1 and 2**64 - 1 are the same key.  Strings
-    are taken as UTF-8, and ``b"a"`` and ``"a"`` are the same key.  Strings are known by 128 bits of
-    hashes: of n strings, two are taken for one with a chance of about ``n**2 / 2**129``, 3e-25 for
-    ten million.  Integers are never taken for one another.
+    are encoded in UTF-8, and ``b"a"`` and ``"a"`` are the same key.  Strings are identified by 128
+    bits of hashes: two of n strings have equal hashes with a probability of about
+    ``n**2 / 2**129``, 1.5e-25 for ten million.  Different integers are always different keys.
 
     Keys that are not admitted yet are counted in a count-min sketch, 4 counters a key.  It never
     counts a key less often than it was seen; it may count it more often, and then admits it

@@ -124,7 +124,7 @@ def test_what_the_default_run_prints_and_writes(cold):
     assert [row.split()[0] for row in rows] == ["float32", "float16", "float16"]
     speeds = [f"{run['samples_per_second']:,.0f}" for run in runs]
     assert [row.split()[-1] for row in rows] == speeds
-    assert "lost by the nearest run" in done.stdout
+    assert "measured in the nearest run" in done.stdout
     assert "recommended: float16, stochastic" in done.stdout
     assert (cache.parent / "criteo.png").read_bytes().startswith(b"\x89PNG")
     assert 0 < len(done.stderr) < 20_000

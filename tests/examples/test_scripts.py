@@ -9,6 +9,7 @@ from tests import children
 SCRIPTS = {
     "convergence": ["--steps", "3000", "--seeds", "3"],
     "memory": ["--rows", "100000"],
+    "own_loop": [],
     "parity": ["--samples", "2000", "--seeds", "2"],
     "rng": ["--rows", "26000", "--rounds", "2", "--batches", "1"],
     "speed": ["--rows", "26000", "--rounds", "2", "--batches", "1"],
@@ -67,6 +68,13 @@ def check_memory(results):
         assert 0 <= run["curve"][0] - run["before_bytes"] < 1 << 20
         assert 0 <= run["peak_bytes"] - run["curve"][-1] < 1 << 20  # what is read later
     assert 1 < results["ratios"]["peak"] < results["ratios"]["private"] < 2
+
+
+def check_own_loop(results):
+    losses = results["root_mean_square_errors"]
+    assert all(len(found) == 15 and found[-1] < found[0] for found in losses.values())
+    assert abs(losses["float16 stochastic"][-1] - losses["float32"][-1]) < 0.01
+    assert losses["float8_e4m3fn stochastic"][-1] < losses["float8_e4m3fn nearest"][-1] - 0.1
 
 
 def check_parity(results):
