@@ -1,5 +1,7 @@
 """Sphinx settings: `python -m sphinx -W -n -b html docs build/docs`, which needs no network."""
 
+import re
+
 from lowprec import __version__
 
 project = "lowprec"
@@ -48,6 +50,12 @@ def _leave_as_code(app, env, node, contnode):
     return contnode if node.get("reftype") == "obj" else None
 
 
+def _without_the_last_empty_line(app, name, source):
+    """Of blocks with prompts, where doctest needs it (tests/test_docs.py)."""
+    source[0] = re.sub(r"(?m)^(```python\n(?:(?!```).*\n)*?)\n(```)$", r"\1\2", source[0])
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.connect("source-read", _without_the_last_empty_line)
     app.connect("missing-reference", _leave_as_code)
