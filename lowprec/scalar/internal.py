@@ -9,8 +9,7 @@ instructions.
 from types import FunctionType
 from typing import Any
 
-from numba import njit
-from numba.core import config
+from numba import jit, njit
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
@@ -20,12 +19,10 @@ from numba.extending import overload
 def internal(**options: Any) -> Any:
     """Compile a function for other compiled functions, with options of `numba.njit`.
 
-    Python can call it, too: a function of one line that calls it is compiled for that.
+    Python can call it, too: it is then compiled once more, as `numba.njit` does.
     """
 
     def decorate(function: Any) -> Any:
-        if config.ENABLE_CUDASIM:  # where Python calls them again and again, as a GPU would
-            return njit(**options)(function)
         dispatcher = njit(**options, **LINKED)(function)
         if isinstance(dispatcher, FunctionType):  # where NUMBA_DISABLE_JIT is set
             return dispatcher
@@ -49,8 +46,8 @@ def overloaded(stub: Any, **options: Any) -> Any:
 class _Internal(CPUDispatcher):  # type: ignore[misc]
     def __call__(self, *arguments: Any) -> Any:
         if not hasattr(self, "_callable"):
-            function = self
-            self._callable = njit(lambda *arguments: function(*arguments))
+            options = {name: of for name, of in self.targetoptions.items() if name not in LINKED}
+            self._callable = jit(**options)(self.py_func)
         return self._callable(*arguments)
 
 

@@ -6,7 +6,6 @@ import pickle
 import numpy as np
 import pytest
 from numba import njit, types
-from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 
 from lowprec.scalar import xorshift
@@ -104,7 +103,7 @@ def test_python_calls_it(first):
         njit(lambda x: half(x))(4.0)
     assert half(3.0) == 1.5
     assert half(np.float32(3.0)) == 1.5
-    with pytest.raises(TypingError, match="too many positional arguments"):
+    with pytest.raises(TypeError, match="too many arguments"):
         half(3.0, 4.0)
 
 
