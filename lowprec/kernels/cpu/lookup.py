@@ -19,7 +19,7 @@ from lowprec.kernels.cpu.search import part_of_bags
 from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import internal
 
-ROWS_AHEAD = 24
+ROWS_AHEAD = 40
 _STREAMED_BYTES = 1 << 24
 
 

@@ -64,29 +64,44 @@ def _columns_of_line(typingctx, matrix):
     return types.int64(matrix), codegen
 
 
+def _prefetch(context, builder, sig, args, locality):
+    data = address_of(context, builder, sig.args[0], *args)
+    address = builder.bitcast(data, cgutils.voidptr_t)
+    flag = ir.IntType(32)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag]),
+        "llvm.prefetch.p0",
+    )
+    read, data_cache = flag(0), flag(1)
+    builder.call(function, [address, read, flag(locality), data_cache])
+    return context.get_dummy_value()
+
+
+# A line that is asked for into the first level holds one of its few miss buffers until memory has
+# answered.  So what comes from memory is asked for into the second level, which has more of them,
+# and what is soon needed from there into the first.
 @intrinsic
 def prefetch_number(typingctx, array, index):
-    """Ask for the cache line of one number of `array`."""
+    """Ask for the cache line of one number of `array`, into the second level."""
 
     def codegen(context, builder, sig, args):
-        data = address_of(context, builder, sig.args[0], *args)
-        address = builder.bitcast(data, cgutils.voidptr_t)
-        flag = ir.IntType(32)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag]),
-            "llvm.prefetch.p0",
-        )
-        read, keep_in_all_levels, data_cache = flag(0), flag(3), flag(1)
-        builder.call(function, [address, read, keep_in_all_levels, data_cache])
-        return context.get_dummy_value()
+        return _prefetch(context, builder, sig, args, locality=2)
+
+    return types.void(array, types.int64), codegen
+
+
+@intrinsic
+def _prefetch_number_near(typingctx, array, index):
+    def codegen(context, builder, sig, args):
+        return _prefetch(context, builder, sig, args, locality=3)
 
     return types.void(array, types.int64), codegen
 
 
 @internal(forceinline=True, **SERIAL)
 def prefetch_row(matrix, row):
-    """Ask for every cache line of ``matrix[row]``."""
+    """Ask for every cache line of ``matrix[row]``, into the second level."""
     columns = matrix.shape[1]
     first = row * columns
     line = _columns_of_line(matrix)
@@ -94,6 +109,18 @@ def prefetch_row(matrix, row):
     for column in range(line, columns - 1, line):
         prefetch_number(matrix, first + column)
     prefetch_number(matrix, first + columns - 1)  # a row need not begin with a cache line
+
+
+@internal(forceinline=True, **SERIAL)
+def prefetch_row_near(matrix, row):
+    """Ask for every cache line of ``matrix[row]``, into the first level."""
+    columns = matrix.shape[1]
+    first = row * columns
+    line = _columns_of_line(matrix)
+    _prefetch_number_near(matrix, first)
+    for column in range(line, columns - 1, line):
+        _prefetch_number_near(matrix, first + column)
+    _prefetch_number_near(matrix, first + columns - 1)
 
 
 def prefetch_rows(matrices, row):

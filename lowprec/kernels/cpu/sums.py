@@ -5,14 +5,14 @@ import numpy as np
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_row, prefetch_row_near
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import internal
 
-_GRADIENTS_AHEAD = np.uint64(8)
+_FAR, _NEAR = np.uint64(24), np.uint64(6)  # gradients: from memory, from the second level
 _ONE = np.uint64(1)
 
 
@@ -32,21 +32,23 @@ def is_one_gradient(segments, gradients, segment):
 
 @internal(forceinline=True, **SERIAL)
 def prefetch_gradient(gradients, order, place):
-    """Ask for the gradient that is due a few entries of `order` after that at `place`."""
-    ahead = min(place + _GRADIENTS_AHEAD, np.uint64(order.size - 1))
-    prefetch_row(gradients.grad, bag_at(gradients, order[ahead]))
+    """Ask for the gradients that are due some entries of `order` after that at `place`."""
+    last = np.uint64(order.size - 1)
+    prefetch_row(gradients.grad, bag_at(gradients, order[min(place + _FAR, last)]))
+    prefetch_row_near(gradients.grad, bag_at(gradients, order[min(place + _NEAR, last)]))
 
 
 @internal(forceinline=True, **SERIAL)
-def _add_columns(gradients, entry, first, column, total, width):
-    """Add the columns of one gradient, as many as `width` has, to those of `total`."""
-    so_far = load(total, column, width)
-    term = load(gradients.grad, first + column, width)
-    if gradients.factors.size:
-        factor = gradients.factors[np.uint32(entry & LABEL)]
-        store(fma(factor, term, so_far), total, column)
-    else:
-        store(so_far + term, total, column)
+def _sum_columns(gradients, order, start, stop, columns, column, total):
+    """Add some columns of each gradient in turn to `total`, a block or a number of zeros."""
+    for i in range(start, stop):
+        entry = order[i]
+        term = load(gradients.grad, bag_at(gradients, entry) * columns + column, total)
+        if gradients.factors.size:
+            total = fma(gradients.factors[np.uint32(entry & LABEL)], term, total)
+        else:
+            total = total + term
+    return total
 
 
 @internal(**SERIAL)
@@ -54,16 +56,17 @@ def _sum_gradients(gradients, order, start, stop, total):
     """total = the sum over ``order[start:stop]`` of coefficient * grad, in that order."""
     columns = total.size
     whole = in_blocks(columns)
-    for c in range(columns):
-        total[c] = np.float32(0.0)
-    for i in range(np.uint64(start), np.uint64(stop)):
+    start, stop = np.uint64(start), np.uint64(stop)
+    for i in range(start, stop):
         prefetch_gradient(gradients, order, i)
-        entry = order[i]
-        first = bag_at(gradients, entry) * columns
-        for column in range(0, whole, WIDTH):
-            _add_columns(gradients, entry, first, column, total, zeros(total, WIDTH))
-        for column in range(whole, columns):
-            _add_columns(gradients, entry, first, column, total, np.float32(0.0))
+    for column in range(0, whole, WIDTH):
+        block = zeros(total, WIDTH)
+        block = _sum_columns(gradients, order, start, stop, columns, column, block)
+        store(block, total, column)
+    for column in range(whole, columns):
+        number = zeros(total, 1)
+        number = _sum_columns(gradients, order, start, stop, columns, column, number)
+        store(number, total, column)
 
 
 @internal(**SERIAL)
