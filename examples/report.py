@@ -114,15 +114,15 @@ def _plain(value: Any) -> Any:
     return {name: None if math.isnan(number) else number for name, number in asdict(value).items()}
 
 
-def figure(columns: int, height: float = 4.0) -> tuple[Any, Any]:
-    """A matplotlib figure of a page's width, with axes side by side."""
+def figure(columns: int, height: float = 4.0, rows: int = 1) -> tuple[Any, Any]:
+    """A matplotlib figure of a page's width, with axes side by side, in one row or more."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    made, axes = plt.subplots(1, columns, figsize=(10, height), constrained_layout=True)
-    for axis in np.atleast_1d(axes):
+    made, axes = plt.subplots(rows, columns, figsize=(10, height), constrained_layout=True)
+    for axis in np.atleast_1d(axes).flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
     return made, axes

@@ -5,7 +5,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 import report
-from convergence import bound, logistic, predict, quadratic, rounding_variance, spacing, train
+from convergence import train
+from objectives import logistic, quadratic
+from rounding_theory import bound, predict, rounding_variance, spacing
 
 every_problem = pytest.mark.parametrize("make", [quadratic, logistic])
 
