@@ -117,7 +117,7 @@ def pages() -> dict[str, str]:
     for name, example in GALLERY.items():
         lines = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text())) or ""
         text = lines.partition("\n\nexamples:")[0].replace("  ", " ")
-        text = re.sub(r"docs/([\w-]+)\.md", r"[\1](../\1.md)", text)
+        text = re.sub(r"docs/([\w/-]+)\.md", r"[\1](../\1.md)", text)
         parts = text.split("`")  # options outside of code become code
         parts[::2] = [re.sub(r"(--[\w-]+)", r"`\1`", part) for part in parts[::2]]
         text = "`".join(parts)

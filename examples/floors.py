@@ -180,6 +180,15 @@ def bound(case: Case, dtype: str, points: np.ndarray) -> np.ndarray:
     return found
 
 
+def over_bound(case: Case, dtype: str, points: np.ndarray, found: np.ndarray) -> float:
+    """The largest of (mean - 3 standard errors) / bound, of what the bound is of, at any point."""
+    if case.optimizer == "Adagrad":  # means until then: of the distance at the start, or before
+        before = np.vstack([np.full(found.shape[1], case.start), found[:-1]])
+        found = np.cumsum(before * np.diff(points, prepend=0)[:, None], axis=0) / points[:, None]
+    error = found.std(axis=1, ddof=min(1, found.shape[1] - 1)) / np.sqrt(found.shape[1])
+    return float(((found.mean(axis=1) - 3 * error) / bound(case, dtype, points)).max())
+
+
 def experiment(case: Case, steps: int, repetitions: int) -> dict[str, Any]:
     """Train in every format; distances over the last half of the steps, beside their floors."""
     late = np.linspace(steps // 2, steps, 101).astype(int)
@@ -197,6 +206,7 @@ def experiment(case: Case, steps: int, repetitions: int) -> dict[str, Any]:
             "mean_squared_distance": found.mean(axis=1),
             "predicted": told,
             "bound": bound(case, dtype, points),
+            "over_bound": over_bound(case, dtype, points, found),
         }
     about = {"case": case.name, "optimizer": case.optimizer, "dim": case.dim, "moved": case.moved}
     return {**about, "steps": steps, "points": points, "formats": formats}
@@ -228,7 +238,8 @@ def print_result(result: dict[str, Any]) -> None:
     print(f"{result['case']}: mean of steps {steps // 2:,} to {steps:,} over the sharp floor")
     for dtype, found in result["formats"].items():
         ratio, told = found["over_floor"], found["predicted_over_floor"]
-        print(f"  {dtype:<20} {ratio:.3f}, predicted {told:.3f}, floor {found['floor']:.2e}")
+        numbers = f"{ratio:.3f}, predicted {told:.3f}, floor {found['floor']:.2e}"
+        print(f"  {dtype:<20} {numbers}, (mean - 3 se) / bound {found['over_bound']:.2f}")
 
 
 def draw(axis: Any, result: dict[str, Any]) -> None:
