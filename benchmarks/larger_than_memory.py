@@ -121,8 +121,9 @@ def read(home: str) -> dict[str, Any]:
 
 
 def train(
-    home: str, model: str, batch_size: int, save: str | None = None, resume: bool = False
-) -> dict[str, Any]:
+    home: str, model: str, batch_size: int, save: str | None = None, resume: bool = False,
+    every_batches: int = BATCHES_BETWEEN_FILES,
+) -> dict[str, Any]:  # fmt: skip
     """Train on all rows; the hash of all weights, and the seconds after the first steps."""
     import lowprec as lp
 
@@ -133,7 +134,7 @@ def train(
         clock.append((time.perf_counter(), samples))
         del clock[10:-1]  # the first ones compile
 
-    files = None if save is None else lp.Checkpoints(save, BATCHES_BETWEEN_FILES)
+    files = None if save is None else lp.Checkpoints(save, every_batches)
     made.fit_stream(reader, callback=note, save=files, resume=save if resume else None)
     (began, before), (ended, after) = clock[min(9, len(clock) - 1)], clock[-1]
     digest = hashlib.blake2b(made.table_.weight.tobytes(), digest_size=8)
