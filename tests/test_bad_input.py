@@ -489,10 +489,13 @@ def test_paths(path):
         lambda: lp.DLRM.load(path),
         lambda: lp.Checkpoints(path),
         lambda: lp.datasets.load_criteo(path),
+        lambda: lp.ParquetReader(path),
+        lambda: lp.CsvReader(path),
     ):
         refuses(call, (TypeError, ValueError))
     if path is not None:
         refuses(lambda: model.fit(X, y, resume=path), (TypeError, ValueError))
+        refuses(lambda: model.fit_stream([(X, y)], resume=path), (TypeError, ValueError))
 
 
 def test_files_that_are_no_files(tmp_path):
@@ -612,6 +615,26 @@ def test_samples_of_a_model(kind, data):
     ):
         refuses(call, (TypeError, ValueError))
     assert state_of_model(model) == before
+
+
+@given(kinds, not_arrays | st.sampled_from([[()], [3], [("a", "b")], [([], [])], [{}], "ab"]))
+def test_streams_of_a_model(kind, value):
+    model = make_model(kind)
+    refuses(lambda: model.fit_stream(value), (TypeError, ValueError))
+    X, y = naive_models.samples(20, SIZES, 2)
+    refuses(lambda: model.fit_stream([(value, y)]), (TypeError, ValueError))
+    refuses(lambda: model.fit_stream([(X, value)]), (TypeError, ValueError))
+    assert not hasattr(model, "table_")
+
+
+@given(not_integers)
+def test_integers_of_a_stream(value):
+    model = make_model(lp.LogisticRegression)
+    X, y = naive_models.samples(20, SIZES, 2)
+    for epochs in (value, 0, -1):
+        refuses(lambda epochs=epochs: model.fit_stream([(X, y)], epochs), (TypeError, ValueError))
+    for name in ("batch_size", "shuffle_window", "seed"):
+        refuses(lambda name=name: lp.CriteoReader(__file__, **{name: value}), EXPECTED)
 
 
 @given(kinds, st.sampled_from([np.nan, np.inf, -np.inf]))
