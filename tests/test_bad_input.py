@@ -631,7 +631,7 @@ def test_streams_of_a_model(kind, value):
 def test_integers_of_a_stream(value):
     model = make_model(lp.LogisticRegression)
     X, y = naive_models.samples(20, SIZES, 2)
-    for epochs in (value, 0, -1):
+    for epochs in (0, -1, *([] if isinstance(value, (int, np.integer)) else [value])):
         refuses(lambda epochs=epochs: model.fit_stream([(X, y)], epochs), (TypeError, ValueError))
     for name in ("batch_size", "shuffle_window", "seed"):
         refuses(lambda name=name: lp.CriteoReader(__file__, **{name: value}), EXPECTED)
