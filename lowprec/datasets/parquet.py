@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from lowprec.datasets.columns import Selection
 from lowprec.datasets.finding import PathLike, find_files
@@ -196,8 +199,9 @@ class ParquetReader(Reader):
 
     def _options(self) -> dict[str, Any]:
         assert self._columns is not None
-        groups = [group.rows for group in self._groups] if self.shuffle else None
-        return {**self._columns.describe(), "row_groups": groups}
+        groups = np.array([group.rows for group in self._groups], "<i8")
+        digest = zlib.crc32(groups.tobytes()) if self.shuffle else None
+        return {**self._columns.describe(), "row_groups": digest}
 
 
 def _metadata(parquet: Any, path: str) -> Any:

@@ -25,7 +25,7 @@ class Streamed(Model):
 
     def fit_stream(
         self: Self,
-        stream: Iterable[Any],
+        reader: Iterable[Any],
         epochs: int = 1,
         *,
         validation: Sequence[Any] | None = None,
@@ -46,7 +46,7 @@ class Streamed(Model):
 
         Parameters
         ----------
-        stream : ParquetReader, CriteoReader or iterable
+        reader : ParquetReader, CriteoReader, CsvReader or iterable
             Blocks ``(X, y)`` or ``(X, y, sample_weight)``, as `fit` takes them.  A reader is read
             ahead by a thread.  An iterable is iterated over once an epoch.
         epochs : int, default 1
@@ -75,13 +75,15 @@ class Streamed(Model):
             As for `fit`; if `class_weight` is "balanced", which needs all labels; if the ids of
             the samples are not bounded by `num_embeddings` of the model, of the samples or of the
             reader; if the stream to resume was changed: names the file, and what changed.  Blocks
-            are checked when they are reached, and name their number: the model is then as the
-            batches before left it.
+            are checked when they are reached, and errors name their number: the model is then as
+            the batches before left it.
         FloatingPointError, OSError, RuntimeError
             As for `fit`.
 
         Notes
         -----
+        Any error that ends training has the model as its attribute `model`, as in `fit`.
+
         ``standardize=True`` takes the mean and the deviation of each dense feature from the first
         65,536 samples, whatever the blocks.  Features that `TabularEncoder` has made are
         standardised by all rows that it was fitted on; these moments are then about 0 and 1.
@@ -112,5 +114,5 @@ class Streamed(Model):
                 "give {label: weight}"
             )
         with self._trainings.alone("this model is trained"):
-            fit_stream(self, source_of(stream, epochs), epochs, classes, given)
+            fit_stream(self, source_of(reader, epochs), epochs, classes, given)
         return self

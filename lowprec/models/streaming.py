@@ -42,7 +42,7 @@ def fit_stream(model: Model, source: Source, epochs: int, classes: Any, given: A
             begun = _start(model, source, classes, given, patience, stack)
         model._diagnose, model._stream = given.diagnose, source.description
         model._position = begun.position
-        with training.carried_by_errors(model):
+        with training.carried_by_errors(model, (KeyboardInterrupt, Exception)):
             try:
                 _epochs(model, source, epochs, Validated(begun.validation, patience), begun, given)
             except InterruptedBetweenBatches as interrupt:
@@ -138,12 +138,12 @@ def _epochs(
             if history.is_exhausted(model, validated.patience):
                 break
             position = begun.position if first else Position(epoch, 0, None)
-            if position.ended:
-                continue
             model._position = position
-            with ExitStack() as stack:
-                batches = _batches(model, source, position, begun.head if first else None, stack)
-                training.train(model, batches, report, is_interrupted, after_batch, source.note)
+            if not position.ended:
+                with ExitStack() as stack:
+                    head = begun.head if first else None
+                    batches = _batches(model, source, position, head, stack)
+                    training.train(model, batches, report, is_interrupted, after_batch, source.note)
             _end(model, source, validated, report, epochs)
         if is_interrupted():  # since the last batch
             raise training.interrupted(model)

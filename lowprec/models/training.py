@@ -41,6 +41,7 @@ from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
 from lowprec.workspace import Workspace
 
+_ENDS_OF_FIT = (KeyboardInterrupt, FloatingPointError, OSError)
 NO_FEATURES = [1]  # the rows of a table for samples without ids: one, which no sample has
 
 
@@ -224,12 +225,14 @@ def _check_writable(model: Model) -> None:
 
 
 @contextmanager
-def carried_by_errors(model: Model) -> Iterator[None]:
+def carried_by_errors(
+    model: Model, kinds: tuple[type[BaseException], ...] = _ENDS_OF_FIT
+) -> Iterator[None]:
     """What ends training early has the model: ``Model().fit(...)`` would have lost it."""
     try:
         yield
-    except (KeyboardInterrupt, FloatingPointError, OSError) as error:
-        error.model = model  # type: ignore[union-attr]
+    except kinds as error:
+        error.model = model  # type: ignore[attr-defined]
         raise
 
 

@@ -25,6 +25,38 @@ def test_models_agree(model):
 
 
 @with_gpu
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_streams_on_both(on_gpu, tmp_path):
+    """Blocks of the host and of the GPU: the bits of `fit`, and of a training that was stopped."""
+    (dense, ids), y, _ = lp.datasets.make_clicks(200, [20, 50], num_dense=3, seed=0)
+    array = get_device("cuda").asarray if on_gpu else np.asarray
+    blocks = [
+        ((array(dense[rows]), array(ids[rows])), array(y[rows]))
+        for rows in (slice(0, 70), slice(70, 200))
+    ]
+
+    def make(**kwargs):
+        return lp.LogisticRegression(
+            [20, 50], batch_size=50, optimizer=lp.SGD(0.5), device="cuda", shuffle=False, **kwargs
+        )
+
+    def stop(model, done):
+        if done == 300:
+            raise RuntimeError("stopped")
+
+    expected = make(epochs=2).fit((dense, ids), y)
+    streamed = make().fit_stream(blocks, 2)
+    save = lp.Checkpoints(tmp_path, every_batches=1)
+    with pytest.raises(RuntimeError, match="stopped"):
+        make().fit_stream(blocks, 2, save=save, callback=stop)
+    again = make().fit_stream(blocks, 2, resume=tmp_path)
+    for model in (streamed, again):
+        mine, its = (host(each.table_._weight) for each in (model, expected))
+        assert mine.tobytes() == its.tobytes()
+        assert host(model.coef_).tobytes() == host(expected.coef_).tobytes()
+
+
+@with_gpu
 def test_the_best_epoch_returns_on_both():
     """With the losses of the CPU; what returns is what a fit of so many epochs ends with."""
     X, y, _ = lp.datasets.make_clicks(300, num_embeddings=[20, 50], num_dense=3, seed=0)

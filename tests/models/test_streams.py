@@ -256,6 +256,28 @@ def test_patience_between_the_best_epoch_and_the_end(tmp_path):
     assert all_of(again) == all_of(whole)
 
 
+def test_a_file_between_the_last_batch_and_its_validation(tmp_path, monkeypatch):
+    """As another thread may write it: the epoch is validated when training goes on."""
+    from lowprec.models import fitting
+
+    samples = naive_models.samples(N, SIZES, 3)
+    held_out = {"validation": naive_models.samples(80, SIZES, 3, seed=1)}
+    whole = make_logistic().fit_stream(cut(samples, [200]), 3, **held_out)
+
+    def stopped(model, labelled):
+        model.save(tmp_path / "m.safetensors")
+        raise StopError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "validation_loss", stopped)
+        with pytest.raises(StopError):
+            make_logistic().fit_stream(cut(samples, [200]), 3, **held_out)
+    again = make_logistic().fit_stream(
+        cut(samples, [200]), 3, **held_out, resume=tmp_path / "m.safetensors"
+    )
+    assert all_of(again) == all_of(whole)
+
+
 def test_a_warm_training_is_resumed(folder, encoder, tmp_path):
     reader = reader_of(folder, encoder)
     first = model_of(make_logistic, warm_start=True).fit_stream(reader, 2)
@@ -451,8 +473,9 @@ def test_a_bad_block_leaves_what_the_batches_before_it_made(samples, monkeypatch
     X.indices.flags.writeable = True
     bad = lp.Samples(X.dense, X.indices + 49, X.offsets)
     model = make_logistic()
-    with pytest.raises(IndexError, match="block 2: "):
+    with pytest.raises(IndexError, match="block 2: ") as caught:
         model.fit_stream([*blocks[:2], (bad, blocks[2][1])])
+    assert caught.value.model is model
     assert model.table_.step == 6  # 200 samples are 6 batches of 32 and some
     assert state(model) == state(make_logistic(shuffle=False).fit(
         lp.Samples(*samples[0][:1], *samples[0][1:])[:192], samples[1][:192]
