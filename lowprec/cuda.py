@@ -27,14 +27,14 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 
 
 def why_unavailable() -> str:
-    """Why no GPU can be used, and what to do about it; empty if one can.
+    """Why no GPU can be used, and what to do about it; an empty string if one can be used.
 
     Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) counts as a GPU, on NumPy's arrays.
 
     Returns
     -------
     str
-        What the RuntimeError of ``device="cuda"`` says after its first words.
+        The reason in the RuntimeError of ``device="cuda"``.
 
     Examples
     --------

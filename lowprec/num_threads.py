@@ -5,16 +5,17 @@ from lowprec.kernels.cpu.team import allow_threads, allowed_threads, started_thr
 
 
 def set_num_threads(n: int) -> None:
-    """Let kernels of this process use at most so many threads.
+    """Set the largest number of threads that kernels of this process use.
 
-    By default they use as many as the process may use cores: by its affinity, and by the CPU quota
-    of its cgroups (of a container) when lowprec was imported; or as the environment variable
-    ``NUMBA_NUM_THREADS`` says.  Results do not depend on it.
+    The default is the environment variable ``NUMBA_NUM_THREADS``, or else the number of cores that
+    the process may use, by its affinity and by the CPU quota of its cgroups (its container) when
+    lowprec was imported.  Results do not depend on it.
 
     Parameters
     ----------
     n : int
-        At least 1, at most as many as Numba has started: ``numba.config.NUMBA_NUM_THREADS``.
+        At least 1, and at most the number that Numba has started,
+        ``numba.config.NUMBA_NUM_THREADS``.
 
     Raises
     ------
@@ -25,7 +26,7 @@ def set_num_threads(n: int) -> None:
 
     See Also
     --------
-    numba.set_num_threads : The same for the calling thread; the smaller number counts.
+    numba.set_num_threads : The same for the calling thread; the smaller number applies.
 
     Examples
     --------
@@ -40,9 +41,9 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """The most threads that kernels of this process use.
+    """The largest number of threads that kernels of this process use.
 
-    Small batches are run by fewer, and all where other processes need the cores (on Linux): see
+    Small batches use fewer.  On Linux, all batches do when other processes need the cores: see
     docs/performance.md, "Threads".
 
     Returns

@@ -32,7 +32,7 @@ class Parameters:
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self: Self, **params: Any) -> Self:
-        """Set arguments of the constructor; what they may be is checked when fitting begins.
+        """Set arguments of the constructor. They are validated when fitting begins.
 
         Parameters
         ----------

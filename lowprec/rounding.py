@@ -20,9 +20,9 @@ def stochastic_round(
 ) -> NDArray[Any]:
     """Round float32 numbers to one of their two neighbours at random, without bias.
 
-    A number between two neighbours goes to the upper one with a chance equal to its share of the
-    way from the lower one, so the expected result is `x`; a representable number never moves.
-    The Notes bound how far the mean is off for the smallest numbers.
+    A number between two neighbours goes to the upper one with a probability equal to its relative
+    distance from the lower one, so the expected result is `x`.  A representable number never
+    changes.  The Notes bound the error of the mean for the smallest numbers.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def stochastic_round(
         ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``, ``"float8_e5m2"``, ``"float8_e3m4"`` or
         ``"float32"``.
     seed : int, default 0
-        In [0, 2**64).  The random bits are a function of (seed, flat index) alone.
+        In [0, 2**64).  The random bits depend only on (seed, flat index).
     device : {"cpu", "cuda"}, default "cpu"
-        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
+        Where to compute.  On ``"cuda"`` the result is an array on the GPU, and `x` may be one.
 
     Returns
     -------
@@ -52,16 +52,16 @@ def stochastic_round(
 
     Notes
     -----
-    Finite numbers beyond the largest finite one saturate there; inf stays inf (``float8_e4m3fn``
-    has none and gives NaN), NaN stays NaN, and -0.0 keeps its sign.  Chances are multiples of
-    2**-13 for float16, 2**-16 for bfloat16, 2**-19 to 2**-21 for the 8-bit formats: exact for
-    normal results, the nearest multiple for subnormal ones; `round_up_probability` states them.
-    The mean of a subnormal result is therefore off by up to half a draw of the smallest subnormal,
-    and numbers of at most this size always become 0: 2**-38 for float16 and ``float8_e5m2``, 2**-30
-    for ``float8_e4m3fn``, 2**-26 for ``float8_e3m4``, and nothing for bfloat16.
+    Finite numbers out of range saturate; inf stays inf (``float8_e4m3fn`` has none and gives NaN),
+    NaN stays NaN, and -0.0 keeps its sign.  Probabilities are multiples of 2**-13 for float16,
+    2**-16 for bfloat16, and 2**-19 to 2**-21 for the 8-bit formats.  They are exact for normal
+    results, and rounded to the nearest multiple for subnormal ones; `round_up_probability` returns
+    them.  So the mean of a subnormal result is off by at most half a multiple of the smallest
+    subnormal number, and numbers of at most this size always become 0: 2**-38 for float16 and
+    ``float8_e5m2``, 2**-30 for ``float8_e4m3fn``, 2**-26 for ``float8_e3m4``, and 0 for bfloat16.
 
-    Rounding at random so that the mean is right goes back to Forsythe ("Round-off errors in
-    numerical integration on automatic machinery", 1950); training with tables stored like this is
+    Stochastic rounding goes back to Forsythe ("Round-off errors in numerical integration on
+    automatic machinery", 1950); training with tables stored like this is
     from Zhang, Yang and Yuen, "Training with Low-precision Embedding Tables" (Systems for ML
     workshop, NeurIPS 2018).  The random bits are those of KWX32 (``docs/random-bits.md``).
 
@@ -91,13 +91,13 @@ def nearest_round(x: ArrayLike, dtype: Storage, device: DeviceName = "cpu") -> N
     dtype : str or dtype
         As for `stochastic_round`.
     device : {"cpu", "cuda"}, default "cpu"
-        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
+        Where to compute.  On ``"cuda"`` the result is an array on the GPU, and `x` may be one.
 
     Returns
     -------
     ndarray
-        Of the storage dtype and the shape of `x`.  Equal to NumPy's or ml_dtypes' cast, but finite
-        numbers beyond the largest finite one saturate there.
+        Of the storage dtype and the shape of `x`.  Equal to the cast of NumPy or ml_dtypes, except
+        that finite numbers out of range saturate.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def nearest_round(x: ArrayLike, dtype: Storage, device: DeviceName = "cpu") -> N
 
     Notes
     -----
-    The rounding of IEEE 754, ``roundTiesToEven``, but for the saturation.
+    IEEE 754 ``roundTiesToEven``, with saturation.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def nearest_round(x: ArrayLike, dtype: Storage, device: DeviceName = "cpu") -> N
 def round_up_probability(
     x: ArrayLike, dtype: Storage, device: DeviceName = "cpu"
 ) -> NDArray[np.float64]:
-    """The exact chance that `stochastic_round` goes to the neighbour towards +inf.
+    """The exact probability that `stochastic_round` goes to the neighbour towards +inf.
 
     Parameters
     ----------
@@ -137,13 +137,13 @@ def round_up_probability(
     dtype : str or dtype
         As for `stochastic_round`.
     device : {"cpu", "cuda"}, default "cpu"
-        Where it is done; on ``"cuda"`` the result is an array there, and `x` may be one.
+        Where to compute.  On ``"cuda"`` the result is an array on the GPU, and `x` may be one.
 
     Returns
     -------
     ndarray of float64
         Of the shape of `x`; 0 where `x` is representable, inf or NaN.  A number below the most
-        negative finite one saturates upwards, so its chance is 1.
+        negative finite one saturates upwards, so its probability is 1.
 
     Raises
     ------
@@ -156,8 +156,9 @@ def round_up_probability(
 
     Notes
     -----
-    A multiple of one draw, so 0 for numbers of at most half a draw of the smallest subnormal, whose
-    size `stochastic_round` states, and 1 for as small negative ones.
+    Probabilities are multiples of the probability of one draw.  For numbers of at most half a draw
+    of the smallest subnormal number (sizes in `stochastic_round`) they are 0, and 1 for negative
+    numbers of that size.
 
     Examples
     --------

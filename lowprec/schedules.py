@@ -19,7 +19,7 @@ _STEPS = 2**63
 class Schedule(Protocol):
     """Anything that maps a step (int, from 0) to a learning rate (float, not negative).
 
-    A plain function will do; only those of this module can be written to a file.
+    Any function works; only those of this module can be saved in files.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Constant:
     Raises
     ------
     TypeError, ValueError
-        If it is not.
+        If `learning_rate` is invalid.
 
     Examples
     --------
@@ -112,8 +112,8 @@ class InverseTime:
     learning_rate : float
         The rate of step 0; finite, not negative.
     decay : float
-        How fast it falls; finite, not negative.  It is half of `learning_rate` at step ``1 /
-        decay``.
+        How fast the rate falls; finite, not negative.  At step ``1 / decay`` it is half of
+        `learning_rate`.
 
     Raises
     ------
@@ -122,9 +122,10 @@ class InverseTime:
 
     Notes
     -----
-    Robbins and Monro ("A Stochastic Approximation Method", 1951) asked for steps whose sum is
-    infinite and whose squares have a finite sum, as these have; with ``decay = learning_rate *
-    l2`` they are those of Bottou, "Stochastic Gradient Descent Tricks" (2012), section 5.2.
+    Robbins and Monro ("A Stochastic Approximation Method", 1951) require steps whose sum is
+    infinite and whose squares have a finite sum, which holds here.  With
+    ``decay = learning_rate * l2`` these are the steps of Bottou, "Stochastic Gradient Descent
+    Tricks" (2012), section 5.2.
 
     Examples
     --------
@@ -165,7 +166,7 @@ class WarmupLinearDecay:
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of what is listed above.
+        If an argument is invalid.
 
     Examples
     --------

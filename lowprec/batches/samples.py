@@ -16,15 +16,16 @@ from lowprec.device import Device, device_of
 
 
 class Samples:
-    """Samples of dense features and ids, as models take them.
+    """Samples of dense features and ids, the input of models.
 
-    Everything is checked here, once.  Arrays are not copied if they have a dtype that is trained
-    on: float32 for dense features, int32 or int64 for ids.  Do not change them afterwards.
+    The constructor validates everything, once.  Arrays are not copied if they already have the
+    dtype for training: float32 for dense features, int32 or int64 for ids.  Do not change them
+    afterwards.
 
     Parameters
     ----------
     dense : array_like of numbers, shape (n, num_dense), optional
-        Dense features, taken as float32.
+        Dense features, converted to float32.
     indices : array_like of integers, optional
         Ids, local to their feature.  Without `offsets`, (n, num_features): one id for each feature.
         With `offsets`, (total,): the ids of all bags.
@@ -32,17 +33,17 @@ class Samples:
         Bag k, sample-major, is ``indices[offsets[k]:offsets[k + 1]]``, as in
         `EmbeddingTable.lookup`.
     weights : array_like of numbers, the shape of `indices`, optional
-        What the embedding of each id is multiplied with.
+        Factors for the embeddings of the ids.
     num_embeddings : int or sequence of int, optional
-        Ids of each feature.  It says how many features there are, and is what a model takes whose
-        own `num_embeddings` is None.
+        Number of ids of each feature.  Its length is the number of features.  Models use it if
+        their own `num_embeddings` is None.
 
     Attributes
     ----------
     dense : ndarray of float32, shape (n, num_dense)
-        (n, 0) where there are none.
+        (n, 0) if there are none.
     indices : ndarray of int32 or int64
-        (n, 0) where there are none.
+        (n, 0) if there are none.
     offsets : ndarray of int64, or None
     weights : ndarray, or None
     num_embeddings : list of int, or None
@@ -53,8 +54,8 @@ class Samples:
     Raises
     ------
     IndexError
-        If an id is negative, or not below its feature's `num_embeddings`: names the feature, the
-        position and the id.
+        If an id is negative, or not below its feature's `num_embeddings`.  The message names the
+        feature, the position and the id.
     TypeError, ValueError
         If an array has the wrong dtype or shape, a number is not finite, or `offsets` do not fit.
 
@@ -130,7 +131,7 @@ class Samples:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Samples, and dense features and features of ids together."""
+        """The number of samples, and the number of dense features plus features of ids."""
         return len(self), self.num_dense + self.num_features
 
     @property

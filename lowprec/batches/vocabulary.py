@@ -25,23 +25,23 @@ Rows = NDArray[Any]  # int32 or int64
 
 
 class Vocabulary(Keeping, Saved):
-    """Rows of a table for keys that are not known before: new ones are admitted, old ones expire.
+    """Rows of a table for keys that are not known in advance; new keys come, old ones expire.
 
-    Row 0 is that of unknown keys.  The rows of a batch depend on which keys it holds and how often,
-    and not on their order, on threads, or on how the batch was put together.
+    Row 0 is for unknown keys.  The rows of a batch depend on which keys it has and how often, but
+    not on their order or on the number of threads.
 
     Parameters
     ----------
     capacity : int
-        Rows, row 0 included: at most 2**32 - 1.
+        Number of rows, including row 0; at most 2**32 - 1.
     min_count : int, default 1
-        A key is admitted when it was seen so often, each occurrence in a batch counted; at most
+        How often a key must occur to be admitted, counting each occurrence in a batch; at most
         65,535.  Until then its row is 0.
     ttl : int, optional
-        `expire` frees the rows of keys that were not admitted or seen again by `admit` for more
-        than so many steps.  None: never.
+        `expire` frees the rows of keys that `admit` has not seen for more than this many steps.
+        None: never.
     seed : int, default 0
-        In [0, 2**64): of the hashes.
+        Seed of the hashes, in [0, 2**64).
 
     Attributes
     ----------
@@ -53,22 +53,22 @@ class Vocabulary(Keeping, Saved):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of what is listed above.
+        If an argument is invalid.
 
     Notes
     -----
-    Keys are 64-bit numbers, or strings; a vocabulary holds the one or the other.  Integers of any
-    dtype are taken by their bits in two's complement: -1 and 2**64 - 1 are the same key.  Strings
-    are encoded in UTF-8, and ``b"a"`` and ``"a"`` are the same key.  Strings are identified by 128
-    bits of hashes: two of n strings have equal hashes with a probability of about
-    ``n**2 / 2**129``, 1.5e-25 for ten million.  Different integers are always different keys.
+    Keys are either 64-bit integers or strings; one vocabulary cannot hold both.  Integers of any
+    dtype are converted in two's complement: -1 and 2**64 - 1 are the same key.  Strings are encoded
+    in UTF-8, and ``b"a"`` and ``"a"`` are the same key.  Strings are identified by 128 bits of
+    hashes: two of n strings have equal hashes with a probability of about ``n**2 / 2**129``,
+    1.5e-25 for ten million.  Different integers are always different keys.
 
-    Keys that are not admitted yet are counted in a count-min sketch, 4 counters a key.  It never
-    counts a key less often than it was seen; it may count it more often, and then admits it
-    earlier.  After `expire`, what was seen more than `ttl` steps ago may be forgotten.
+    Keys that are not admitted yet are counted in a count-min sketch, with 4 counters a key.  It
+    never underestimates a count.  It may overestimate one, and then admits the key earlier.
+    `expire` may forget occurrences more than `ttl` steps ago.
 
-    `find` may be called from several Python threads at once, but not beside `admit` or `expire`,
-    of which there is one call at a time.  A copy, shallow or deep, has arrays of its own.
+    Several Python threads may call `find` at once, but not during `admit` or `expire`; these allow
+    one call at a time.  A copy, shallow or deep, has its own arrays.
 
     Examples
     --------
@@ -111,18 +111,18 @@ class Vocabulary(Keeping, Saved):
 
     @property
     def refused(self) -> int:
-        """How many keys found no free row, those of each batch counted anew."""
+        """How many keys got no row because none was free, counted once for each batch."""
         return self._refused
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys with their rows, and of what counts those that have none."""
+        """Bytes of the keys with their rows, and of the counters of keys without a row."""
         slots = 0 if self._slots is None else self._slots.nbytes
         counts = 0 if self._sightings is None else self._sightings.counts.nbytes
         return slots + counts + self._free.nbytes
 
     def find(self, keys: ArrayLike) -> Rows:
-        """The rows of keys; nothing is changed.
+        """The rows of keys; changes nothing.
 
         Parameters
         ----------
@@ -132,12 +132,13 @@ class Vocabulary(Keeping, Saved):
         Returns
         -------
         ndarray of int32, shape of `keys`
-            int64 if the capacity is beyond 2**31; 0 for keys that have no row.
+            int64 if the capacity exceeds 2**31; 0 for keys without a row.
 
         Raises
         ------
         TypeError
-            If `keys` are neither integers nor strings, or not those that this vocabulary holds.
+            If `keys` are neither integers nor strings, or not of the kind that this vocabulary
+            holds.
 
         Examples
         --------
@@ -154,38 +155,39 @@ class Vocabulary(Keeping, Saved):
         return self._slots.find(words, self._dtype)[0].reshape(shape)
 
     def admit(self, keys: ArrayLike, step: int = 0) -> tuple[Rows, Rows, NDArray[np.uint64]]:
-        """The rows of the keys of a batch, which get rows of their own if they have none.
+        """The rows of the keys of a batch; new keys get a row.
 
         Parameters
         ----------
         keys : array_like of int, str or bytes
             Of any shape.
         step : int, default 0
-            In [0, 2**32): when they were seen, for `expire`.  A step before the one at which a key
-            was seen last leaves that.
+            When the keys were seen, in [0, 2**32), for `expire`.  A step earlier than a key's last
+            one does not change it.
 
         Returns
         -------
         rows : ndarray of int32, shape of `keys`
-            As `find` gives them then.
+            As `find` returns them after this call.
         new_rows : ndarray of int32, shape (m,)
-            The rows that were given to new keys, ascending: what `EmbeddingTable.reset` takes.
+            The rows of new keys, ascending, for `EmbeddingTable.reset`.
         new_keys : ndarray of uint64, shape (m,)
-            Their keys, ascending, too; of strings their first hash.
+            Their keys, also ascending; for strings, their first hash.
 
         Raises
         ------
         TypeError
-            If `keys` are neither integers nor strings, or not those that this vocabulary holds.
+            If `keys` are neither integers nor strings, or not of the kind that this vocabulary
+            holds.
         TypeError, ValueError
-            If `step` is no integer, or out of range.
+            If `step` is not an integer, or out of range.
         RuntimeError
             If another thread admits or expires keys at the same time.
 
         Notes
         -----
-        The new keys in ascending order, as unsigned numbers, take the lowest free rows.  Keys for
-        which there is none left have row 0 and are counted in `refused`.
+        The new keys in ascending order, as unsigned numbers, get the lowest free rows.  If no row
+        is left, a key gets row 0 and is counted in `refused`.
 
         Examples
         --------
@@ -209,29 +211,29 @@ class Vocabulary(Keeping, Saved):
         return rows.reshape(shape), new_rows, new_keys
 
     def expire(self, step: int) -> Rows:
-        """Free the rows of keys that `admit` has not seen for more than `ttl` steps before a step.
+        """Free the rows of keys that `admit` has not seen in the last `ttl` steps.
 
         Parameters
         ----------
         step : int
-            In [0, 2**32): now.
+            The current step, in [0, 2**32).
 
         Returns
         -------
         ndarray of int32, shape (m,)
-            The rows that are free from now on, ascending; none if there is no `ttl`.
+            The rows that were freed, ascending; empty without a `ttl`.
 
         Raises
         ------
         TypeError, ValueError
-            If `step` is no integer, or out of range.
+            If `step` is not an integer, or out of range.
         RuntimeError
             If another thread admits or expires keys at the same time.
 
         Notes
         -----
-        Takes time for all keys, not only for those that go.  Weights of freed rows need no reset
-        before `admit` gives them to other keys.
+        The time depends on the number of all keys, not only of those that expire.  Freed rows need
+        no reset until `admit` gives them to other keys.
 
         Examples
         --------

@@ -47,8 +47,8 @@ def load_criteo(
 
     Empty lines at the end of a file are left out.
 
-    Categories are hashed with their feature (Criteo hash version 1, ``docs/hash.md``): no
-    dictionary is kept, ids never change, and two categories of a feature share an id at random.
+    Categories are hashed together with their feature (Criteo hash version 1, ``docs/hash.md``).  No
+    dictionary is kept, and ids never change.  Two categories of a feature may get the same id.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def load_criteo(
 
     Notes
     -----
-    The format is that of the files of the Display Advertising Challenge (Criteo Labs, Kaggle,
-    2014), and of Criteo's later click logs.
+    This is the format of the Display Advertising Challenge (Criteo Labs, Kaggle, 2014), and of
+    Criteo's later click logs.
 
     Examples
     --------
@@ -111,8 +111,8 @@ def load_criteo(
 class CriteoReader(TextReader):
     r"""Stream Criteo files in blocks, without ever holding a file in memory.
 
-    A thread reads ahead.  Every iteration reads the files again from the start; `blocks` gives
-    those of another epoch, or from another row on.  Blocks run across the ends of files.  The
+    A thread reads ahead.  Every iteration reads the files again from the start; `blocks` returns
+    the blocks of another epoch, or from another row on.  Blocks run across the ends of files.  The
     format, the transforms and the errors are those of `load_criteo`; an error is raised when its
     rows are reached.
 
@@ -125,14 +125,14 @@ class CriteoReader(TextReader):
     num_embeddings : int or sequence of 26 ints, default 100_000
         Number of ids per feature.
     batch_size : int, default 65536
-        Rows in every block but the last.  A model has batches of its own size, whatever the blocks.
+        Rows of every block but the last.  The batches of a model do not depend on it.
     shuffle : bool, default False
         Whether each epoch has the files in a random order, and the rows of each `shuffle_window`
         in a random order.
     shuffle_window : int, default 262144
-        So many rows are in memory at once to be shuffled, and for a moment twice.
+        How many rows are shuffled at once, in memory, where they are briefly held twice.
     seed : int, default 0
-        What random orders are a function of, together with the number of the epoch.
+        Determines the random orders, together with the number of the epoch.
 
     Yields
     ------

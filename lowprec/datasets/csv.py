@@ -22,8 +22,8 @@ class CsvReader(TextReader):
     """Stream CSV files in blocks, without ever holding a file in memory.
 
     The first line of each file has the names of its columns.  A thread reads and encodes ahead.
-    Every iteration reads the files again from the start; `blocks` gives those of another epoch, or
-    from another row on.
+    Every iteration reads the files again from the start; `blocks` returns the blocks of another
+    epoch, or from another row on.
 
     Types are found in the first 16 MiB of the first file and hold for all rows: integers are read
     as float64, and a column that is empty there is text.  With an encoder, columns that it was

@@ -24,16 +24,16 @@ def hash_categories(
     Parameters
     ----------
     values : array_like of int, shape (n, num_features)
-        Categories, each in [0, 2**32]; 2**32 stands for a missing one.
+        Categories, each in [0, 2**32]; 2**32 means missing.
     num_embeddings : int or sequence of int
-        Ids of each feature, at most 2**31; one number is that of all features.
+        Number of ids of each feature, or one number for all; at most 2**31.
     device : {"cpu", "cuda"}, default "cpu"
-        Where it is done; on ``"cuda"`` the result is an array there, and `values` may be one.
+        Where to compute.  On ``"cuda"`` the result is an array on the GPU, and `values` may be one.
 
     Returns
     -------
     ndarray of int32, shape (n, num_features)
-        Ids in [0, num_embeddings) of their feature.  The same category of two features has two
+        Ids in [0, num_embeddings) of their feature.  The same category in two features gets
         unrelated ids.
 
     Raises

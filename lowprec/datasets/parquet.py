@@ -33,9 +33,9 @@ class _RowGroup(NamedTuple):
 class ParquetReader(Reader):
     """Stream Parquet files in blocks, without ever holding a file in memory.
 
-    Only the columns that are needed are read.  A thread reads and encodes ahead, while the blocks
-    before are trained on.  Every iteration reads the files again from the start; `blocks` gives
-    those of another epoch, or from another row on.
+    Only the needed columns are read.  A thread reads and encodes ahead of the training.  Every
+    iteration reads the files again from the start; `blocks` returns the blocks of another epoch, or
+    from another row on.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ParquetReader(Reader):
     label : str, optional
         The column of labels.  Without it, y is None.
     batch_size : int, default 65536
-        Rows in every block but the last.  A model has batches of its own size, whatever the blocks.
+        Rows of every block but the last.  The batches of a model do not depend on it.
     sample_weight : str, optional
         The column of the samples' weights; blocks are then ``(X, y, sample_weight)``.
     columns : sequence of str, optional
@@ -60,9 +60,9 @@ class ParquetReader(Reader):
         Whether each epoch has the row groups of all files in a random order, and the rows of each
         `shuffle_window` in a random order.
     shuffle_window : int, default 262144
-        So many rows are in memory at once to be shuffled, and for a moment twice.
+        How many rows are shuffled at once, in memory, where they are briefly held twice.
     seed : int, default 0
-        What random orders are a function of, together with the number of the epoch.
+        Determines the random orders, together with the number of the epoch.
 
     Attributes
     ----------
@@ -85,15 +85,15 @@ class ParquetReader(Reader):
     ImportError
         Without pyarrow (``pip install "lowprec[data]"``).
     TypeError, ValueError
-        If an argument is none of what it may be, the encoder is not fitted, a file is no Parquet
-        file or lacks a column, or the label is a column of the encoder: at once.  If a label is
-        missing, a value cannot be encoded, or a file was changed meanwhile: when its rows are
-        reached; names the file and the rows.
+        If an argument is invalid, the encoder is not fitted, a file is no Parquet file or lacks a
+        column, or the label is a column of the encoder: at once.  If a label is missing, a value
+        cannot be encoded, or a file was changed meanwhile: when its rows are reached; names the
+        file and the rows.
 
     Notes
     -----
-    Memory is bounded: some blocks, a window if `shuffle`, and buffers of one row group.  Files are
-    shuffled well enough where a window holds several row groups, or rows are in no order.
+    Memory is bounded by some blocks, a window if `shuffle`, and buffers of one row group.
+    Shuffling works well if a window holds several row groups, or if rows have no particular order.
 
     Examples
     --------

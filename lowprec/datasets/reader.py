@@ -44,7 +44,7 @@ class Reader(ABC):
         return self.blocks()
 
     def blocks(self, epoch: int = 0, first: int = 0) -> ReadAhead[Any]:
-        """The blocks of an epoch, from row number `first` of its order on.
+        """The blocks of an epoch, from row `first` of its order on.
 
         Without `shuffle` every epoch has the same order.  A thread reads ahead; it ends with the
         blocks, or when what is returned is closed or no longer referred to.
@@ -52,9 +52,9 @@ class Reader(ABC):
         Parameters
         ----------
         epoch : int, default 0
-            Which order.
+            Number of the epoch, which determines the order.
         first : int, default 0
-            How many rows of it to leave out.
+            How many rows to skip.
 
         Returns
         -------
@@ -84,13 +84,13 @@ class Reader(ABC):
 
     @property
     def num_rows(self) -> int | None:
-        """The rows of all files; None where they are only known once they are read."""
+        """The number of rows of all files; None if that is known only after reading them."""
         rows = [file[2] for file in self._files]
         return None if None in rows else sum(rows)
 
     @property
     def expected_rows(self) -> int | None:
-        """The rows of all files, or about so many."""
+        """The number of rows of all files, possibly estimated."""
         return self.num_rows
 
     def describe(self) -> dict[str, Any]:

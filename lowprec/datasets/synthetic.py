@@ -58,14 +58,14 @@ def make_clicks(
 ) -> Clicks:
     """Draw clicks, shaped like Criteo's, from a planted model.
 
-    The logit of a click is the sum of a bias, a linear effect of the dense features, one weight
-    per id, and, over all pairs of features, the dot product of one vector of length 4 per id: a
-    logistic regression can learn all but the pairs.  Dense features are log(1 + count) of
-    heavy-tailed counts.  The k-th most frequent id of a feature has a chance close to k**-1.05,
-    and the order of ids means nothing.
+    The logit of a click is the sum of a bias, a linear effect of the dense features, one weight per
+    id, and, over all pairs of features, the dot product of the ids' vectors of length 4.  A
+    logistic regression can learn everything but the pairs.  Dense features are log(1 + count) of
+    heavy-tailed counts.  The probability of the k-th most frequent id of a feature is about
+    proportional to k**-1.05, and the order of ids has no meaning.
 
-    The planted model depends on `seed`, `num_embeddings` and `num_dense` only, and the first k
-    samples are the same for every ``n_samples >= k``: slice one draw into train and test.
+    The planted model depends only on `seed`, `num_embeddings` and `num_dense`, and the first k
+    samples are the same for every ``n_samples >= k``: split one draw into train and test.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def make_clicks(
     y : ndarray
         Labels, int8 (n_samples,).
     p : ndarray
-        The true chance that each label is 1, float64 (n_samples,): no model predicts better.
+        The true probability that each label is 1, float64 (n_samples,): no model predicts better.
 
     Raises
     ------
@@ -98,8 +98,7 @@ def make_clicks(
 
     Notes
     -----
-    Samples are a function of the arguments for one version of NumPy; NumPy may change what its
-    distributions draw.
+    Samples depend on the version of NumPy, which may change what its distributions draw.
 
     Examples
     --------

@@ -25,7 +25,7 @@ class TextReader(Reader):
 
     @property
     def expected_rows(self) -> int | None:
-        """The rows of all files, or about so many, by the bytes of a line of the first one."""
+        """The number of rows of all files, estimated from the length of a line of the first one."""
         if self.num_rows is not None:
             return self.num_rows
         bytes_of_a_row = bytes_of_a_line(self.paths[0])

@@ -34,7 +34,7 @@ class FittedEncoder(Parameters, Saved):
 
     @property
     def vocabularies_(self) -> dict[str, Vocabulary]:
-        """Under "grow", the vocabulary of each column: its `refused` says when rows run out."""
+        """With "grow": the vocabulary of each column. Its `refused` shows when rows run out."""
         return {
             column.name: column.encoding.vocabulary
             for column in self._check_fitted()
@@ -47,12 +47,12 @@ class FittedEncoder(Parameters, Saved):
         Parameters
         ----------
         input_features
-            Is not looked at; scikit-learn passes it.
+            Ignored; scikit-learn passes it.
 
         Returns
         -------
         ndarray of str
-            A column has its own name; the bins of numbers have ``"_bin"`` after it.
+            Names of columns; for bins of numbers, with ``"_bin"`` appended.
 
         Raises
         ------
@@ -72,19 +72,19 @@ class FittedEncoder(Parameters, Saved):
         return np.array([*dense, *ids], dtype=object)
 
     def contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """All that a file holds of a fitted encoder.
+        """Everything that a file stores of a fitted encoder.
 
         Returns
         -------
         described : dict
-            What JSON can say.
+            The part that is stored as JSON.
         arrays : dict of ndarray
             By name.
 
         Raises
         ------
         TypeError, ValueError
-            If the encoder is not fitted, or JSON cannot say what a parameter is.
+            If the encoder is not fitted, or a parameter cannot be stored as JSON.
 
         Examples
         --------
@@ -100,7 +100,7 @@ class FittedEncoder(Parameters, Saved):
     def from_contents(
         cls: type[Self], described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> Self:
-        """The encoder of what `contents` gave.
+        """Restore an encoder from the result of `contents`.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class FittedEncoder(Parameters, Saved):
         Raises
         ------
         KeyError, TypeError, ValueError
-            If something is not as `contents` gives it: names it.
+            If something is not as `contents` returns it: names it.
 
         Examples
         --------

@@ -21,11 +21,11 @@ Self = TypeVar("Self", bound="TabularEncoder")
 
 
 class TabularEncoder(FittedEncoder):
-    """From any frame to samples: categories, numbers and lists as a model takes them.
+    """Converts frames of categories, numbers and lists to samples for models.
 
-    It takes whatever has the Arrow capsule interface: frames of pandas (2.2 or newer) and polars,
-    tables and batches of pyarrow, results of DuckDB.  Equal values give equal samples, bit for bit,
-    whichever library and type brings them: an integer that became 3.0 because its column got a
+    It accepts any frame with the Arrow capsule interface: frames of pandas (2.2 or newer) and
+    polars, tables and batches of pyarrow, results of DuckDB.  Equal values give equal samples, bit
+    for bit, whatever their library and type: an integer that became 3.0 because its column has a
     missing value is still 3.
 
     =========== =========================================== ===================================
@@ -36,38 +36,38 @@ class TabularEncoder(FittedEncoder):
     multi       lists                                       a bag of ids; none of a missing list
     =========== =========================================== ===================================
 
-    **Integers are numbers unless they are named**: name ids, such as those of users, in
+    **Integers are numbers by default**: name columns of ids, such as those of users, in
     `categorical`.
 
-    Every column has one feature of ids, and row 0 of each feature is for values that are missing or
-    unknown.  The dense feature of a number is its distance from the mean in standard deviations,
-    between -10 and 10, and 0 where the number is missing.
+    Every column gives one feature of ids.  Row 0 of each feature is for missing and unknown values.
+    The dense feature of a number is its distance from the mean in standard deviations, clipped to
+    [-10, 10], and 0 if the number is missing.
 
     Parameters
     ----------
     categorical, numerical, multi : sequence of str, optional
-        The names of columns that become these.  What a column becomes that is named in none of them
-        is found by its type.  To leave a column out, leave it out of the frame.
+        Names of columns to treat as such.  The types of all other columns decide.  To leave a
+        column out, leave it out of the frame.
     vocabulary : {"learn", "hash", "grow"}, default "learn"
-        How categories become ids.  "learn": `fit` gives a row to each category that it has seen,
-        the most frequent ones first.  "hash": categories share `buckets` rows by a hash of the
-        category and the name of the column; nothing is learned.  "grow": new categories get free
-        rows as `partial_fit` sees them, and no row ever moves, so that a model can train meanwhile.
+        How categories become ids.  "learn": `fit` gives each category a row, the most frequent ones
+        first.  "hash": a hash of the category and the name of the column chooses one of `buckets`
+        rows; nothing is learned.  "grow": `partial_fit` gives new categories free rows, and no row
+        ever changes, so that a model can train at the same time.
     buckets : int or dict, default 65536
-        Rows of a column under "hash": of all columns, or by the column's name, where columns that
-        are not named have 65536.
+        With "hash": rows of each column, or a dictionary by name, in which columns without an entry
+        have 65536.
     min_count : int, default 1
-        Under "learn" and "grow": how often a category must be seen to get a row.
+        With "learn" and "grow": how often a category must occur to get a row.
     capacity : int or dict, optional
-        Rows of a column under "grow", given like `buckets`, which is the default.
+        With "grow": rows of each column, in the form of `buckets`.  Default: `buckets`.
     bins : int, default 32
-        Bins of a column of numbers.  A column of fewer different numbers has a bin for each of
-        them.
+        Number of bins for a column of numbers.  If a column has fewer different numbers, each gets
+        a bin.
 
     Attributes
     ----------
     feature_names_in_ : ndarray of str
-        The columns that it was fitted on.
+        The columns on which it was fitted.
     n_features_in_ : int
         How many there are.
     vocabularies_ : dict
@@ -76,30 +76,29 @@ class TabularEncoder(FittedEncoder):
     Raises
     ------
     TypeError, ValueError, ImportError
-        By `fit`, not by the constructor, if a parameter is none of what is listed above, or without
-        pyarrow (``pip install "lowprec[data]"``).
+        By `fit`, not by the constructor, if a parameter is invalid, or without pyarrow
+        (``pip install "lowprec[data]"``).
 
     Notes
     -----
-    Columns that `fit` has not seen are left out by `transform`, as labels are.
+    `transform` ignores columns that `fit` has not seen, such as labels.
 
-    A category is known by a 64-bit hash of its value (``docs/hash.md``): among n categories of a
-    column, two share a row by chance with a probability of about ``n**2 / 2**65``, which is 3e-8
-    for a million.
+    A category is identified by a 64-bit hash of its value (``docs/hash.md``).  The probability that
+    two of n categories of a column have the same hash is about ``n**2 / 2**65``, which is 3e-8 for
+    a million.
 
-    Text and bytes compare by their bytes, dates and times by their microseconds since 1970, those
-    with a time zone in UTC and the other ones as they stand.  As numbers, times are seconds.  NaN
-    is missing, as null is.
+    Text and bytes are compared by their bytes, and dates and times by their microseconds since 1970
+    (in UTC if they have a time zone).  As numbers, times are seconds.  NaN and null are missing.
 
-    Bins cut the values into parts of about equal size; a value that would fill a bin has one of its
-    own, so there can be up to twice as many.  Where tails are long, that is, where `fit` has seen a
-    number more than 10 deviations from the mean, the dense feature is made of
-    ``sign(x) * log(1 + |x|)``.  Quantiles, mean and deviation are those of all values of a column,
-    up to 65,536 of them; of more, about 50,000 are kept, drawn by their places in the column.
+    Bins divide the values into parts of about equal size.  A value that would fill a bin gets its
+    own, so there can be up to twice as many.  For columns with long tails, in which `fit` saw a
+    number more than 10 deviations from the mean, the dense feature is computed from
+    ``sign(x) * log(1 + |x|)``.  Quantiles, mean and deviation use all values of a column, up to
+    65,536.  From longer columns about 50,000 values are sampled by their positions.
 
-    Under "learn", rows move when `partial_fit` sees more: train models after the last call.
-    Calling `partial_fit` with a frame in parts, however it is cut, gives what `fit` gives, but for
-    the rows under "grow": those depend on which categories each part has.
+    With "learn", rows change when `partial_fit` sees more data: train models after the last call.
+    However a frame is cut into parts, `partial_fit` on the parts gives the result of `fit` on the
+    whole, except for the rows of "grow", which depend on the categories of each part.
 
     Examples
     --------
@@ -144,9 +143,9 @@ class TabularEncoder(FittedEncoder):
         Parameters
         ----------
         X : frame
-            With one row at least.
+            At least one row.
         y
-            Is not looked at; pipelines pass it.
+            Ignored; pipelines pass it.
 
         Returns
         -------
@@ -157,9 +156,8 @@ class TabularEncoder(FittedEncoder):
         ImportError
             Without pyarrow.
         TypeError, ValueError
-            If `X` is no frame, a parameter is none of what it may be, a column has a type that is
-            not supported, a number is infinite, or a named column is not there: names it.  The
-            encoder is as it was.
+            If `X` is no frame, a parameter is invalid, a column has a type that is not supported, a
+            number is infinite, or a named column is missing: names it.  The encoder is unchanged.
 
         Examples
         --------
@@ -172,12 +170,12 @@ class TabularEncoder(FittedEncoder):
         return self
 
     def partial_fit(self: Self, X: Any, y: Any = None) -> Self:
-        """Learn more from another frame; the first call is as `fit`.
+        """Learn from another frame as well. The first call is like `fit`.
 
         Parameters
         ----------
         X : frame
-            Columns that the first one did not have are left out.
+            Columns that the first frame did not have are ignored.
         y
             As for `fit`.
 
@@ -190,7 +188,7 @@ class TabularEncoder(FittedEncoder):
         ImportError, TypeError
             As for `fit`.
         ValueError
-            As for `fit`, and if a column is missing or a parameter was changed meanwhile.
+            As for `fit`, or if a column is missing or a parameter was changed since the first call.
 
         Examples
         --------
@@ -210,19 +208,20 @@ class TabularEncoder(FittedEncoder):
         Parameters
         ----------
         X : frame
-            With all columns that the encoder was fitted on, in any order; other ones are left out.
+            With all columns on which the encoder was fitted, in any order; other columns are
+            ignored.
 
         Returns
         -------
         Samples
-            With `num_embeddings`, which a model takes whose own are None.
+            With `num_embeddings`, for models whose own is None.
 
         Raises
         ------
         ImportError
             Without pyarrow.
         TypeError
-            If `X` is no frame, or a column holds another kind of values than `fit` has seen.
+            If `X` is not a frame, or a column has another kind of values than in `fit`.
         ValueError
             If the encoder is not fitted, a column is missing, or a number is infinite: names it.
 

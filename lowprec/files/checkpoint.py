@@ -36,7 +36,7 @@ BYTES_AT_ONCE = 1 << 26
 
 
 class CheckpointError(ValueError):
-    """A file is not a checkpoint of lowprec, is damaged, or is of another version.
+    """A file is not a checkpoint of lowprec, is corrupted, or has an unknown version.
 
     A ValueError whose message names the file and what is wrong; raised by `load` and the other
     functions that read files.

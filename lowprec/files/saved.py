@@ -45,12 +45,12 @@ class Saved:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, the vocabulary or the fitted model to a safetensors file.
 
-        `load` goes on from it.  Weights are stored as they are (float16 as ``F16``), for any tool
-        to read.  The file is written whole or not at all: one that was there stays until the new
-        one is on disk.
+        `load` continues from it.  Weights are stored in their format (float16 as ``F16``), which
+        any safetensors reader can read.  The file is written completely or not at all: an old file
+        stays until the new one is on disk.
 
-        While another thread trains, it is the file of a moment between two steps: `save` waits for
-        the step at hand, and the next one waits until the file is written.
+        If another thread trains, the file holds the state between two steps: `save` waits for the
+        current step, and the next step waits for `save`.
 
         Parameters
         ----------
@@ -62,11 +62,10 @@ class Saved:
         OSError
             If it cannot be written.
         ValueError
-            If a model is not fitted, or a learning rate is a function that is not of
-            `lowprec.schedules`.
+            If a model is not fitted, or a learning-rate schedule is not one of `lowprec.schedules`.
         RuntimeError
-            If a step is at hand that cannot be waited for: a signal handler has interrupted it, or
-            the process was forked in the middle of it.  The file that was there stays.
+            If waiting for the current step would never end, because a signal handler interrupted
+            it, or the process was forked in the middle of it.  The old file stays.
 
         Examples
         --------
@@ -90,7 +89,7 @@ class Saved:
         mmap: bool = False,
         verify: bool = True,
     ) -> Self:
-        """Read what `save` of this class wrote; it goes on from its step with the same bits.
+        """Read a file that `save` of this class wrote; training continues with the same bits.
 
         Parameters
         ----------
@@ -138,12 +137,12 @@ def load(
     path : path
         A file that ``save`` wrote.
     device : {"cpu", "cuda"}, default "cpu"
-        Where it shall live; a file knows no device.  A vocabulary lives on the CPU.
+        Where to put the object; files do not record a device.  A vocabulary is always on the CPU.
     mmap : bool, default False
-        On the CPU: whether arrays are read from the file where they are looked at.  Training then
-        changes the object and not the file.
+        On the CPU: whether to map the file, so that arrays are read when they are used.  Training
+        changes the object, not the file.
     verify : bool, default True
-        Whether to compare checksums, for which the file is read as a whole.
+        Whether to compare checksums, which reads the whole file.
 
     Returns
     -------
@@ -154,9 +153,10 @@ def load(
     OSError
         If the file cannot be read.
     CheckpointError
-        A ValueError: if it was not written by `save`, in this version of the format, or is damaged.
+        If the file was not written by `save` in a known version of the format, or is corrupted.
+        This is a ValueError.
     RuntimeError, ValueError
-        If the device cannot be used, or is none, or not that of what the file holds.
+        If the device cannot be used, is invalid, or does not suit the object in the file.
 
     Examples
     --------

@@ -12,9 +12,9 @@ from lowprec.metrics.weights import Weights, check_weights, mean
 
 
 def roc_auc(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Area under the ROC curve: the chance that a click is ranked above a non-click.
+    """Area under the ROC curve: the probability that a click is ranked above a non-click.
 
-    A tie counts one half.  Without weights exact up to the last division.
+    A tie counts one half.  Without weights, the result is exact up to the last division.
 
     Parameters
     ----------
@@ -29,19 +29,19 @@ def roc_auc(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) 
     Returns
     -------
     float
-        In [0, 1]; 0.5 for predictions that know nothing.
+        In [0, 1]; 0.5 for random predictions.
 
     Raises
     ------
     ValueError
-        As for `log_loss`, but that any real number and infinity is a score, and NaN none; or if
+        As for `log_loss`, except that scores may be any real number or infinity, but not NaN; or if
         only one label occurs.
 
     Notes
     -----
-    The statistic of Mann and Whitney over the number of pairs; that it is the area under the
-    curve is shown by Hanley and McNeil, "The meaning and use of the area under a receiver
-    operating characteristic (ROC) curve" (Radiology 143, 1982).
+    The statistic of Mann and Whitney divided by the number of pairs.  It is the area under the
+    curve by Hanley and McNeil, "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve" (Radiology 143, 1982).
 
     Examples
     --------
@@ -59,10 +59,10 @@ def roc_auc(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) 
 def grouped_roc_auc(
     y: ArrayLike, p: ArrayLike, groups: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Mean of the `roc_auc` of each group, such as a user: GAUC.  Groups count by their samples.
+    """Mean `roc_auc` over groups, such as users (GAUC), weighted by the number of samples.
 
-    Only samples of the same group are compared.  Groups in which only one label occurs have no
-    AUC and are left out.
+    Only samples of the same group are compared.  Groups with only one label have no AUC and do not
+    count.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def grouped_roc_auc(
     groups : array_like, shape (n,)
         The group of each sample: integers, strings, or other numbers or dates that are not missing.
     sample_weight : array_like, shape (n,), optional
-        As for `log_loss`.  A group counts by the sum of its weights.
+        As for `log_loss`.  The weight of a group is the sum of its samples' weights.
 
     Returns
     -------
     float
-        In [0, 1]; 0.5 for predictions that know nothing about the order within a group.
+        In [0, 1]; 0.5 for random predictions within groups.
 
     Raises
     ------

@@ -13,21 +13,21 @@ _EPS = np.finfo(np.float64).eps
 
 
 def log_loss(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Mean of -log of the probability given to the label that came: lower is better.
+    """Mean of -log of the predicted probability of the true label: lower is better.
 
-    Probabilities are clipped to [eps, 1 - eps], eps = 2**-52, so that one certain and wrong
-    prediction costs 36.04 and not infinity.
+    Probabilities are clipped to [eps, 1 - eps] with eps = 2**-52, so that a wrong prediction with
+    probability 1 costs 36.04 and not infinity.
 
     Parameters
     ----------
     y : array_like, shape (n,)
-        Labels, each 0 or 1, or False and True.  Of a model with other labels pass
+        Labels, each 0 or 1, or False and True.  For a model with other labels pass
         ``y == model.classes_[1]``.
     p : array_like, shape (n,)
         Predicted probability of label 1, in [0, 1].  Computed in float64.
     sample_weight : array_like, shape (n,), optional
-        How much each sample counts: finite, at least 0, not all 0.  A weight of 2 is the same as
-        the sample twice.  By default all count equally.
+        Weights of the samples: finite, at least 0, not all 0.  A weight of 2 equals having the
+        sample twice.  By default all samples count equally.
 
     Returns
     -------
@@ -42,8 +42,8 @@ def log_loss(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None)
 
     Notes
     -----
-    ``-mean(y * log(p) + (1 - y) * log(1 - p))``, a mean with weights where they are given: the
-    cross-entropy, the loss that the models are trained on.
+    ``-mean(y * log(p) + (1 - y) * log(1 - p))``, weighted if weights are given.  This is the
+    cross-entropy, on which the models are trained.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def log_loss(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None)
 
 
 def normalized_entropy(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Log loss, divided by that of always predicting the mean of `y`: below 1 is better than it.
+    """Log loss divided by that of predicting the mean of `y`: below 1 is better than the mean.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def normalized_entropy(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | No
     p : array_like, shape (n,)
         Predicted probability of label 1, in [0, 1].
     sample_weight : array_like, shape (n,), optional
-        As for `log_loss`; also the mean of `y` is one with these weights.
+        As for `log_loss`; the mean of `y` is weighted, too.
 
     Returns
     -------
     float
-        1 for a model that predicts the mean, 0 for one that is certain and right.
+        1 for a model that predicts the mean, and 0 for perfect predictions.
 
     Raises
     ------
@@ -81,7 +81,8 @@ def normalized_entropy(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | No
     Notes
     -----
     From He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook" (ADKDD 2014),
-    section 2: log loss is smaller where clicks are rarer, whatever the model; this is not.
+    section 2: log loss is smaller if clicks are rarer, whatever the model; normalized entropy is
+    not.
 
     Examples
     --------
@@ -93,9 +94,9 @@ def normalized_entropy(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | No
 
 
 def calibration(y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Mean predicted probability over the share of clicks: 1 is best.
+    """Mean predicted probability divided by the share of clicks: 1 is best.
 
-    Above 1, more clicks are predicted than come.  It says nothing about the order of samples.
+    Above 1, more clicks are predicted than occur.  The order of predictions does not matter.
 
     Parameters
     ----------

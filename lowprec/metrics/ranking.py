@@ -22,25 +22,25 @@ def recall_at_k(
     *,
     ranked: ArrayLike | None = None,
 ) -> float:
-    """Share of a user's relevant items that are among the first k: the mean over users.
+    """Share of a user's relevant items that are among the first k, averaged over users.
 
     Rankings come either as `scores` of all items or as lists of ids, `ranked`.  Users without
-    relevant items have no recall and are left out.
+    relevant items have no recall and do not count.
 
     Parameters
     ----------
     relevant : array_like or SciPy sparse matrix or array, shape (users, items)
-        What is relevant to whom: numbers above 0, and 0 elsewhere.  A sparse one is not made
-        dense; equal entries of it are summed.
+        Numbers above 0 for relevant items, and 0 elsewhere.  A sparse matrix is not made dense; its
+        duplicate entries are summed.
     scores : array_like, shape (users, items), optional
-        Real numbers or infinity, highest first.  A tie counts by the mean over all its orders.
-        Give -inf to items that must not be recommended, such as those seen in training.
+        Real numbers or infinity; higher scores rank first.  Ties count as the mean over all their
+        orders.  Give -inf to items that must not be recommended, such as those seen in training.
     k : int, optional
-        How many items of each ranking count, at least 1.  By default all of `ranked`, or all items.
+        How many items of each ranking count, at least 1.  Default: all of `ranked`, or all items.
     sample_weight : array_like, shape (users,), optional
         As for `log_loss`, a weight for each user.
     ranked : array_like of int, shape (users, at least k), optional
-        Instead of `scores`: ids of items, columns of `relevant`, best first, none twice for a user.
+        Instead of `scores`: ids of items (columns of `relevant`), best first, without duplicates.
 
     Returns
     -------
@@ -95,13 +95,14 @@ def ndcg_at_k(
 ) -> float:
     """Normalized discounted cumulative gain of the first k items: the mean over users.
 
-    A relevant item counts more the earlier it comes.  Users without relevant items are left out.
+    A relevant item counts more the earlier it is ranked.  Users without relevant items do not
+    count.
 
     Parameters
     ----------
     relevant : array_like or SciPy sparse matrix or array, shape (users, items)
-        The gain of each item: 1 and 0, or degrees of relevance, at least 0.  For what is clicked
-        or not pass ``counts > 0``: a count is a degree.
+        The gain of each item: 1 and 0, or degrees of relevance, at least 0.  For clicks, pass
+        ``counts > 0``: counts would be degrees of relevance.
     scores : array_like, shape (users, items), optional
         As for `recall_at_k`.
     k : int, optional
@@ -125,12 +126,12 @@ def ndcg_at_k(
     -----
     ``DCG = sum of gain / log2(place + 1)`` over places 1 to k, divided by that of the best order:
     Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques" (ACM TOIS 20, 2002).
-    For the gain ``2**degree - 1`` pass that as `relevant`.  Ties of scores as McSherry and Najork,
-    "Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied
-    Scores" (ECIR 2008).
+    For the gain ``2**degree - 1`` pass that as `relevant`.  Ties of scores are treated as in
+    McSherry and Najork, "Computing Information Retrieval Performance Measures Efficiently in the
+    Presence of Tied Scores" (ECIR 2008).
 
-    This is scikit-learn's ``ndcg_score`` where every user has a relevant item.  That counts the
-    others as 0.
+    This equals scikit-learn's ``ndcg_score`` if every user has a relevant item; ``ndcg_score``
+    counts other users as 0.
 
     Examples
     --------

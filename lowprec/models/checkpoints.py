@@ -21,28 +21,28 @@ _NAME = re.compile(r"step-(\d{12,})\.safetensors")
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """When `fit` writes a file, where, and how many of them stay.
+    """When and where `fit` writes files, and how many it keeps.
 
-    Files are called ``step-000000001024.safetensors``, after the steps that were taken.  One is
-    written at the end, too, and when Ctrl-C ends training.  The last one is of the last epoch, from
-    which training can go on; with `patience` it holds the best epoch beside it.  Each training
-    needs its own folder: files of another one are neither deleted nor replaced.
+    Files have names like ``step-000000001024.safetensors``, with the number of steps.  One is also
+    written at the end, and when Ctrl-C ends training.  The last file holds the last epoch, from
+    which training can continue, and with `patience` also the best epoch.  Each training needs its
+    own folder: files of another training are neither deleted nor replaced.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there.
+        Created if it does not exist.
     every_batches : int, optional
-        Write a file after so many batches.
+        Write a file after this many batches.
     every_minutes : float, optional
-        Write a file at the end of the first batch after so many minutes.
+        Write a file after the first batch that ends this many minutes after the last file.
     keep : int, default 3
-        How many files stay of this training, the newest of those up to the last one written.
+        How many files of this training to keep: the newest ones, up to the last one written.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of what it may be.
+        If an argument is invalid.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Checkpoints:
         check_int("keep", self.keep, low=1)
 
     def write(self, model: Any) -> None:
-        """Write a file now, and then delete the oldest ones of its training beyond `keep`.
+        """Write a file now, then delete the oldest files of this training beyond `keep`.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Checkpoints:
         Raises
         ------
         OSError, ValueError
-            If it cannot be written, as ``save`` of a model says, or would replace a file of another
+            If it cannot be written (see ``save`` of a model), or would replace a file of another
             training.
 
         Examples

@@ -75,7 +75,7 @@ class Classifier(Recommender):
         return logistic_loss(device, outputs, batch.y, batch.weights)
 
     def decision_function(self, X: SamplesLike) -> NDArray[np.float32]:
-        """The logits of samples: ``log(p / (1 - p))`` of the chance p of the second class.
+        """The logits of samples: ``log(p / (1 - p))`` with the probability p of the second class.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class Classifier(Recommender):
         return self.classes_[clicked.astype(np.int64)]
 
     def score(self, X: SamplesLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The share of samples whose class is predicted: the mean accuracy.
+        """The mean accuracy: the share of samples whose class is predicted correctly.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class Classifier(Recommender):
         y : array_like, shape (n,)
             Labels, of `classes_`.
         sample_weight : array_like of numbers, shape (n,), optional
-            What each sample counts for.
+            Weights of the samples.
 
         Returns
         -------

@@ -14,15 +14,15 @@ class Diagnostics:
     Parameters
     ----------
     every_batches : int, default 100
-        Look at the steps whose number, from 0, is a multiple of this.
+        Diagnose the steps whose number, from 0, is a multiple of this.
     max_numbers : int, optional
-        Look at about so many numbers of a step at most, as `EmbeddingTable.diagnose` does; None
-        means all.  Default: 8192.
+        Look at no more than about this many numbers of a step, as in `EmbeddingTable.diagnose`;
+        None means all.  Default: 8192.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of what it may be.
+        If an argument is invalid.
 
     Examples
     --------

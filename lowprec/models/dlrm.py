@@ -36,37 +36,37 @@ class _Cache(NamedTuple):
 class DLRM(Classifier):
     """The deep learning recommendation model, two MLPs around an interaction of embeddings.
 
-    Dense features go through the bottom MLP to a vector as long as an embedding; the interaction
-    joins it with the embeddings of the sample's ids; the top MLP gives the logit.  Dense layers are
-    float32, tables are stored in `dtype`.
+    The bottom MLP maps the dense features to a vector of the length of an embedding.  The
+    interaction combines it with the embeddings of the sample's ids, and the top MLP computes the
+    logit.  Dense layers are float32; tables are stored in `dtype`.
 
     Parameters
     ----------
     num_embeddings : int or sequence of int, optional
-        Ids of each feature.  Default: as the first `Samples` or sparse matrix say, or else the
-        largest id of each feature in the first samples, plus 1.
+        Number of ids of each feature.  Default: from the first `Samples` or sparse matrix, or else
+        the largest id of each feature in the first samples plus 1.
     embedding_dim : int, default 16
         Columns of the tables.
     bottom_mlp, top_mlp : sequence of int, default (512, 256)
         Hidden layers, ReLU after each; the bottom MLP ends with a layer of `embedding_dim`, with
         ReLU, and the top MLP with one of a single output.
     interaction : {"dot", "cat"}, default "dot"
-        Inner products of all pairs of vectors beside the dense vector, or all vectors side by side.
+        Inner products of all pairs of vectors, after the dense vector; or all vectors concatenated.
     optimizer : Optimizer, default Adagrad(learning_rate=0.05)
-        Steps the tables; the gradient is that of the batch's mean loss.
+        Updates the tables.  The gradient is that of the batch's mean loss.
     dense_optimizer : Optimizer, default Adagrad(learning_rate=0.01)
-        Steps the dense layers.
+        Updates the dense layers.
     class_weight : {None, "balanced"} or dict, default None
-        What the losses of the samples of each class are multiplied with: ``{label: weight}``, where
-        1 is left out, or half of all weight to each class.
+        Factors for the losses of each class: ``{label: weight}``, where a missing label has 1, or
+        "balanced", which gives each class half of the total weight.
     {training_parameters}
 
     Attributes
     ----------
     encoder_ : TabularEncoder or None
-        What was saved with the model; it then takes frames.
+        The encoder that was saved with the model, if any; the model then takes frames.
     num_dense_, num_features_ : int
-        Dense features and features of ids, as in the first samples; either may be 0.
+        Numbers of dense features and of features of ids, from the first samples; either may be 0.
     table_ : EmbeddingTable
         The embeddings of all features.
     bottom_, top_ : list of (weight, bias)
@@ -76,19 +76,19 @@ class DLRM(Classifier):
     n_features_in_ : int
         ``num_dense_ + num_features_``.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        The names of the columns, only if the first samples were a frame that has such names.
+        The names of the columns; only if the first samples were a frame with names.
     history_ : dict of lists of float
-        Of the last `fit`, one entry an epoch: ``"train_loss"``, the mean of the losses of all
-        samples, each before the step that it took part in, times their weights; and
-        ``"validation_loss"``, after the epoch, where `validation` was given.
+        One entry for each epoch of the last `fit`.  ``"train_loss"`` is the weighted mean loss of
+        all samples, each computed before the step of its batch.  ``"validation_loss"``, if
+        `validation` was given, is computed after the epoch.
     best_epoch_ : int or None
-        Counted from 0, as entries of `history_`: the first epoch with the least validation loss.
+        The first epoch with the lowest validation loss, counted from 0 like the entries of
+        `history_`.
 
     Raises
     ------
     TypeError, ValueError
-        By `fit` and `partial_fit`, not by the constructor, if a parameter is none of what is
-        listed above.
+        By `fit` and `partial_fit`, not by the constructor, if a parameter is invalid.
 
     Notes
     -----

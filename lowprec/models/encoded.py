@@ -24,21 +24,21 @@ class SavedWithEncoder(Saved):
     encoder_: TabularEncoder | None = None
 
     def save(self, path: str | os.PathLike[str], encoder: TabularEncoder | None = None) -> None:
-        """Write the fitted model to a safetensors file, and the encoder of its samples with it.
+        """Write the fitted model to a safetensors file, together with the encoder of its samples.
 
-        `load` goes on from it, and gives a model that takes frames, if there is an encoder.
-        Weights are stored as they are (float16 as ``F16``), for any tool to read.  The file is
-        written whole or not at all: one that was there stays until the new one is on disk.
+        `load` continues from it.  With an encoder, the loaded model takes frames.  Weights are
+        stored in their format (float16 as ``F16``), which any safetensors reader can read.  The
+        file is written completely or not at all: an old file stays until the new one is on disk.
 
-        While another thread trains, it is the file of a moment between two steps.
+        If another thread trains, the file holds the state between two steps.
 
         Parameters
         ----------
         path : path
             The file, in a folder that exists.
         encoder : TabularEncoder, optional
-            What made the samples: it is `encoder_` of the model that is loaded.  Default: the
-            model's own `encoder_`, if it was loaded with one.
+            The encoder that made the samples; the loaded model has it as `encoder_`.  Default: the
+            model's own `encoder_`, if it has one.
 
         Raises
         ------
@@ -47,10 +47,10 @@ class SavedWithEncoder(Saved):
         TypeError
             If `encoder` is none.
         ValueError
-            If the model or the encoder is not fitted, or a learning rate is a function that is not
-            of `lowprec.schedules`.
+            If the model or the encoder is not fitted, or a learning-rate schedule is not one of
+            `lowprec.schedules`.
         RuntimeError
-            If a step is at hand that cannot be waited for.  The file that was there stays.
+            If waiting for the current step would never end.  The old file stays.
 
         Examples
         --------

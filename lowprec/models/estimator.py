@@ -20,7 +20,7 @@ class Estimator:
 
     @property
     def n_features_in_(self) -> int:
-        """Dense features and features of ids together; an AttributeError before `fit`."""
+        """The number of dense features plus features of ids; an AttributeError before `fit`."""
         return self.num_dense_ + self.num_features_
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -28,61 +28,61 @@ class LogisticRegression(Classifier):
     Parameters
     ----------
     num_embeddings : int or sequence of int, optional
-        Ids of each feature.  Default: as the first `Samples` or sparse matrix say, or else the
-        largest id of each feature in the first samples, plus 1.
+        Number of ids of each feature.  Default: from the first `Samples` or sparse matrix, or else
+        the largest id of each feature in the first samples plus 1.
     optimizer : Optimizer, optional
-        Steps all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
-        is that of the batch's mean loss.  Default: ``Adagrad(0.1, initial_accumulator=1e-4)``;
-        with `l2`, SGD with the learning rates 1 for the ids and 0.02 for the dense weights.
+        Updates all weights, or only those of the ids if there is a `dense_optimizer`.  The gradient
+        is that of the batch's mean loss.  Default: ``Adagrad(0.1, initial_accumulator=1e-4)``; with
+        `l2`, SGD with the learning rates 1 for the ids and 0.02 for the dense weights.
     dense_optimizer : Optimizer, optional
-        Steps `coef_` and `intercept_`.
+        Updates `coef_` and `intercept_`.
     l2 : float, default 0.0
         Strength of the penalty, on every weight at every step.
     class_weight : {None, "balanced"} or dict, default None
-        What the losses of the samples of each class are multiplied with: ``{label: weight}``, where
-        1 is left out, or half of all weight to each class.
+        Factors for the losses of each class: ``{label: weight}``, where a missing label has 1, or
+        "balanced", which gives each class half of the total weight.
     {training_parameters}
 
     Attributes
     ----------
     encoder_ : TabularEncoder or None
-        What was saved with the model; it then takes frames.
+        The encoder that was saved with the model, if any; the model then takes frames.
     num_dense_, num_features_ : int
-        Dense features and features of ids, as in the first samples; either may be 0.
+        Numbers of dense features and of features of ids, from the first samples; either may be 0.
     table_ : EmbeddingTable
-        One weight an id, as a column; times `table_scale_` it is the weight of the model.
+        One weight for each id.  The model's weight is this times `table_scale_`.
     table_scale_ : float
         1.0 unless `l2` is set.
     coef_ : ndarray of float32, shape (num_dense,)
-        Weights of the dense features (standardised ones, if so).
+        Weights of the dense features, after standardisation if there is any.
     intercept_ : ndarray of float32, shape (1,)
-        What is added to every logit.
+        The constant of every logit.
     classes_ : ndarray, shape (2,)
         The labels, ascending; ``[0, 1]`` for numbers and booleans that are 0 and 1.
     n_features_in_ : int
         ``num_dense_ + num_features_``.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        The names of the columns, only if the first samples were a frame that has such names.
+        The names of the columns; only if the first samples were a frame with names.
     history_ : dict of lists of float
-        Of the last `fit`, one entry an epoch: ``"train_loss"``, the mean of the losses of all
-        samples, each before the step that it took part in, times their weights; and
-        ``"validation_loss"``, after the epoch, where `validation` was given.
+        One entry for each epoch of the last `fit`.  ``"train_loss"`` is the weighted mean loss of
+        all samples, each computed before the step of its batch.  ``"validation_loss"``, if
+        `validation` was given, is computed after the epoch.
     best_epoch_ : int or None
-        Counted from 0, as entries of `history_`: the first epoch with the least validation loss.
+        The first epoch with the lowest validation loss, counted from 0 like the entries of
+        `history_`.
 
     Raises
     ------
     TypeError, ValueError
-        By `fit` and `partial_fit`, not by the constructor, if a parameter is none of what is
-        listed above.
+        By `fit` and `partial_fit`, not by the constructor, if a parameter is invalid.
 
     Notes
     -----
-    The penalty shrinks all weights by ``1 - learning_rate * l2`` at every step.  That factor is
-    kept in one number, `table_scale_`, instead of being multiplied into every row (Bottou,
-    "Stochastic Gradient Descent Tricks", 2012, section 5.1), so a step touches the rows of its
-    batch alone and they are rounded once.  When it falls below 1/2 it doubles and the table is
-    halved, which is exact but for subnormal numbers.
+    The penalty shrinks all weights by ``1 - learning_rate * l2`` at every step.  This factor is
+    kept in one number, `table_scale_`, and not multiplied into every row (Bottou, "Stochastic
+    Gradient Descent Tricks", 2012, section 5.1).  So a step touches only the rows of its batch and
+    rounds them once.  When the factor falls below 1/2, it is doubled and the table is halved, which
+    is exact except for subnormal numbers.
 
     Examples
     --------

@@ -28,26 +28,26 @@ _DOCUMENTED = inspect.cleandoc("""
         How the tables are stored, as for `EmbeddingTable`.
     standardize : bool, default True
         Centre and scale each dense feature by its mean and standard deviation in the first samples
-        seen by `fit` or `partial_fit`.  A constant feature is centred alone.  A deviation below
-        2.94e-39, which float32 cannot scale to 1, is a ValueError.
+        seen by `fit` or `partial_fit`.  A constant feature is only centred.  A deviation below
+        2.94e-39, which float32 cannot scale to 1, raises a ValueError.
     shuffle : bool, default True
-        Whether `fit` takes the samples of each epoch in a new random order.
+        Whether `fit` shuffles the samples in each epoch.
     epochs : int, default 1
-        Passes of `fit` over the samples.
+        Number of passes of `fit` over the samples.
     batch_size : int, default 256
         Samples a step.
     seed : int, default 0
-        In [0, 2**64): the source of all randomness.
+        In [0, 2**64); determines everything random.
     device : {"cpu", "cuda"}, default "cpu"
-        Where the model lives and is trained.  Samples may be arrays of the host, which go there
+        Where the model is stored and trained.  Samples may be arrays of the host, which are copied
         batch by batch, or of the GPU.
     warm_start : bool, default False
-        Whether `fit` of a fitted model goes on from its weights, states and step, for `epochs` more
-        epochs, instead of starting anew.  Shuffled orders go on, too: on the same samples, a fit of
-        2 epochs and then one of 3 end with the bits of one of 5.
+        Whether `fit` of a fitted model continues from its weights, states and step for `epochs`
+        more epochs, instead of starting from scratch.  Shuffling continues, too: on the same
+        samples, a fit of 2 epochs followed by one of 3 gives the same bits as one of 5.
     verbose : bool, default False
-        Show a progress bar with the running log loss and samples/s on standard error: in files a
-        line every 30 seconds and at the end.
+        Show a progress bar with the running log loss and samples/s on standard error.  If that is
+        not a terminal, write a line every 30 seconds and at the end.
 """)
 
 

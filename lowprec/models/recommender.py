@@ -46,49 +46,50 @@ class Recommender(Streamed):
         resume: str | os.PathLike[str] | None = None,
         diagnose: Diagnostics | None = None,
     ) -> Self:
-        """Train from scratch, `epochs` times over the samples; or go on with such a training.
+        """Train from scratch for `epochs` passes over the samples, or resume such a training.
 
-        With ``warm_start=True`` a fitted model is trained on instead, for `epochs` more.
+        With ``warm_start=True``, a fitted model is trained for `epochs` more passes instead.
 
-        Ctrl-C ends training after the batch at hand, with a KeyboardInterrupt that says how far it
-        came; a second one ends it at once.
+        Ctrl-C ends training after the current batch, with a KeyboardInterrupt that says how far it
+        got.  A second Ctrl-C ends it at once.
 
         Parameters
         ----------
         X : Samples, tuple, array_like, frame or sparse matrix
-            `Samples`, or a tuple of its first arguments: ``(dense, indices)``, ``(dense, indices,
-            offsets)`` for jagged bags, whose ids are summed, or ``(dense, indices, offsets,
-            weights)``, where each may be None.  An array or a frame of integers
-            (n, num_features) is ids, one of other numbers is dense features.  A sparse matrix of
-            SciPy is one feature: columns are its ids, entries the weights of these.
+            `Samples`, or a tuple of its first arguments: ``(dense, indices)``,
+            ``(dense, indices, offsets)`` for jagged bags, whose ids are summed, or
+            ``(dense, indices, offsets, weights)``, where each may be None.  An array or a frame of
+            integers (n, num_features) holds ids, one of other numbers dense features.  A sparse
+            matrix of SciPy is one feature: its columns are ids, its entries the weights of these
+            ids.
         y : array_like, shape (n,)
             Labels: any two values.
         sample_weight : array_like of numbers, shape (n,), optional
-            What the loss of each sample is multiplied with, before it is divided by the number
-            of samples of the batch.
+            Factor of the loss of each sample, before the division by the number of samples of the
+            batch.
         validation : tuple, optional
-            ``(X, y)`` or ``(X, y, sample_weight)``: samples to compute the loss of after each
-            epoch, the mean weighted by `sample_weight` alone.  Changes no bit of the training.
+            ``(X, y)`` or ``(X, y, sample_weight)``: samples whose loss is computed after each
+            epoch, as a mean weighted by `sample_weight` only.  Does not change the training.
         patience : int, optional
-            End after so many epochs without a lower validation loss; `epochs` is the most.  The
-            weights, states and step of the best epoch then return, bit for bit, also where
-            `epochs` ended the training.  A copy of the best is kept on the host meanwhile, as
-            large as the table with its states and the dense layers.
+            Stop after this many epochs without a lower validation loss, and after `epochs` at the
+            latest.  In both cases the weights, states and step of the best epoch are restored, bit
+            for bit.  During training, a copy of them is kept on the host, as large as the table
+            with its states and the dense layers.
         callback : callable, optional
-            Called as ``callback(model, samples)`` after each step, with how many samples were
-            trained on so far; the model can predict then.
+            Called as ``callback(model, samples)`` after each step, with the number of samples so
+            far.  It may use the model to predict.
         save : Checkpoints, optional
-            When to write files, and where; one is written when Ctrl-C ends training, too.  Their
-            folder must have none of another training.  With `patience` they hold training as it
-            stands and the best epoch beside it, also the last one, so twice the arrays.
+            When and where to write files; one is also written when Ctrl-C ends training.  The
+            folder must not contain files of another training.  With `patience`, each file holds the
+            current state and the best epoch, so twice the arrays.
         resume : path, optional
-            A file that `save` wrote, or its folder, whose newest file is taken.  Training goes on
-            after the last batch of that file, and ends with the bits of a training that was never
-            interrupted.  The samples and the parameters must be those of that training; `epochs`
-            may be more, or fewer than was asked for, but not than were begun.  So must
-            `validation` and `patience`.
+            A file that `save` wrote, or its folder, of which the newest file is used.  Training
+            continues after the last batch of that file, and ends with the same bits as a training
+            that was never interrupted.  Samples, parameters, `validation` and `patience` must be
+            the same.  Only `epochs` may differ, but must not be smaller than the number of epochs
+            that were begun.
         diagnose : Diagnostics, optional
-            Which steps to diagnose, for `roundoff_`.  Changes no bit of the training.
+            Which steps to diagnose, for `roundoff_`.  Does not change the training.
 
         Returns
         -------
@@ -97,9 +98,9 @@ class Recommender(Streamed):
         Raises
         ------
         IndexError, TypeError, ValueError
-            If a sample is malformed or a parameter is none of what it may be: names it; or if the
-            file to resume is damaged (CheckpointError), or of other samples or parameters; or if
-            the folder of `save` has files of another training; or if `patience` is given without
+            If a sample is malformed or a parameter is invalid: names it; or if the file to resume
+            is corrupted (CheckpointError), or belongs to other samples or parameters; or if the
+            folder of `save` has files of another training; or if `patience` is given without
             `validation`.
         FloatingPointError
             If training diverges: the loss or a gradient is not finite.  The model is as it was
@@ -108,14 +109,14 @@ class Recommender(Streamed):
         OSError
             If a file cannot be written or read.
         RuntimeError
-            If another call trains this model; `save`, copies and pickles may be made by other
-            threads, and are those of the model after a whole batch.
+            If another thread trains this model.  Other threads may call `save`, copy and pickle;
+            they get the model after a complete batch.
 
         Notes
         -----
-        A FloatingPointError, a KeyboardInterrupt or an OSError that ends training has the model as
-        its attribute `model`, which ``model = Model(...).fit(X, y)`` would have lost; at a prompt
-        it is ``sys.last_value.model``.
+        A FloatingPointError, KeyboardInterrupt or OSError that ends training has the model as its
+        attribute `model`, because ``model = Model(...).fit(X, y)`` does not assign it then.  At a
+        prompt it is ``sys.last_value.model``.
 
         Examples
         --------
@@ -145,20 +146,20 @@ class Recommender(Streamed):
         *,
         diagnose: Diagnostics | None = None,
     ) -> Self:
-        """Train once over the samples in the order they have, from where training stands.
+        """Train for one pass over the samples, in their order, from the current state.
 
-        The first call makes the model, as `fit` does; parameters set since then are used from the
-        next step on.  `history_` stays that of the last `fit`.
+        The first call creates the model, as `fit` does.  Parameters that were set since then apply
+        from the next step on.  `history_` does not change.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`.
         classes : array_like, optional
-            Both labels, for the first call, if its samples may have one alone.  Labels that are 0
-            or 1 need none.
+            Both labels, for the first call, if its samples may contain only one of them.  Not
+            needed for labels 0 and 1.
         diagnose : Diagnostics, optional
-            As for `fit`; reports are added to those of calls before.
+            As for `fit`; reports are added to those of earlier calls.
 
         Returns
         -------
@@ -206,9 +207,10 @@ class Recommender(Streamed):
 
     @property
     def roundoff_(self) -> RoundoffReport | None:
-        """What low precision did to the steps that were diagnosed: the sum of their reports.
+        """What low precision did to the diagnosed steps: the sum of their reports.
 
-        None where none were.  `roundoff_history_` has each report with the number of its step.
+        None if no step was diagnosed.  `roundoff_history_` has each report with the number of its
+        step.
         """
         if not is_fitted(self) or not self.roundoff_history_:
             return None

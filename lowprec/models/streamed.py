@@ -36,32 +36,32 @@ class Streamed(Model):
         classes: ArrayLike | None = None,
         diagnose: Diagnostics | None = None,
     ) -> Self:
-        """Train from scratch on samples that need not fit into memory; or go on with that.
+        """Train from scratch on samples that need not fit into memory, or resume such a training.
 
-        Samples are trained on in the order in which the stream has them, by steps of the model's
-        `batch_size` that run across the ends of blocks: how a stream is cut into blocks changes no
-        bit.  The parameters `epochs` and `shuffle` of the model are not used: readers shuffle.
+        Samples are used in the order of the stream, in steps of the model's `batch_size`, which may
+        span blocks: how the stream is cut into blocks does not change the result.  The model's
+        parameters `epochs` and `shuffle` are not used; readers shuffle.
 
         Ctrl-C ends training as in `fit`.
 
         Parameters
         ----------
         reader : ParquetReader, CriteoReader, CsvReader or iterable
-            Blocks ``(X, y)`` or ``(X, y, sample_weight)``, as `fit` takes them.  A reader is read
-            ahead by a thread.  An iterable is iterated over once an epoch.
+            Blocks ``(X, y)`` or ``(X, y, sample_weight)``, as `fit` takes them.  A thread reads
+            ahead of the training.  An iterable is iterated over once an epoch.
         epochs : int, default 1
             Passes over the stream.  An iterator can be passed over once.
         validation, patience, callback
             As for `fit`.  Where the reader has an encoder, `validation` may hold a frame.
         save : Checkpoints, optional
-            As for `fit`.  Files hold where in the stream training stands, and the names, bytes and
-            rows of the files that are read.
+            As for `fit`.  Files store the position in the stream, and the names, sizes and numbers
+            of rows of the files that are read.
         resume : path, optional
-            As for `fit`.  A reader begins to read there.  An iterable is read from the beginning
-            of its epoch; what was trained on before is compared and left out.
+            As for `fit`.  A reader continues from the position in the file.  An iterable is read
+            from the beginning of its epoch; samples that were used before are compared and skipped.
         classes : array_like, optional
-            Both labels, if the first 65,536 samples may have one alone.  Labels that are 0 or 1
-            need none.
+            Both labels, if the first 65,536 samples may contain only one of them.  Not needed for
+            labels 0 and 1.
         diagnose : Diagnostics, optional
             As for `fit`.
 
@@ -72,11 +72,11 @@ class Streamed(Model):
         Raises
         ------
         IndexError, TypeError, ValueError
-            As for `fit`; if `class_weight` is "balanced", which needs all labels; if the ids of
-            the samples are not bounded by `num_embeddings` of the model, of the samples or of the
+            As for `fit`; if `class_weight` is "balanced", which needs all labels; if the ids of the
+            samples are not bounded by `num_embeddings` of the model, of the samples or of the
             reader; if the stream to resume was changed: names the file, and what changed.  Blocks
-            are checked when they are reached, and errors name their number: the model is then as
-            the batches before left it.
+            are validated when they are reached; the error names the number of the block, and the
+            model keeps the state after the last batch.
         FloatingPointError, OSError, RuntimeError
             As for `fit`.
 

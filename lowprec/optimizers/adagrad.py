@@ -30,17 +30,17 @@ class AdaptiveDescent(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Adagrad(Optimizer):
-    """Adagrad: steps shrink with the gradients that a weight has seen.
+    """Adagrad: the more gradients a weight has had, the smaller its steps.
 
     Parameters
     ----------
     learning_rate : float or schedule, default 0.1
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     eps : float, default 1e-8
-        Added to the root; positive.
+        Added to the square root; positive.
     initial_accumulator : float, default 0.0
-        What sums start from; not negative.
+        Initial value of the sums; not negative.
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
         As for `lowprec.optimizers.Optimizer`.
 
@@ -57,9 +57,9 @@ class Adagrad(Optimizer):
         sum += g * g
         weight -= learning_rate * g / (sqrt(sum) + eps)
 
-    The state ``"sum"`` is float32 and has the shape of the weights; it stays at the largest finite
-    number once it is there.  Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online
-    Learning and Stochastic Optimization" (JMLR 12, 2011).
+    The state ``"sum"`` is float32 and has the shape of the weights.  It saturates at the largest
+    finite number.  Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and
+    Stochastic Optimization" (JMLR 12, 2011).
 
     Examples
     --------

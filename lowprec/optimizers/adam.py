@@ -34,17 +34,17 @@ class MomentDescent(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Adam(Optimizer):
-    """Adam: the average gradient of a weight over the root of the average of its squares.
+    """Adam: the average gradient of a weight over the root of its average square.
 
     Parameters
     ----------
     learning_rate : float or schedule, default 1e-3
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     beta1, beta2 : float, default 0.9 and 0.999
-        What is kept of both averages at a step, in [0, 1).
+        Decay of both averages at each step, in [0, 1).
     eps : float, default 1e-8
-        Added to the root; positive.
+        Added to the square root; positive.
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
         As for `lowprec.optimizers.Optimizer`.
 
@@ -63,9 +63,9 @@ class Adam(Optimizer):
         square += (1 - beta2) * (g * g - square)
         weight -= learning_rate * (mean / (1 - beta1**t)) / (sqrt(square / (1 - beta2**t)) + eps)
 
-    Rows that a batch does not hold stay as they are, their averages too, as in
-    ``torch.optim.SparseAdam``.  The states ``"mean"`` and ``"square"`` are float32 and have the
-    shape of the weights.  Kingma and Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015).
+    Rows that are not in a batch keep their weights and averages, as in ``torch.optim.SparseAdam``.
+    The states ``"mean"`` and ``"square"`` are float32 and have the shape of the weights.  Kingma
+    and Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015).
 
     Examples
     --------

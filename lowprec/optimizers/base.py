@@ -45,7 +45,7 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : float or schedule, default 0.1
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     state_dtype : str, dtype or mapping of str to them, default "float32"
         How a table stores the states: all of them, or each by its name.  Dense layers keep theirs
@@ -60,9 +60,9 @@ class Optimizer:
         also for each step at which they were not, with its learning rate.  The state ``"last"``,
         uint32 (rows, 1), then has the number of updates after the one that stepped a row last.
     clip_value, clip_norm : float, optional
-        Before all that, each number of a row's gradient is brought within ``[-clip_value,
-        clip_value]``, and then the gradient is multiplied by ``clip_norm / norm`` if its Euclidean
-        norm over the row is larger than `clip_norm`.
+        Before all that, each number of a row's gradient is brought within
+        ``[-clip_value, clip_value]``, and then the gradient is multiplied by ``clip_norm / norm``
+        if its Euclidean norm over the row is larger than `clip_norm`.
 
     Raises
     ------
@@ -132,15 +132,15 @@ class Optimizer:
 
     @property
     def linear(self) -> bool:
-        """Whether a step is a number times the gradient, whatever came before.
+        """Whether a step is proportional to the gradient, independent of earlier steps.
 
-        The `l2` of `LogisticRegression` asks for it.
+        `l2` of `LogisticRegression` requires it.
         """
         return False
 
     @property
     def catches_up(self) -> bool:
-        """Whether a table keeps when each row was seen, to make up for missed weight decay."""
+        """Whether a table stores when each row was last updated, to catch up on weight decay."""
         return self.weight_decay > 0 and self.decay == "catch_up"
 
     @property
@@ -150,7 +150,7 @@ class Optimizer:
 
     @property
     def starts_at_zero(self) -> bool:
-        """Whether the weights of a table are zeros at first, unless they are asked for."""
+        """Whether the weights of a table start at zero by default."""
         return False
 
     def states_for(self, weight: Any, states: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If a schedule gives anything but a finite number that is not negative.
+            If a schedule returns anything but a finite, nonnegative number.
 
         Examples
         --------
@@ -227,7 +227,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} has no rule")
 
     def states(self) -> dict[str, State]:
-        """The arrays kept beside the weights, by name.
+        """The arrays that the optimizer keeps for the weights, by name.
 
         Those of the shape of the weights come first, in the order in which `step` takes them, and
         then those with one number a row.
@@ -258,8 +258,9 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If `state_dtype` is no storage format, or a mapping with a name that is no state; or if
-            a format other than float32 and bfloat16 is given for squares, which underflow there.
+            If `state_dtype` is not a storage format, or a mapping with a name that is no state; or
+            if the format of squares is not float32 or bfloat16, because squares underflow in the
+            others.
 
         Examples
         --------
@@ -270,9 +271,9 @@ class Optimizer:
         return resolve_dtypes(self.kept_states(), self.state_dtype)
 
     def largest_gradient(self, rule: Any, columns: int) -> float:
-        """A row whose gradient has a number beyond this, in size, is not stepped.
+        """The largest size of a number in a row's gradient for which the step is certainly finite.
 
-        The most for which a step is sure to be finite, where the weight is.
+        A row with a larger number is not updated.
 
         Parameters
         ----------

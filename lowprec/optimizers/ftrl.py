@@ -39,20 +39,21 @@ class ProximalDescent(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class FTRL(Optimizer):
-    """FTRL-Proximal: rates as Adagrad's, and exact zeros where gradients are small.
+    """FTRL-Proximal: rates like Adagrad's, and exact zeros where gradients are small.
 
     Parameters
     ----------
     learning_rate : float, default 0.1
-        Positive; no schedule, since the rule goes on with the rates of earlier steps.
+        Positive.  Not a schedule, because the rule uses the rates of earlier steps.
     beta : float, default 1.0
-        Added to the root of the sum of squares; not negative.
+        Added to the square root of the sum of squares; not negative.
     l1 : float, default 0.0
-        A weight is 0 unless the gradients that were summed for it are beyond this; not negative.
+        A weight is 0 if the absolute value of its accumulated gradient ``z`` is at most this; not
+        negative.
     l2 : float, default 0.0
-        What weights are held by to 0; not negative.
+        Strength of the penalty on squared weights; not negative.
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
-        As for `lowprec.optimizers.Optimizer`, but that `weight_decay` must be 0: take `l2`.
+        As for `lowprec.optimizers.Optimizer`, except that `weight_decay` must be 0: use `l2`.
 
     Raises
     ------
@@ -70,11 +71,11 @@ class FTRL(Optimizer):
         weight = 0 if |z| <= l1 else
                  -(z - sign(z) * l1) / ((beta + sqrt(n)) / learning_rate + l2)
 
-    The states ``"z"`` and ``"n"`` are float32 and have the shape of the weights.  A weight is what
-    ``z`` says: its rounding adds nothing up.  Tables start from zeros, unless `init_range` or
-    `init` is given; ``z`` then starts such that the weight is what was given, as it does for dense
-    parameters and after `EmbeddingTable.write`.  `EmbeddingTable.zeros` counts the zeros.  McMahan
-    et al., "Ad Click Prediction: a View from the Trenches" (KDD 2013).
+    The states ``"z"`` and ``"n"`` are float32 and have the shape of the weights.  Each weight is
+    computed from ``z``, so its rounding errors do not add up.  Tables start from zeros, unless
+    `init_range` or `init` is given.  Then, for dense parameters, and after `EmbeddingTable.write`,
+    ``z`` is set so that it gives the weight.  `EmbeddingTable.zeros` counts the zeros.  McMahan et
+    al., "Ad Click Prediction: a View from the Trenches" (KDD 2013).
 
     Examples
     --------

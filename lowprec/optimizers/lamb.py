@@ -40,17 +40,17 @@ class LayerwiseMomentDescent(MomentDescent):
 
 @dataclass(frozen=True, repr=False)
 class LAMB(Adam):
-    """LAMB: steps of Adam, made as large as the row that they change.
+    """LAMB: steps of Adam, scaled to the norm of the row.
 
     Parameters
     ----------
     learning_rate : float or schedule, default 1e-3
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     beta1, beta2 : float, default 0.9 and 0.999
-        What is kept of both averages at a step, in [0, 1).
+        Decay of both averages at each step, in [0, 1).
     eps : float, default 1e-6
-        Added to the root; positive.
+        Added to the square root; positive.
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
         As for `lowprec.optimizers.Optimizer`.
 

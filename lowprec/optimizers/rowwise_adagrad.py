@@ -30,17 +30,17 @@ class RowWiseDescent(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class RowWiseAdagrad(Optimizer):
-    """Adagrad with one number a row: what tables of recommenders are mostly trained with.
+    """Adagrad with one number a row, the usual optimizer for tables of recommenders.
 
     Parameters
     ----------
     learning_rate : float or schedule, default 0.1
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     eps : float, default 1e-8
-        Added to the root; positive.
+        Added to the square root; positive.
     initial_accumulator : float, default 0.0
-        What sums start from; not negative.
+        Initial value of the sums; not negative.
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
         As for `lowprec.optimizers.Optimizer`.
 
@@ -59,7 +59,7 @@ class RowWiseAdagrad(Optimizer):
 
     The state ``"sum"`` is float32 (rows, 1): 4 bytes a row.  The squares are added up in 16 sums,
     of every 16th column each, which are then added in pairs, so all devices give the same bits.
-    Of dense parameters, a matrix has the rows of its first axis, and a vector is one row.
+    For dense parameters, the rows of a matrix are those of its first axis, and a vector is one row.
 
     Adagrad is from Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and
     Stochastic Optimization" (JMLR 12, 2011).  The row-wise form is that of Mudigere et al.,

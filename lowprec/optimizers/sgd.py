@@ -44,10 +44,10 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float or schedule, default 0.1
-        A number, not negative, or a function from the step (int, from 0) to one: see
+        A nonnegative number, or a function of the step (int, from 0) that returns one: see
         `lowprec.schedules`.
     momentum : float, default 0.0
-        What is kept of the sum of gradients at a step, in [0, 1).
+        Decay of the running sum of gradients at each step, in [0, 1).
     state_dtype, state_rounding, weight_decay, decay, clip_value, clip_norm
         As for `lowprec.optimizers.Optimizer`.
 
@@ -58,14 +58,14 @@ class SGD(Optimizer):
 
     Notes
     -----
-    Immutable, and without state unless there is momentum: a table needs no memory beside its
-    weights.  The step of a weight is ``fma(-learning_rate, gradient, weight)``, rounded once to
-    float32 and once more where it is stored.  With momentum (Polyak 1964), the gradient is that
-    of the state ``"momentum"``, float32 of the shape of the weights::
+    The object is immutable.  Without momentum there is no state, so a table needs no memory besides
+    its weights.  The new weight is ``fma(-learning_rate, gradient, weight)``, rounded once to
+    float32, and once more when it is stored.  With momentum (Polyak 1964), the state
+    ``"momentum"``, float32 with the shape of the weights, takes the place of the gradient::
 
         momentum_state = momentum * momentum_state + gradient
 
-    Rows that a batch does not hold stay as they are, their momentum too.
+    Rows that are not in a batch keep their weights and their momentum.
 
     Examples
     --------

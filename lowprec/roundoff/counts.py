@@ -80,7 +80,7 @@ class Counts:
 
     @property
     def lost(self) -> int:
-        """How many steps rounding to nearest leaves where they were."""
+        """How many steps rounding to nearest loses."""
         return self._counts.lost
 
     @property
@@ -90,24 +90,24 @@ class Counts:
 
     @property
     def lost_mass_share(self) -> float:
-        """The sizes of these steps as a share of the sizes of all."""
+        """The sum of the sizes of the lost steps, as a share of that of all steps."""
         return share(self._counts.lost_mass, self.sum_of_sizes)
 
     @property
     def subnormal(self) -> int:
-        """How many weights are below the smallest normal number after the step, and not zero."""
+        """How many weights are nonzero and below the smallest normal number after the step."""
         return self._counts.subnormal
 
     @property
     def saturated(self) -> int:
-        """How many finite weights are beyond the largest finite number, where they are stored."""
+        """How many finite weights are out of range and saturate."""
         return self._counts.saturated
 
     @property
     def mean_error(self) -> float:
-        """The mean error of the table's own rounding along the step, in distances of neighbours.
+        """The mean error of the table's rounding along the step, in distances of neighbours.
 
-        Below 0 where weights move less far than they should.  Saturated weights are left out.
+        Negative if weights move less than they should.  Saturated weights do not count.
         """
         return share(self._counts.error, self.steps)
 
@@ -118,9 +118,9 @@ class Counts:
 
     @property
     def noise_share(self) -> float:
-        """The variance that stochastic rounding adds, over the sum of the squares of the steps.
+        """The variance that stochastic rounding adds over the sum of the squares of the steps.
 
-        Below 1, rounding adds less than the steps themselves, gradient noise and all.
+        Below 1, rounding adds less than the steps themselves, with their gradient noise.
         """
         return share(self._counts.noise, self.sum_of_squares)
 

@@ -13,7 +13,7 @@ from lowprec.typing import Rounding, StorageName
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A format and a rounding for tables, and the numbers that speak for them.
+    """A recommended format and rounding for tables, with the reason.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Recommendation:
     rounding : {"stochastic", "nearest"}
         How to round.
     reason : str
-        Why, in words, with the numbers that it rests on.
+        The reason in words, with the numbers.
 
     Raises
     ------

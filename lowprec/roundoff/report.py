@@ -13,31 +13,31 @@ from lowprec.roundoff.text import as_text
 
 @dataclass(frozen=True)
 class RoundoffReport(Counts):
-    """What low precision does to updates of a table: counts, which add up over updates.
+    """What low precision does to updates of a table, as counts that can be added over updates.
 
-    `EmbeddingTable.diagnose` makes one, and `fit` with `diagnose`.  A *number* here is one weight,
-    a row and a column; its *step* is what the optimizer changes it by in float64, the gradients of
-    equal rows summed.  Everything is about the table's own format; `of` gives that of another one.
+    `EmbeddingTable.diagnose` returns one, and so does `fit` with `diagnose`.  Here a *number* is
+    one weight (a row and a column), and its *step* is the change by the optimizer, computed in
+    float64 from the summed gradients.  All properties describe the table's own format; `of` returns
+    the report of another format.
 
     Parameters
     ----------
     dtype : str
-        The storage format that the properties are about.
+        The storage format that the properties describe.
     rounding : {"stochastic", "nearest"}
         How the table rounds.
     updates : int
-        Updates that were looked at.
+        How many updates were diagnosed.
     rows, skipped_rows : int
-        Rows that these stepped, as far as they were looked at, and left out as their gradient is
-        not finite.
+        Rows that were diagnosed, and rows that were skipped because their gradient is not finite.
     weights, nonfinite : int
-        Numbers of these rows that are finite after the step, and that are inf or NaN.
+        Numbers of these rows that are finite after the step, and those that are inf or NaN.
     steps : int
-        How many of `weights` have a step that is not zero.
+        How many of `weights` have a nonzero step.
     sum_of_sizes, sum_of_squares : float
         The sums of the sizes and of the squares of the steps.
     formats : mapping of str to FormatCounts
-        What each format does to them.
+        The counts of each format.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class RoundoffReport(Counts):
 
     Notes
     -----
-    Shares of nothing are 0.  What a report says of other formats is what they would do to these
-    steps, from these weights, rounded to nearest: a training in such a format would take others.
+    Shares of zero steps are 0.  The counts of another format are for these steps, from these
+    weights rounded to nearest; a training in that format would take other steps.
 
     Examples
     --------
@@ -86,32 +86,32 @@ class RoundoffReport(Counts):
         return RoundoffReport(self.dtype, self.rounding, **added, formats=formats)
 
     def recommend(self, max_noise: float = 1.0, *, eight_bits: bool = False) -> Recommendation:
-        """The smallest format that stores these steps without much noise, and what speaks for it.
+        """The smallest format that stores these steps without much noise, with the reason.
 
         Parameters
         ----------
         max_noise : float, default 1.0
-            The most that `noise_share` may be.  With 1, rounding adds as much variance as the
-            steps have, which costs a rate of 1/t a factor of two (``docs/theory.md``).
+            The largest acceptable `noise_share`.  With 1, rounding adds as much variance as the
+            steps have, which costs a factor of two at a 1/t rate (``docs/theory.md``).
         eight_bits : bool, default False
-            Whether the 8-bit formats are considered, which cost quality in what was measured
+            Whether to consider 8-bit formats, which cost quality in our measurements
             (``docs/diagnose.md``).
 
         Returns
         -------
         Recommendation
-            Of the smallest formats in which no weight saturates and the noise is not more than
-            that, the one with the least; float32 if there is none.
+            Among the smallest formats in which no weight saturates and the noise is acceptable, the
+            one with the least noise; float32 if there is none.
 
         Raises
         ------
         TypeError, ValueError
-            If `max_noise` is not a number, or is negative; or if there are no steps to judge by.
+            If `max_noise` is not a number, or is negative; or if the report has no steps.
 
         Notes
         -----
-        It is about the steps of this report and no others: late in a training steps are smaller,
-        and other learning rates make other steps.
+        The recommendation uses only the steps of this report.  Late in a training steps are
+        smaller, and other learning rates give other steps.
 
         Examples
         --------

@@ -41,10 +41,11 @@ from lowprec.typing import DeviceName, OnNonfinite, Pooling, Rounding, Storage
 
 
 class EmbeddingTable(Store, Saved):
-    """Embedding tables of one or many features, stored in low precision and trained in place.
+    """Embedding tables of one or more features, stored in low precision and trained in place.
 
-    The tables of all features are one matrix, stacked; `row_offsets` says where each begins.  An
-    update reads each touched row once, steps it in float32, rounds it once and stores it.
+    The tables of all features are stacked into one matrix; feature f begins at row
+    ``row_offsets[f]``.  An update reads each row of the batch once, computes its step in float32,
+    rounds it once and stores it.
 
     Parameters
     ----------
@@ -56,27 +57,27 @@ class EmbeddingTable(Store, Saved):
         How weights are stored: ``"float32"``, ``"float16"``, ``"bfloat16"``, ``"float8_e4m3fn"``,
         ``"float8_e5m2"`` or ``"float8_e3m4"``.
     rounding : {"stochastic", "nearest"}, default "stochastic"
-        How an updated weight is stored; float32 has nothing to round and takes either.
+        How updated weights are rounded. float32 needs no rounding and accepts both.
     optimizer : Optimizer, default SGD(learning_rate=0.1)
-        The optimizer of all rows: one of `lowprec`, or of your own.
+        The optimizer of all rows: one of lowprec's, or your own.
     seed : int, default 0
-        In [0, 2**64): the source of the initial weights and of stochastic rounding.
+        In [0, 2**64); determines the initial weights and the random bits of rounding.
     device : {"cpu", "cuda"}, default "cpu"
-        Where the table lives.  On ``"cuda"`` results are arrays of CuPy, and arguments may be
-        arrays of the GPU, too.
+        Where the table is stored.  On ``"cuda"``, results are CuPy arrays, and arguments may also
+        be arrays on the GPU.
     init_range : float, optional
         Initial weights are uniform in ``[-init_range, init_range]``, rounded to nearest; 0 gives
         zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019); 0 with
         `FTRL`.
     on_nonfinite : {"raise", "skip"}, default "raise"
-        What an update does with a gradient that is not finite: raise and change nothing, or leave
-        the rows that it reaches as they are and count them in `skipped_rows`.
+        What an update does if a gradient is not finite: raise an error and change nothing, or leave
+        the affected rows unchanged and count them in `skipped_rows`.
     init : array_like of numbers, shape (rows, embedding_dim), optional
-        Initial weights, such as pretrained ones, of all features one after the other; rounded to
-        nearest, and saturated as `write` does.
+        Initial weights, for example pretrained ones, with the features stacked.  They are rounded
+        to nearest and saturate, as in `write`.
     padding_idx : {None, -1}, optional
-        With -1, negative ids are padding: they read as zeros, are no part of a bag's sum or mean,
-        and are not updated.  Otherwise they are out of range.
+        With -1, negative ids are padding: they read as zeros, do not count in a bag's sum or mean,
+        and are not updated.  By default they are out of range.
 
     Attributes
     ----------
@@ -90,7 +91,7 @@ class EmbeddingTable(Store, Saved):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of what is listed above.
+        If an argument is invalid.
     RuntimeError
         If the device cannot be used.
 
@@ -98,10 +99,10 @@ class EmbeddingTable(Store, Saved):
     -----
     The random bits of an update are a function of (seed, step, row, column), so results do not
     depend on the number of threads.  Gradients of equal rows are summed in float32 in the order of
-    the batch, in pieces of 128 that are then summed in order.  `lookup` may be called from several
-    Python threads at once; `update` may not run beside any other call on the same table, but for
-    `save`, `to`, `astype`, copies and pickles: these wait for the update at hand, and updates wait
-    for them.
+    the batch, in pieces of 128 that are then summed in order.  Several Python threads may call
+    `lookup` at once.  While `update` runs, no other thread may use the table, except for `save`,
+    `to`, `astype`, copies and pickles: these wait for the current update, and updates wait for
+    them.
 
     Examples
     --------
@@ -176,31 +177,33 @@ class EmbeddingTable(Store, Saved):
         ----------
         indices : array_like of integers, or Batch
             Ids, local to their feature.  Without `offsets`, (B, F): one id for each feature; also
-            (N,) if `num_embeddings` was one number.  With `offsets`, (n,): the ids of all bags.
-            Or what `batch` made of a whole batch.
+            (N,) if `num_embeddings` was one number.  With `offsets`, (n,): the ids of all bags.  Or
+            a batch that `batch` returned.
         offsets : array_like of integers, shape (B * F + 1,), optional
             Bag k, sample-major, is ``indices[offsets[k]:offsets[k + 1]]``.  An empty bag gives
             zeros.
         pooling : {"sum", "mean"}, default "sum"
-            Of the ids of a bag; the mean is the (weighted) sum over the number of ids.
+            How the ids of a bag are combined.  The mean is the (weighted) sum divided by the number
+            of ids.
         per_sample_weights : array_like of numbers, the shape of `indices`, optional
-            Factors of the rows.
+            Factors for the rows.
         across_features : bool, default False
-            Pool the ids of all features of a sample, as a linear model does, instead of those of
-            each feature apart.
+            Pool the ids of all features of a sample together, as a linear model does, instead of
+            those of each feature separately.
         out : ndarray of float32, optional
             A C-contiguous array of the result's shape to write to.
 
         Returns
         -------
         ndarray of float32
-            (B, F, embedding_dim); for a table given one number (N, embedding_dim), or
-            (B, embedding_dim) with offsets; with `across_features` (B, embedding_dim).
+            (B, F, embedding_dim).  If `num_embeddings` is one number: (N, embedding_dim), or (B,
+            embedding_dim) with offsets.  With `across_features`: (B, embedding_dim).
 
         Raises
         ------
         IndexError
-            If an id is out of range; names the feature, the position, the id and the limit.
+            If an id is out of range.  The message names the feature, the position, the id and the
+            limit.
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
 
@@ -237,7 +240,7 @@ class EmbeddingTable(Store, Saved):
         Parameters
         ----------
         rows : array_like of int, shape (n,)
-            Row ``row_offsets[f] + id`` is that of an id of feature f.
+            The row of an id of feature f is ``row_offsets[f] + id``.
 
         Returns
         -------
@@ -247,7 +250,7 @@ class EmbeddingTable(Store, Saved):
         Raises
         ------
         IndexError
-            If a row is out of range; names the position, the row and the limit.
+            If a row is out of range.  The message names the position, the row and the limit.
         TypeError, ValueError
             If `rows` are not integers, or not 1-D.
 
@@ -273,28 +276,27 @@ class EmbeddingTable(Store, Saved):
         rows : array_like of int, shape (n,)
             As for `read`; of equal rows, the last one wins.
         values : array_like of numbers, shape (n, embedding_dim)
-            float64 is rounded once, into the storage format.
+            float64 values are rounded only once, directly to the storage format.
         rounding : {"nearest", "stochastic"}, default "nearest"
-            How: the random bits are those of a stream of their own, keyed by (seed, step, row,
+            How to round.  Random bits come from a separate stream, keyed by (seed, step, row,
             column).
 
         Returns
         -------
         int
-            How many of the numbers stored were finite and beyond the largest finite one of the
-            format, where they saturate.
+            How many of the stored numbers saturated: finite numbers out of the range of the format.
 
         Raises
         ------
         IndexError, TypeError, ValueError
-            As for `read`, and if `values` are no real numbers or of another shape; nothing is
+            As for `read`, or if `values` are not real numbers or have another shape.  Nothing is
             written then.
 
         Notes
         -----
-        This is no step: `step` and the optimizer's states stay as they are, but for a state that
-        the weight is a function of, which is set for it: that is `FTRL`'s ``"z"``.  inf and NaN
-        are stored as `nearest_round` gives them.
+        `step` and the optimizer's states do not change, except for a state that determines the
+        weight: ``"z"`` of `FTRL` is set to give the new weight. inf and NaN are stored as in
+        `nearest_round`.
 
         Examples
         --------
@@ -324,32 +326,32 @@ class EmbeddingTable(Store, Saved):
         return saturated
 
     def reset(self, rows: ArrayLike, keys: ArrayLike) -> None:
-        """Begin rows of the stacked matrix anew, for keys that they are given to.
+        """Reset rows of the stacked matrix for new keys.
 
-        Weights are fresh, and the optimizer's states are those of a new table.
+        The rows get fresh weights and initial optimizer states.
 
         Parameters
         ----------
         rows : array_like of int, shape (n,)
             As for `read`; of equal rows, the last one wins.
         keys : array_like of int, shape (n,)
-            What each row is for from now on, such as `Vocabulary.admit` gives them: 64 bits, so
-            that -1 is 2**64 - 1.
+            The new key of each row, for example from `Vocabulary.admit`.  Keys are 64-bit numbers,
+            so -1 equals 2**64 - 1.
 
         Raises
         ------
         IndexError, TypeError, ValueError
-            As for `read`, and if `keys` are not integers or not one for each row; nothing is
-            changed then.
+            As for `read`, or if `keys` are not integers, one for each row.  Nothing is changed
+            then.
 
         Notes
         -----
-        Weights are uniform in the range in which those of a new table are (`init_range`), rounded
-        to nearest.  They are a function of (seed, key, column) alone: a key has the same fresh
-        weights in every row, at every step, on every device.  This is no step: `step` stays.
+        Weights are uniform in the same range as those of a new table (`init_range`), rounded to
+        nearest.  They depend only on (seed, key, column): a key has the same fresh weights in every
+        row, at every step, on every device.  `step` does not change.
 
-        `FTRL` sets ``"z"`` so that the weight is what was drawn; with ``decay="catch_up"``, no
-        decay is owed for the steps before.
+        `FTRL` sets ``"z"`` so that it gives the new weight.  With ``decay="catch_up"``, earlier
+        steps do not decay the new weight.
 
         Examples
         --------
@@ -378,7 +380,7 @@ class EmbeddingTable(Store, Saved):
         dtype : str or dtype
             As for `EmbeddingTable`.
         rounding : {"nearest", "stochastic"}, default "nearest"
-            How weights are rounded, and saturate: as `write` does.
+            How weights are rounded.  They saturate, as in `write`.
 
         Returns
         -------
@@ -388,7 +390,7 @@ class EmbeddingTable(Store, Saved):
         Raises
         ------
         ValueError
-            If `dtype` is no storage format, or `rounding` none of the two.
+            If `dtype` is not a storage format, or `rounding` is invalid.
 
         Examples
         --------
@@ -403,12 +405,12 @@ class EmbeddingTable(Store, Saved):
             return copy_as(self, storage, rounding)
 
     def to(self, device: DeviceName) -> EmbeddingTable:
-        """A copy of this table on a device, which goes on from the same step with the same bits.
+        """A copy of this table on a device; training continues with the same bits.
 
         Parameters
         ----------
         device : {"cpu", "cuda"}
-            Where the copy shall live.
+            Where to put the copy.
 
         Returns
         -------
@@ -417,7 +419,7 @@ class EmbeddingTable(Store, Saved):
         Raises
         ------
         RuntimeError, ValueError
-            If the device cannot be used, or is none.
+            If the device cannot be used, or is invalid.
 
         Examples
         --------
@@ -442,7 +444,7 @@ class EmbeddingTable(Store, Saved):
         *,
         across_features: bool = False,
     ) -> Batch:
-        """Check a batch once, to look it up and to update it.
+        """Validate a batch once, for both `lookup` and `update`.
 
         Parameters
         ----------
@@ -452,8 +454,8 @@ class EmbeddingTable(Store, Saved):
         Returns
         -------
         Batch
-            What `lookup` and `update` of this table take in place of `indices`; the other
-            arguments that say what the batch is are then left out.
+            `lookup` and `update` of this table accept it in place of `indices` and the other
+            arguments that describe the batch.
 
         Raises
         ------
@@ -491,21 +493,21 @@ class EmbeddingTable(Store, Saved):
         indices, offsets, pooling, per_sample_weights, across_features
             The batch, as for `lookup`.  A batch with no ids is legal and counts as a step.
         grad : array_like
-            The gradient of the loss with respect to what `lookup` returned, of its shape; taken
-            as float32.
+            The gradient of the loss with respect to the result of `lookup`, with the same shape;
+            converted to float32.
 
         Raises
         ------
         IndexError, TypeError, ValueError
-            As for `lookup`, and if `grad` has the wrong shape, or is beyond float32.
+            As for `lookup`, or if `grad` has the wrong shape, or exceeds the range of float32.
         FloatingPointError
-            If a gradient is not finite, or a row's sum of them is so large that its step might not
-            be, and ``on_nonfinite="raise"``.  In every case nothing was changed.
+            With ``on_nonfinite="raise"``: if a gradient is not finite, or the summed gradient of a
+            row is so large that its step might not be finite.  After any error, nothing is changed.
 
         Notes
         -----
-        One step on each row that the batch holds: its gradients are summed in float32, the
-        optimizer's rule is computed in float32, and the row is rounded once and stored.
+        For each row of the batch, gradients are summed in float32, the optimizer's rule is computed
+        in float32, and the row is rounded once and stored.
 
         Examples
         --------
@@ -532,7 +534,7 @@ class EmbeddingTable(Store, Saved):
         across_features: bool = False,
         max_numbers: int | None = None,
     ) -> RoundoffReport:
-        """Tell what low precision makes of the next `update` with these arguments.
+        """Report what low precision does to the next `update` with these arguments.
 
         Nothing is changed.
 
@@ -541,13 +543,14 @@ class EmbeddingTable(Store, Saved):
         indices, grad, offsets, pooling, per_sample_weights, across_features
             As for `update`.
         max_numbers : int, optional
-            Look at about so many numbers at most: at every k-th row of the table, with k as large
-            as that takes.  Which ones is a function of the step.  Default: at all of the batch.
+            Look at no more than about this many numbers: those of every k-th row of the table, with
+            a sufficiently large k.  The choice of rows depends on the step.  Default: the whole
+            batch.
 
         Returns
         -------
         RoundoffReport
-            Of the very numbers that the update would store.
+            Of the exact numbers that the update would store.
 
         Raises
         ------
@@ -556,8 +559,8 @@ class EmbeddingTable(Store, Saved):
 
         Notes
         -----
-        Rows are read and gradients summed on the table's device; the counting is done on the CPU,
-        by one thread, in all formats, which takes longer than an update.
+        Rows are read and gradients summed on the table's device.  Counting in all formats uses one
+        thread of the CPU, and takes longer than an update.
 
         Examples
         --------

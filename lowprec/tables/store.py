@@ -69,7 +69,7 @@ class Store:
 
     @property
     def row_offsets(self) -> NDArray[np.int64]:
-        """Where each feature begins in `weight`, int64 (features + 1,).
+        """The row of `weight` at which each feature begins, int64 (features + 1,).
 
         Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
         """
@@ -79,9 +79,9 @@ class Store:
     def weight(self) -> NDArray[Any]:
         """The weights in the storage dtype, (rows, embedding_dim).
 
-        A view, which may be written; numbers beyond the format's largest become inf or NaN there,
-        where `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit
-        floats, so on ``"cuda"`` it is there for float32 and float16.
+        A view, which may be written.  Numbers out of range then become inf or NaN;
+        `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit floats,
+        so on ``"cuda"`` it is there for float32 and float16.
         """
         return self._weight.view(self.dtype)
 
@@ -99,7 +99,7 @@ class Store:
     def optimizer(self) -> Optimizer:
         """The optimizer of all rows.
 
-        Another one may be set that keeps the same states; ValueError otherwise.
+        You may set another optimizer that has the same states; any other raises a ValueError.
         """
         return self._optimizer
 
@@ -119,14 +119,14 @@ class Store:
 
     @property
     def step(self) -> int:
-        """How many updates were done, those of batches without ids included."""
+        """The number of updates so far, including those of batches without ids."""
         return self._step
 
     @property
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's arrays by name, in their storage dtypes; empty where it keeps none.
+        """The optimizer's arrays by name, in their storage dtypes; empty if it has none.
 
-        Views on the table's device, as `weight` is one.
+        Views on the table's device, like `weight`.
         """
         return {name: array.view(self._state_dtypes[name]) for name, array in self._state.items()}
 
@@ -134,7 +134,7 @@ class Store:
     def trainable(self) -> bool:
         """Whether `update` changes the weights and states; it counts the step in any case.
 
-        May be set: False freezes a table, as one of pretrained embeddings.
+        Set it to False to freeze a table, for example of pretrained embeddings.
         """
         return self._trainable
 
@@ -144,7 +144,7 @@ class Store:
 
     @property
     def zeros(self) -> int:
-        """How many of the weights are zero: many under `FTRL` with `l1`."""
+        """The number of weights that are zero; `FTRL` with `l1` gives many."""
         bits = self._weight.view(f"u{self.dtype.itemsize}")
         pieces = (
             bits[start : start + _ROWS_AT_ONCE] for start in range(0, len(bits), _ROWS_AT_ONCE)
@@ -158,7 +158,7 @@ class Store:
 
     @property
     def skipped_rows(self) -> int:
-        """How many row updates were left out for a non-finite gradient, which was to be skipped."""
+        """How many row updates were skipped because of a gradient that is not finite."""
         return int(self._skipped_rows)
 
     def _unaliased(self, array: NDArray[Any]) -> NDArray[Any]:
