@@ -32,7 +32,7 @@ class Uninterrupted:
         if self._holds:
             signal(SIGINT, default_int_handler)
             if self._noted:
-                raise KeyboardInterrupt("what was being written was finished before")
+                raise KeyboardInterrupt("the interrupted write was completed first")
 
     def _note(self, number: int, frame: Any) -> None:
         self._noted = True
@@ -54,7 +54,7 @@ def interrupted_between_batches() -> Iterator[Callable[[], bool]]:
         nonlocal noted
         if noted:
             raise KeyboardInterrupt(
-                "a second Ctrl-C ended training before the batch at hand was finished: the model "
+                "a second Ctrl-C ended training before the current batch was complete: the model "
                 "may have taken part of its step; it is the attribute `model` of this exception"
             )
         noted = True

@@ -36,7 +36,7 @@ def before_kernels() -> None:
         raise RuntimeError(
             "this process was forked from one that had already used lowprec, and threads do not "
             'survive a fork; start processes with multiprocessing.get_context("spawn") or '
-            '"forkserver", or use lowprec in the children alone'
+            '"forkserver", or use lowprec only in the children'
         )
     _kernels_ran = True
 

@@ -77,10 +77,11 @@ class Turns:
                 raise RuntimeError(f"{what} in a process that was forked while it was changed")
             self._queue.clear()  # those who read it are in the other process
         if changes and another_changes:
-            raise RuntimeError(f"{what} by two calls at once; it is made for one at a time")
+            raise RuntimeError(f"{what} by two calls at once; only one at a time is allowed")
         if any(other[1] == thread for other in self._queue):
             raise RuntimeError(
-                f"{what} in the middle of a call on it in the same thread, as by a signal handler"
+                f"{what} in the middle of a call on it in the same thread, such as by a signal "
+                "handler"
             )
 
     def _leave(self, turn: _Turn) -> None:

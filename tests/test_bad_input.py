@@ -730,7 +730,7 @@ def test_ctrl_c_between_the_kernel_and_the_count_of_steps(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt, match="what was being written was finished before"):
+        with pytest.raises(KeyboardInterrupt, match="the interrupted write was completed first"):
             table.update(**plain())
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:

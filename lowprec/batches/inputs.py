@@ -63,8 +63,8 @@ def as_samples(X: Any, num_embeddings: list[int] | None = None) -> Samples:
         return Samples(dense=array)
     if array.ndim == 2 and hasattr(X, "columns"):
         raise TypeError(
-            f"X is a {type(X).__name__} with columns that are no numbers: lowprec.TabularEncoder "
-            "makes samples of it"
+            f"X is a {type(X).__name__} with columns that are not numbers: convert it with "
+            "lowprec.TabularEncoder"
         )
     raise TypeError(
         "X must be lowprec.Samples, (dense, indices), (dense, indices, offsets) or (dense, "

@@ -23,8 +23,8 @@ def as_dense(home: Device, values: Any) -> NDArray[np.float32]:
     if not finite.all():
         row, column = map(int, home.xp.argwhere(~finite)[0])
         raise ValueError(
-            f"dense[{row}, {column}] = {dense[row, column]} is not finite: nothing can be trained "
-            "on NaN or infinity"
+            f"dense[{row}, {column}] = {dense[row, column]} is not finite: models do not "
+            "accept NaN or infinity"
         )
     return dense  # type: ignore[no-any-return]
 
@@ -80,7 +80,7 @@ def count(
     """How many samples and features there are; ValueError if the arrays disagree."""
     if ids is None:
         if dense is None:
-            raise ValueError("samples have dense features or indices: both are None")
+            raise ValueError("samples need dense features or indices, but both are None")
         if features is not None:
             raise ValueError(f"num_embeddings has {len(features)} features, but there are no ids")
         return len(dense), 0

@@ -142,8 +142,8 @@ class Samples:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise TypeError(
-            "Samples are no array of numbers: the attributes dense, indices, offsets and weights "
-            "are arrays"
+            "Samples cannot be converted to an array: use the attributes dense, indices, offsets "
+            "and weights"
         )
 
     def __getitem__(self, rows: Any) -> Samples:
@@ -156,13 +156,13 @@ class Samples:
                 return self._between(start, max(start, stop))
             rows = np.arange(start, stop, stride)
         if isinstance(rows, tuple):
-            raise TypeError("samples are taken along one axis, by a slice, numbers or a mask")
+            raise TypeError("samples are indexed along one axis, by a slice, row numbers or a mask")
         order = self.device.asarray(rows, "rows")
         if order.size == 0 and order.dtype.kind == "f":  # an empty list
             order = order.astype(np.int64)
         if order.ndim != 1 or order.dtype.kind not in "iub":
             raise TypeError(
-                "samples are taken by a slice, by a 1-D array of their numbers, or by a mask, got "
+                "samples are indexed by a slice, a 1-D array of row numbers or a mask, got "
                 f"{rows!r}"
             )
         if order.dtype.kind == "b":

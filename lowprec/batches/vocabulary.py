@@ -271,7 +271,7 @@ class Vocabulary(Keeping, Saved):
     @classmethod
     def _from_file(cls, found: Checkpoint, device: DeviceName) -> Vocabulary:
         if device != "cpu":
-            raise ValueError(f"a Vocabulary lives on the CPU, got device={device!r}")
+            raise ValueError(f"a Vocabulary is always on the CPU, got device={device!r}")
         with found.reading() as state:
             made = cls(*(state[name] for name in vocabulary_files.ARGUMENTS))
         vocabulary_files.restore(made, found)

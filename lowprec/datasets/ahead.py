@@ -70,8 +70,8 @@ class ReadAhead(Generic[Item]):
             except queue.Empty:
                 if not self._thread.is_alive() and self._items.empty():
                     raise RuntimeError(
-                        "the thread that reads ahead is gone, as after a fork; begin to read in "
-                        "the process that goes on reading"
+                        "the thread that reads ahead is gone, for example after a fork; start "
+                        "reading in the process that continues to read"
                     ) from None
 
 

@@ -205,7 +205,7 @@ class ParquetReader(Reader):
 
 
 def _metadata(parquet: Any, path: str) -> Any:
-    with naming(f"{path} is no Parquet file, or damaged"):
+    with naming(f"{path} is no Parquet file, or corrupted"):
         return parquet.read_metadata(path)
 
 

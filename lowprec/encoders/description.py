@@ -95,7 +95,7 @@ def read(
         }
         columns.append(_column(number, entry, its_arrays))
     if left:
-        raise ValueError(f"has an array {min(left)!r} of no meaning")
+        raise ValueError(f"has the unexpected array {min(left)!r}")
     names = [column.name for column in columns]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"has the columns {names}")
@@ -114,7 +114,7 @@ def _column(number: int, entry: Mapping[str, Any], arrays: Arrays) -> Column:
         raise ValueError(f"has the {role} column {name!r} encoded as {encoded}")
     column = Column(name, role, kind, _READERS[encoded](entry, arrays))
     if arrays:
-        raise ValueError(f"has an array '{number}.{min(arrays)}' of no meaning")
+        raise ValueError(f"has the unexpected array '{number}.{min(arrays)}'")
     return column
 
 
@@ -122,7 +122,7 @@ def _learned(entry: Mapping[str, Any], arrays: Arrays) -> Learned:
     min_count = check_int("min_count", entry["min_count"], low=1, high=_MOST)
     keys, counts = _from_halves(arrays, "keys"), _from_halves(arrays, "counts").view(np.int64)
     if (keys[1:] <= keys[:-1]).any() or keys.shape != counts.shape or (counts < 1).any():
-        raise ValueError("has keys or counts that are damaged")
+        raise ValueError("has corrupted keys or counts")
     return Learned(min_count, keys, counts)
 
 
@@ -151,7 +151,7 @@ def _numbers(entry: Mapping[str, Any], arrays: Arrays) -> Numbers:
         or (len(places) and not 0 <= places[0] <= places[-1] < count)
         or not in_sample(places, level).all()
     ):  # fmt: skip
-        raise ValueError("has a sample of numbers that is damaged")
+        raise ValueError("has a corrupted sample of numbers")
     return Numbers(bins, count, level, places, sample)
 
 

@@ -50,7 +50,7 @@ class CheckpointError(ValueError):
     ...     try:
     ...         lp.load(file.name)
     ...     except lp.CheckpointError as error:
-    ...         print("is not a whole safetensors file" in str(error))
+    ...         print("is not a complete safetensors file" in str(error))
     True
     """
 
@@ -86,7 +86,7 @@ class Checkpoint:
     def expect_arrays(self, names: Iterable[str]) -> None:
         """CheckpointError unless these are all the arrays that there are."""
         if others := sorted(set(self.arrays) - set(names)):
-            raise CheckpointError(f"{self.path} has an array {others[0]!r} of no meaning")
+            raise CheckpointError(f"{self.path} has the unexpected array {others[0]!r}")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[dict[str, Any]]:

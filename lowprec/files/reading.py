@@ -47,7 +47,7 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     OSError
         If the file cannot be read.
     CheckpointError
-        If it is not a whole, undamaged file of this version.
+        If it is not a complete, valid file of this version.
     """
     name = check_path("path", path)
     check_flag("mmap", mmap)
@@ -56,11 +56,11 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     entry = _entry(name, metadata)
     checksums = entry["checksums"]
     if set(checksums) != set(places):
-        raise CheckpointError(f"{name}: its arrays are not those it was written with")
+        raise CheckpointError(f"{name}: its arrays differ from those that were written")
     arrays = {key: _array(name, *place, mmap) for key, place in places.items()}
     for key, array in arrays.items():
         if verify and checksum(array) != checksums[key]:
-            raise CheckpointError(f"{name} is damaged: the checksum of {key!r} does not fit")
+            raise CheckpointError(f"{name} is corrupted: the checksum of {key!r} is wrong")
     return Checkpoint(name, entry["kind"], entry["state"], arrays, entry["generator"][0])
 
 
@@ -89,7 +89,7 @@ def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[in
             with safe_open(name, framework="np") as checked:
                 metadata = checked.metadata() or {}
         except SafetensorError as error:
-            raise CheckpointError(f"{name} is not a whole safetensors file: {error}") from error
+            raise CheckpointError(f"{name} is not a complete safetensors file: {error}") from error
         # The library has checked all of the header, but does not tell where arrays begin.
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -110,7 +110,7 @@ def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
         raise CheckpointError(f"{name} is a safetensors file, but not a checkpoint of lowprec")
     checksum, _, text = metadata[ENTRY].partition(" ")
     if checksum != f"{zlib.crc32(text.encode()):08x}":
-        raise CheckpointError(f"{name} is damaged: the checksum of its description does not fit")
+        raise CheckpointError(f"{name} is corrupted: the checksum of its description is wrong")
     try:
         entry = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -149,7 +149,7 @@ def _array(
         for first in range(0, data.size, BYTES_AT_ONCE):
             part = data[first : first + BYTES_AT_ONCE]
             if file.readinto(part.data) != part.size:
-                raise CheckpointError(f"{name} was cut while it was read")
+                raise CheckpointError(f"{name} was truncated while it was read")
     return array
 
 
@@ -157,9 +157,9 @@ def warn_of_generator(found: Checkpoint) -> None:
     """Warn that a training with stochastic rounding goes on with other random bits."""
     if found.generator != xorshift.NAME:
         warnings.warn(
-            f"{found.path} was trained with the random bits of {found.generator}; training goes on "
-            f"with those of {xorshift.NAME}, as unbiased, so its bits are not those that an "
-            "uninterrupted training would have had",
+            f"{found.path} was trained with the random bits of {found.generator}; training "
+            f"continues with those of {xorshift.NAME}, which are as unbiased, but the bits of its "
+            "results differ from those of an uninterrupted training",
             UserWarning,
             stacklevel=2,
         )

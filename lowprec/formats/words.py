@@ -85,7 +85,7 @@ _FAMILIES = {fmt.name: (floats, fmt) for fmt in FORMATS} | {"float32": (float32,
 def _of_format(name, given):
     """The family's function `name` for the format of a Numba type."""
     if format_name(given) not in _FAMILIES:
-        raise TypingError(f"{given} is of no storage format; there are {', '.join(_FAMILIES)}")
+        raise TypingError(f"{given} has no storage format; supported are {', '.join(_FAMILIES)}")
     family, fmt = _FAMILIES[format_name(given)]
     return getattr(family, name)(fmt)
 

@@ -111,7 +111,7 @@ class KernelCache(_Cache):
                     path.unlink(missing_ok=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The kernel compiled for `sig`, or None if it is not on disk or its file is damaged."""
+        """The kernel compiled for `sig`, or None if it is not on disk or its file is corrupted."""
         target_context.refresh()
         if not self._enabled:
             return None
@@ -246,7 +246,7 @@ def _give_up(error: OSError) -> None:
             folder = "the user's cache folder"
         warnings.warn(
             f"lowprec cannot keep compiled kernels in {folder} ({error}), so every process "
-            "compiles them anew; set LOWPREC_CACHE_DIR to a folder that can be written",
+            "compiles them again; set LOWPREC_CACHE_DIR to a writable folder",
             RuntimeWarning,
             stacklevel=_frames_to_the_user(),
         )

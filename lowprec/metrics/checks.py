@@ -16,7 +16,7 @@ def check_labels(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if y.size != p.size:
         raise ValueError(f"y and p must have the same length, got {y.size} and {p.size}")
     if y.size == 0:
-        raise ValueError("y and p are empty: there is no mean of nothing")
+        raise ValueError("y and p are empty: a mean needs at least one sample")
     raise_at_first("y", y, ~((y == 0) | (y == 1)), f"is not 0 or 1; {_OTHER_LABELS}")
     return y == 1, p
 

@@ -27,7 +27,7 @@ def check_weights(sample_weight: ArrayLike | None, count: int, of: str = "sample
     bad = ~(np.isfinite(weights) & (weights >= 0))
     raise_at_first("sample_weight", given, bad, "is not finite and at least 0")
     if not weights.any():
-        raise ValueError(f"sample_weight is 0 for all {count}: there is no mean of nothing")
+        raise ValueError(f"sample_weight is 0 for all {count}: at least one must be above 0")
     return np.ldexp(weights, -np.frexp(weights.max())[1])
 
 

@@ -161,7 +161,7 @@ def _is_older(model: Any, path: Path, written: Path) -> bool:
         kind, state = describe(path)
         tells = (state.get("training") is None) == (model._training is None)
         return tells and why_another(model, model._training, kind, state) is None
-    except (OSError, ValueError, TypeError):  # gone, or damaged: nobody's
+    except (OSError, ValueError, TypeError):  # gone or corrupted: of no training
         return False
 
 
@@ -175,4 +175,4 @@ def newest(path: str | os.PathLike[str]) -> Path:
         return Path(path)
     if files := _files(Path(path)):
         return files[-1]
-    raise FileNotFoundError(f"{os.fspath(path)} has no step-*.safetensors to go on from")
+    raise FileNotFoundError(f"{os.fspath(path)} has no step-*.safetensors to resume from")

@@ -95,7 +95,7 @@ def arrays_of_encoder(found: Checkpoint) -> dict[str, NDArray[Any]]:
 
 
 def encoder_from(found: Checkpoint) -> TabularEncoder | None:
-    """The encoder in a file of a model; CheckpointError if it is damaged."""
+    """The encoder in a file of a model; CheckpointError if it is corrupted."""
     with found.reading() as state:
         if state.get("encoder") is None:
             return None

@@ -103,9 +103,8 @@ class LogisticRegression(Classifier):
         if self.l2 and not optimizer_of_table(self).linear:
             given = optimizer_of_table(self)
             raise ValueError(
-                f"l2 is supported with an optimizer whose step is a number times the gradient, as "
-                f"lowprec.SGD, got l2={self.l2} and {given!r}; take "
-                f"{given.penalty} instead"
+                f"l2 needs an optimizer whose step is proportional to the gradient, such as "
+                f"lowprec.SGD, got l2={self.l2} and {given!r}; use {given.penalty} instead"
             )
         self._shrinkage(step)
 

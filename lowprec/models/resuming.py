@@ -45,8 +45,8 @@ def stopped_in(path: str | os.PathLike[str], model: Model) -> Stopped:
     begun = Position.check(found.state["position"])
     if reason := another_parameter(there, here):
         raise ValueError(
-            f"{path} is of another training: {reason}; resume with its parameters, or begin anew, "
-            "without resume and in another folder"
+            f"{path} is of another training: {reason}; resume with its parameters, or start a "
+            "new training, without resume and in another folder"
         )
     if begun is None:
         raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
@@ -80,7 +80,7 @@ def resume(
     if its is not None and training is not None and its.samples != training.samples:
         raise ValueError(
             f"{path} is of a fit on other samples, or other labels, or in another order: resume "
-            "with those, or begin anew, without resume and in another folder"
+            "with those, or start a new training, without resume and in another folder"
         )
     check_standardized(saved, samples)
     take_over(model, stopped, training, validation, patience, model.epochs)

@@ -115,7 +115,7 @@ class Blocks(Source):
         if epochs > 1 and iter(iterable) is iterable:
             raise ValueError(
                 f"an iterator can be read once, and epochs={epochs}: give an object whose "
-                "__iter__ begins anew, such as a list or a reader"
+                "__iter__ starts again, such as a list or a reader"
             )
         self._iterable = iterable
         self.description = {"reader": None, "seen": [0, 0], "samples_before": 0}

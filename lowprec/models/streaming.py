@@ -177,8 +177,8 @@ def _end(model: Model, source: Source, validated: Validated, report: Report, epo
     assert position is not None
     if position.done == 0:
         raise ValueError(
-            f"the stream has no samples in epoch {position.epoch + 1}: an iterable must begin anew "
-            "each time it is iterated over"
+            f"the stream has no samples in epoch {position.epoch + 1}: an iterable must start "
+            "again each time it is iterated over"
         )
     before = source.description["samples_before"]
     report.expect(before + position.done * (epochs - position.epoch))

@@ -35,7 +35,7 @@ def check_made_alike(model: Model) -> None:
         if now != value:
             raise ValueError(
                 f"the model was made with {name}={value!r}, now it is {now!r}: warm_start=True "
-                "cannot go on with it; set it back, or warm_start=False, which begins anew"
+                "cannot continue with it; restore it, or set warm_start=False to start from scratch"
             )
 
 

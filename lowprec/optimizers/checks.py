@@ -36,7 +36,7 @@ def check_same_states(old: Optimizer, new: Optimizer) -> None:
     kept, wanted = map(_kinds_of_states, (old, new))
     if kept != wanted:
         raise ValueError(
-            f"{new!r} keeps the states {wanted}, and {old!r}, which has been in use, {kept}: "
+            f"{new!r} has the states {wanted}, but {old!r}, used so far, has {kept}: "
             "an optimizer with other states needs a new fit or table"
         )
 

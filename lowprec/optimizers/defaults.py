@@ -17,7 +17,7 @@ class Pair(NamedTuple):
 TABLE = SGD(learning_rate=0.1)
 # of models that are given none; chosen by `python -m benchmarks.defaults`
 LINEAR = Pair(*[Adagrad(learning_rate=0.1, initial_accumulator=1e-4)] * 2)
-# where a step must be a number times the gradient; it was the default of all models in version 1
+# where a step must be proportional to the gradient; it was the default of all models in version 1
 LINEAR_STEPS = Pair(SGD(learning_rate=1.0), SGD(learning_rate=0.02))
 DLRM_TABLE = Adagrad(learning_rate=0.05)
 DLRM_DENSE = Adagrad(learning_rate=0.01)

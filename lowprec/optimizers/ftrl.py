@@ -99,14 +99,16 @@ class FTRL(Optimizer):
         super().__post_init__()
         if callable(self.learning_rate):
             raise ValueError(
-                "FTRL takes no schedule, since its rule goes on with the rates of earlier steps: "
+                "FTRL takes no schedule, because its rule uses the rates of earlier steps: "
                 "learning_rate must be a number"
             )
         check_positive("learning_rate", self.learning_rate)
         for name in ("beta", "l1", "l2"):
             check_nonnegative(name, getattr(self, name))
         if self.weight_decay:
-            raise ValueError("FTRL has no weight_decay, which its weights would forget: take l2")
+            raise ValueError(
+                "FTRL has no weight_decay, because it computes weights anew at each step: use l2"
+            )
 
     @property
     def starts_at_zero(self) -> bool:

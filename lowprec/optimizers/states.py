@@ -48,6 +48,6 @@ def resolve_dtypes(states: Mapping[str, State], given: Any) -> dict[str, np.dtyp
         if states[name].square and storage.name not in ("float32", "bfloat16"):
             raise ValueError(
                 f"the state {name!r} holds squares, which underflow in {storage.name}: "
-                "state_dtype may be float32 or bfloat16 there"
+                "use float32 or bfloat16"
             )
     return found | counts

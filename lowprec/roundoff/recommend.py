@@ -48,7 +48,7 @@ def recommend(counts: Counts, max_noise: float, eight_bits: bool) -> Recommendat
     """See `RoundoffReport.recommend`."""
     check_nonnegative("max_noise", max_noise, in_float32=False)
     if not counts.steps:
-        raise ValueError("this report has no steps to judge a format by")
+        raise ValueError("this report has no steps, so it cannot recommend a format")
     considered = [counts.of(name) for name in LIMITS if eight_bits or itemsize(name) > 1]
     fitting = [
         told

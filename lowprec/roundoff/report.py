@@ -75,7 +75,7 @@ class RoundoffReport(Counts):
         if (self.dtype, self.rounding) != (other.dtype, other.rounding):
             raise ValueError(
                 f"reports of {self.dtype}, {self.rounding} and of {other.dtype}, {other.rounding} "
-                "do not add up"
+                "cannot be added"
             )
         added = {
             f.name: getattr(self, f.name) + getattr(other, f.name)

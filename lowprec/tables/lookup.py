@@ -31,8 +31,8 @@ def as_batch(
     given = offsets is not None or per_sample_weights is not None
     if given or pooling != "sum" or across_features:
         raise ValueError(
-            "a Batch says itself what offsets, pooling, per_sample_weights and "
-            "across_features are: leave them out"
+            "a Batch already contains offsets, pooling, per_sample_weights and "
+            "across_features: leave them out"
         )
     if indices.features is not store._features:
         raise ValueError("this Batch was made by another table")

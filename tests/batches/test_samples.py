@@ -161,7 +161,7 @@ def test_bad_samples(given, error, message):
 
 @pytest.mark.parametrize("rows", [3, 1.0, [0.5], [[0]], (0, 1), "0"])
 def test_rows_that_are_none(rows):
-    with pytest.raises(TypeError, match="samples are taken"):
+    with pytest.raises(TypeError, match="samples are indexed"):
         bags(4, 2)[rows]
 
 

@@ -181,7 +181,7 @@ FAULTS = {
     "the files are of several formats": ["train", "clicks", "day_0", *TRAIN, "-o", "m"],
     "its name tells no format": ["train", "what.bin", *TRAIN, "-o", "m"],
     "patience=2 needs validation": ["train", "clicks", *TRAIN, "-o", "m", "--patience", "2"],
-    "is not a whole safetensors file": ["predict", "clicks.csv", "clicks", "-o", "p.csv"],
+    "is not a complete safetensors file": ["predict", "clicks.csv", "clicks", "-o", "p.csv"],
     "--output must end in": ["predict", "clicks.csv", "clicks", "-o", "p.txt"],
     "holds a EmbeddingTable, which is no model": ["predict", "t", "clicks", "-o", "p.csv"],
     "has no encoder for columns of csv": ["predict", "n", "clicks.csv", "-o", "p.csv"],

@@ -282,7 +282,7 @@ def test_what_is_wrong_in_a_file_says_where(tmp_path, encoder):
     with pytest.raises(ValueError, match="column 'click', row 2 is missing"):
         list(lp.ParquetReader(path, encoder, label="click"))
     path.write_bytes(b"PAR1 no more")
-    with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file, or damaged: "):
+    with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file, or corrupted: "):
         lp.ParquetReader(path)
 
 

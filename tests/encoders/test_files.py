@@ -56,7 +56,7 @@ def test_damage_of_a_vocabulary_is_named():
     told, arrays = fitted("grow").contents()
     with pytest.raises(ValueError, match="'rows'"):
         lp.TabularEncoder.from_contents(told, arrays | {"0.rows": arrays["0.rows"] * 0})
-    with pytest.raises(ValueError, match="of no meaning"):
+    with pytest.raises(ValueError, match="unexpected array"):
         lp.TabularEncoder.from_contents(told, arrays | {"0.more": arrays["0.rows"]})
 
 
@@ -76,7 +76,7 @@ def changes():
         return apply, message
 
     yield state("value hash 2, not 1", value_hash=2)
-    yield state("of no meaning", columns=[])
+    yield state("unexpected array", columns=[])
     yield column(0, "has the columns", name="age")
     yield column(0, "column named 5", name=5)
     yield column(0, "the role of 'city' must be one of", role="label")
@@ -85,15 +85,21 @@ def changes():
     yield column(0, "categorical column 'city' encoded as numbers", encoding="numbers")
     yield column(0, "min_count must be", min_count=0)
     yield column(1, "bins must be", bins=0)
-    yield column(1, "sample of numbers that is damaged", count=2)
-    yield column(1, "sample of numbers that is damaged", level=40)
-    yield array("0.keys", "keys or counts that are damaged", lambda keys: keys[::-1].copy())
-    yield array("0.counts", "keys or counts that are damaged", lambda counts: counts * 0)
+    yield column(1, "corrupted sample of numbers", count=2)
+    yield column(1, "corrupted sample of numbers", level=40)
+    yield array("0.keys", "corrupted keys or counts", lambda keys: keys[::-1].copy())
+    yield array("0.counts", "corrupted keys or counts", lambda counts: counts * 0)
     yield array("0.counts", "has counts of float32", lambda counts: counts.astype(np.float32))
-    yield array("1.sample", "sample of numbers that is damaged", lambda sample: sample * np.inf)
-    yield array("1.places", "sample of numbers that is damaged", lambda places: places[1:])
-    yield lambda told, arrays: arrays.update({"9.keys": arrays["0.keys"]}), "'9.keys' of no meaning"
-    yield lambda told, arrays: arrays.update({"0.more": arrays["0.keys"]}), "'0.more' of no meaning"
+    yield array("1.sample", "corrupted sample of numbers", lambda sample: sample * np.inf)
+    yield array("1.places", "corrupted sample of numbers", lambda places: places[1:])
+    yield (
+        lambda told, arrays: arrays.update({"9.keys": arrays["0.keys"]}),
+        "unexpected array '9.keys'",
+    )
+    yield (
+        lambda told, arrays: arrays.update({"0.more": arrays["0.keys"]}),
+        "unexpected array '0.more'",
+    )
     yield lambda told, arrays: arrays.pop("0.keys"), "keys"
     yield lambda told, arrays: told["columns"][0].pop("kind"), "kind"
     yield lambda told, arrays: told["parameters"].update(size=3), "size"

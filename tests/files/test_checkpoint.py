@@ -311,7 +311,7 @@ LIES = {
         "lacks 'os.system'",
     ),
     "no state": (lambda e: e.update(state=None), "the 'state' of its description is no dict"),
-    "no checksums": (lambda e: e.update(checksums={}), "its arrays are not those"),
+    "no checksums": (lambda e: e.update(checksums={}), "its arrays differ from those"),
     "wrong checksum": (lambda e: e.update(checksums={"weight": 1}), "the checksum of 'weight'"),
 }
 
@@ -402,7 +402,7 @@ LIES_OF_KINDS = {
         "l2 of text": (parameter(l2="1"), "l2 must be a number"),
     },
     "DLRM": {
-        "interaction of others": (parameter(interaction="cat"), "is float32|lacks|of no meaning"),
+        "interaction of others": (parameter(interaction="cat"), "is float32|lacks|unexpected"),
         "no interaction": (parameter(interaction=3), "interaction must be one of"),
         "layers of others": (parameter(bottom_mlp=[4]), "'bottom.0.weight' is float32"),
         "more layers": (parameter(top_mlp=[3, 3]), "top.1"),
@@ -438,7 +438,7 @@ def test_arrays_that_are_too_many_are_seen(kind, sound_models, sound, tmp_path):
         entry["checksums"]["more"] = zlib.crc32(arrays["more"].tobytes())
         text = json.dumps(entry)
         metadata = {"lowprec": f"{zlib.crc32(text.encode()):08x} {text}"}
-        with pytest.raises(lp.CheckpointError, match="has an array 'more' of no meaning"):
+        with pytest.raises(lp.CheckpointError, match="has the unexpected array 'more'"):
             load_bytes(save(arrays, metadata), tmp_path)
 
 

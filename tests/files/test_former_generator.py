@@ -25,7 +25,7 @@ def load(name, **how):
         warnings.simplefilter("always")
         loaded = lp.load(DATA / f"{name}.safetensors", **how)
     told = [str(warning.message) for warning in seen]
-    assert all("with the random bits of KXS32; training goes on with" in each for each in told)
+    assert all("with the random bits of KXS32; training continues with" in each for each in told)
     return loaded, len(told)
 
 

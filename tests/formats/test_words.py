@@ -19,7 +19,9 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_other_types_are_of_no_format(name):
     compiled = njit(FUNCTIONS[name])
-    with pytest.raises(TypingError, match=r"int32.* is of no storage format; there are float16, "):
+    with pytest.raises(
+        TypingError, match=r"int32.* has no storage format; supported are float16, "
+    ):
         compiled(np.zeros(1, np.int32))
 
 

@@ -57,7 +57,7 @@ def test_without_an_encoder_there_is_none(make, tmp_path):
     model.save(tmp_path / "m.safetensors")
     again = lp.load(tmp_path / "m.safetensors")
     assert again.encoder_ is None
-    with pytest.raises(TypeError, match=r"lowprec\.TabularEncoder makes samples of it"):
+    with pytest.raises(TypeError, match=r"convert it with lowprec\.TabularEncoder"):
         again.predict(FRAME)
 
 

@@ -241,7 +241,7 @@ def test_nothing_imports_scikit_learn():
         (np.ones((3, 2), complex), ValueError, "Complex data not supported"),
         (np.array([[1.0, {}]], object), TypeError, r"X\[0, 1\] = \{\} is not a number: an entry"),
         (np.array([[1.0, "2"]], object), TypeError, r"X\[0, 1\] = '2' is not a number"),
-        (np.array([[np.nan, 1.0]]), ValueError, "nan is not finite: nothing .* NaN or inf"),
+        (np.array([[np.nan, 1.0]]), ValueError, "nan is not finite: models .* NaN or inf"),
     ],
 )
 def test_arrays_that_are_no_samples(X, error, message):
@@ -257,5 +257,5 @@ def test_objects_that_are_numbers():
 
 
 def test_samples_are_no_array():
-    with pytest.raises(TypeError, match=r"Samples are no array"):
+    with pytest.raises(TypeError, match=r"Samples cannot be converted to an array"):
         np.asarray(lp.Samples(DENSE))

@@ -248,7 +248,7 @@ def test_importance_of_columns():
         user, item = permutation_importance(model, X, Y, random_state=0).importances_mean
         assert user > 5 * abs(item)
     model = make().fit(SAMPLES, Y)
-    with pytest.raises(TypeError, match="Samples are no array"):
+    with pytest.raises(TypeError, match="Samples cannot be converted to an array"):
         permutation_importance(model, SAMPLES, Y)
 
 

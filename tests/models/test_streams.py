@@ -459,7 +459,7 @@ def test_a_stream_that_cannot_begin_anew(samples):
             return (block for block in blocks)
 
     model = make_logistic()
-    with pytest.raises(ValueError, match="no samples in epoch 2: an iterable must begin anew"):
+    with pytest.raises(ValueError, match="no samples in epoch 2: an iterable must start again"):
         model.fit_stream(Once(), 2)
     assert model.table_.step == 10
 

@@ -214,7 +214,7 @@ def test_files_and_copies_of_low_precision_states(tmp_path):
         assert bits(host(each.weight)) == bits(host(table.weight))
         for name, array in states_of(table).items():
             assert bits(host(each.optimizer_state[name])) == bits(array)
-    with pytest.raises(ValueError, match=r"keeps the states \['mean', 'square'\].*mean in float16"):
+    with pytest.raises(ValueError, match=r"has the states \['mean', 'square'\].*mean in float16"):
         table.optimizer = lp.Adam(0.05)
 
 
@@ -460,7 +460,7 @@ def test_l2_needs_a_linear_step():
         if optimizer.linear:
             model.fit(X, y)
         else:
-            with pytest.raises(ValueError, match="l2 is supported with an optimizer whose step"):
+            with pytest.raises(ValueError, match="l2 needs an optimizer whose step"):
                 model.fit(X, y)
 
 

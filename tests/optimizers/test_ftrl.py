@@ -99,7 +99,7 @@ def test_z_in_bfloat16_is_that_of_the_weight_to_its_precision():
 def test_models_and_l2():
     X, y, _ = lp.datasets.make_clicks(60, num_embeddings=[6, 4], num_dense=3, seed=0)
     model = lp.LogisticRegression([6, 4], l2=1e-3, optimizer=lp.FTRL(), device=DEVICE)
-    with pytest.raises(ValueError, match="take its own l2 instead"):
+    with pytest.raises(ValueError, match="use its own l2 instead"):
         model.fit(X, y)
     model = lp.LogisticRegression([6, 4], l2=1e-3, optimizer=lp.Adam(), device=DEVICE)
     with pytest.raises(ValueError, match="take its weight_decay, which"):
