@@ -156,7 +156,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 class Curve:
-    """Scores a model now and then while it trains by turns, and times the training in between."""
+    """Scores a model now and then while it trains in turns, and times the training in between."""
 
     def __init__(
         self, turn: Turn, X: Any, y: Any, total_samples: int, name: str, *, quiet: bool
@@ -238,13 +238,13 @@ def compile_kernels(
 
 
 def compile_training(options: argparse.Namespace, dtype: str, rounding: str) -> None:
-    """In a process of its own: what a variant needs; diagnostics last, for they are shared."""
+    """In a separate process: what a variant needs; diagnostics last, because they are shared."""
     for diagnose in (False, True):
         compile_kernels(options, few_samples(options), dtype, rounding, diagnose=diagnose)
 
 
 def compile_diagnostics(options: argparse.Namespace) -> None:
-    """In a process of its own, at the same time: what the diagnostics of all variants need."""
+    """In a separate process, at the same time: what the diagnostics of all variants need."""
     model = make_model(options, few_samples(options), "float32", "nearest")
     columns = 1 if options.model == "logistic" else COLUMNS
     table = lp.EmbeddingTable([1] * 26, columns, "float32", optimizer=model.optimizer)
@@ -269,7 +269,7 @@ def compile_all(options: argparse.Namespace) -> None:
     run_at_once([*jobs, (compile_diagnostics, options)])
 
 
-# --- what is told ---
+# --- output ---
 
 
 def format_table(runs: list[dict[str, Any]]) -> str:
@@ -289,7 +289,7 @@ def format_table(runs: list[dict[str, Any]]) -> str:
 
 
 def format_precision(runs: list[dict[str, Any]]) -> str:
-    """What rounding does to the steps, and what nearest was said to lose beside what it lost."""
+    """What rounding does to steps, and the predicted and measured losses of nearest rounding."""
     found = {row["dtype"] + " " + row["rounding"]: row["precision"] for row in runs}
     stochastic, nearest = found[report.STOCHASTIC.name], found[report.NEAREST.name]
     float32 = found["float32 nearest"]

@@ -1,4 +1,4 @@
-"""Trainings that take turns, each in a process of its own, so that their times compare.
+"""Trainings that take turns, each in its own process, so that their times are comparable.
 
 On a machine that does other work, too, what runs first and what runs last meet different loads.
 Where they take turns they meet the same.

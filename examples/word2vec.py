@@ -132,7 +132,7 @@ def plant_text(words: int, seed: int) -> tuple[Text, Similarity]:
 
 
 def side_by_side(text: Text, readers: int) -> Text:
-    """The text as `readers` see it, each in a part of its own: a sentence of each in turn."""
+    """The text as `readers` see it, each its own part: a sentence of each in turn."""
     sentences = np.split(text.ids, text.starts[1:-1])
     places = [np.arange(len(part)) for part in np.array_split(np.arange(len(sentences)), readers)]
     order = np.argsort(np.concatenate(places), kind="stable")
@@ -358,7 +358,7 @@ class SkipGram:
 
 
 def read(options: argparse.Namespace) -> tuple[Text, list[Similarity]]:
-    """The text that the command line asks for, and what its vectors are judged by."""
+    """The text that the command line asks for, and the similarities that score its vectors."""
     if not options.data:
         text, similarity = plant_text(options.words or SMALL_WORDS, seed=0)
         return text, [similarity]

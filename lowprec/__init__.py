@@ -1,6 +1,6 @@
 """Recommenders with embedding tables in low precision: unbiased, reproducible, NumPy in and out."""
 
-# ruff: noqa: E402 - the threads are told how to idle before anything loads them
+# ruff: noqa: E402 - idle threads are configured before anything loads them
 from lowprec.threads import quiet_idle_threads
 
 quiet_idle_threads()

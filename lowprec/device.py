@@ -29,7 +29,7 @@ class Device:
     kernels : module
         Functions of the same names for each device: see `lowprec.kernels`.
     asynchronous : bool
-        Whether kernels run while Python goes on, which then has to wait for what it asks about.
+        Whether kernels run asynchronously, so that Python has to wait for results.
     streams : module, or None
         What makes streams and events of the device, where it has them.
     """

@@ -18,7 +18,7 @@ class Turns:
 
     A call that changes it is `alone`: a second one at the same time is a mistake, as nobody could
     say which comes first, and is a RuntimeError.  A call that reads all of it, to save or to copy
-    it, has the object `unchanged`: it waits for the change at hand, and changes wait for it.
+    it, has the object `unchanged`: it waits for the current change, and changes wait for it.
     """
 
     def __init__(self) -> None:

@@ -99,11 +99,11 @@ class Vocabulary(Keeping, Saved):
         )
 
     def __len__(self) -> int:
-        """How many keys have a row of their own."""
+        """How many keys have a row."""
         return 0 if self._slots is None else len(self._slots)
 
     def __contains__(self, key: Any) -> bool:
-        """Whether one key has a row of its own."""
+        """Whether a key has a row."""
         return bool(self.find([key])[0])
 
     def __copy__(self) -> Vocabulary:

@@ -1,4 +1,4 @@
-"""Reading ahead: an iterator that a thread of its own works through."""
+"""Reading ahead: an iterator that runs in its own thread."""
 
 from __future__ import annotations
 

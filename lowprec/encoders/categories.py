@@ -103,7 +103,7 @@ class Grown:
         return self.vocabulary.capacity
 
     def seen(self, keys: Keys) -> Grown:
-        """With these keys admitted, in a vocabulary of its own: others may be reading this one."""
+        """With these keys admitted, in a new vocabulary: others may be reading this one."""
         vocabulary = copy.deepcopy(self.vocabulary)
         vocabulary.admit(keys)
         return Grown(vocabulary)

@@ -120,8 +120,8 @@ def in_sample(places: NDArray[np.int64], level: int) -> NDArray[np.bool_]:
 def quantile_edges(ordered: Floats, bins: int) -> Floats:
     """Edges that cut ascending values into parts of about equal size.
 
-    A value that fills a part alone has a bin of its own, and the others share the bins that are
-    left.  So there are `bins` of them, or up to twice as many where such values lie between others.
+    A value that fills a part alone gets its own bin, and the others share the bins that are left.
+    So there are `bins` of them, or up to twice as many where such values lie between others.
     """
     values, counts = np.unique(ordered, return_counts=True)
     if len(values) <= bins:

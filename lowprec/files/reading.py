@@ -37,8 +37,8 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool = Tru
     ----------
     path : path
     mmap : bool, default False
-        Whether arrays are views of the file, read when they are looked at, instead of copies.
-        They may be written, which the file does not see.
+        Whether arrays are views of the file, read when they are used, instead of copies.  They may
+        be written, which the file does not see.
     verify : bool, default True
         Whether to compare the checksums of the arrays, for which they are read as a whole.
 
@@ -154,7 +154,7 @@ def _array(
 
 
 def warn_of_generator(found: Checkpoint) -> None:
-    """Warn that a training with stochastic rounding goes on with other random bits."""
+    """Warn that a training with stochastic rounding continues with other random bits."""
     if found.generator != xorshift.NAME:
         warnings.warn(
             f"{found.path} was trained with the random bits of {found.generator}; training "

@@ -1,4 +1,4 @@
-"""Saving and loading, told once for tables and models."""
+"""Saving and loading, documented once for tables and models."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The columns of rows: the one place where numbers are stepped, rounded and stored.
 
-A table is a flat tuple of arrays, ``(weight, *states)``, each in a format of its own; states with
-one number a row come last.  A rule is a NamedTuple: `lowprec.optimizers.base` says what its class
-has.  All functions take a block of columns as `Lanes`, or a single number, on every device.
+A table is a flat tuple of arrays, ``(weight, *states)``, each in its own format; states with one
+number a row come last.  A rule is a NamedTuple: `lowprec.optimizers.base` says what its class has.
+All functions take a block of columns as `Lanes`, or a single number, on every device.
 """
 
 import inspect
@@ -89,7 +89,7 @@ def _overload_read_all(arrays, place, width):
 
 @overloaded(_write_states, **_INLINE)
 def _overload_write_states(values, arrays, place, column, low, high, stochastic, number):
-    """Round the new states from number `number` on and store them, each with bits of its own."""
+    """Round the new states from number `number` on and store them, each with its own bits."""
     if len(arrays) == 0:
         return lambda values, arrays, place, column, low, high, stochastic, number: None
 

@@ -160,7 +160,7 @@ class _Walk:
             self.put(name)
             if name in function.__globals__:
                 self.global_(function.__globals__[name], attributes)
-        # What `overload` has told Numba to compile in place of this function.
+        # What `overload` makes Numba compile in place of this function.
         cpu_target.typing_context.refresh()
         known = cpu_target.typing_context._lookup_global(function)
         for template in getattr(known, "templates", ()):

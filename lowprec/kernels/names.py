@@ -17,8 +17,8 @@ _lock = threading.Lock()
 def number_functions() -> None:
     """Let Numba number the functions that it compiles from a random number on.
 
-    Compiled functions call each other by names made of their own, their number and the names of
-    their types, which differ less than the types do: a record's is a number too. Numbers that
+    Compiled functions call each other by names made of their names, their numbers and the names of
+    their types, which differ less than the types do: a record's is a number too.  Numbers that
     began with 1 in every process would give functions of two kernels the same name, and a process
     that loads both kernels from disk would run one function for the other.
     """

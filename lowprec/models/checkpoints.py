@@ -1,4 +1,4 @@
-"""Files written while a model is trained, from which an interrupted `fit` goes on."""
+"""Files written while a model is trained, from which an interrupted `fit` is resumed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Checkpoints:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model = model.fit(X, y, save=lp.Checkpoints(folder, every_batches=3))
     ...     longer = lp.LogisticRegression([50, 20], batch_size=50, epochs=3)
-    ...     longer.fit(X, y, resume=folder).table_.step  # goes on after the 8 steps
+    ...     longer.fit(X, y, resume=folder).table_.step  # continues after the 8 steps
     12
     """
 

@@ -94,7 +94,7 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
             if save:
                 save.write(model)
                 folder = os.fspath(save.folder)
-                interrupt.args = (f"{interrupt}; fit(..., resume={folder!r}) goes on",)
+                interrupt.args = (f"{interrupt}; fit(..., resume={folder!r}) resumes it",)
             raise
         if save:
             save.write(model)

@@ -22,13 +22,13 @@ def begin(model: Model, epochs_before: int, *, validated: bool = False) -> None:
 
 
 def leave(model: Model) -> None:
-    """No `fit` can go on from here exactly, as after it the model was changed by something else."""
+    """No `fit` can continue exactly from here, because something else changed the model."""
     model._epochs_before = epochs_begun(model)
     model._position, model._best, model._loss_of_epoch = None, None, 0.0
 
 
 def epochs_begun(model: Model) -> int:
-    """The epochs of all `fit` since training started, the one at hand included."""
+    """The epochs of all `fit` since training started, including the current one."""
     position = model._position
     return model._epochs_before + (0 if position is None else position.epochs_begun)
 

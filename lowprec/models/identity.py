@@ -1,4 +1,4 @@
-"""Which training a model or a file is of: told from its samples and its parameters.
+"""Which training a model or a file belongs to, by its samples and parameters.
 
 A training is what ends with the same bits: its identity is a hash of the kind of the model, of all
 parameters but those that change no step, and of the samples.  It is no random number, so that equal

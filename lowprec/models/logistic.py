@@ -109,7 +109,7 @@ class LogisticRegression(Classifier):
         self._shrinkage(step)
 
     def _watches_always(self) -> bool:
-        return self.l2 > 0  # the scale goes on with each step, and could not be taken back
+        return self.l2 > 0  # the scale changes at each step, and could not be restored
 
     def _table_shape(self) -> tuple[int, float | None]:
         return 1, 0.0
@@ -160,7 +160,7 @@ class LogisticRegression(Classifier):
         scale = self.table_scale_ * self._shrinkage(self.table_.step)
         grad = dsums / np.float32(scale)
         super()._update_table(batch, grad)
-        self._divergence.raise_if_diverged()  # before the scale goes on
+        self._divergence.raise_if_diverged()  # before the scale changes
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
             self._halvings = verbs.halve(self.table_, self._halvings)

@@ -1,4 +1,4 @@
-"""What a model defines, and what training makes of it."""
+"""What a model defines, and its state in training."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Position(NamedTuple):
 
     @property
     def epochs_begun(self) -> int:
-        """How many epochs have begun, that at hand included."""
+        """How many epochs have begun, including the current one."""
         return self.epoch + (self.done > 0)
 
     @classmethod

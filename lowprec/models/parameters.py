@@ -1,4 +1,4 @@
-"""The parameters of training, which all models have: told, documented and checked once."""
+"""The training parameters of all models, declared, documented and validated once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told while a model is trained: the progress bar, and the user's callback."""
+"""What is reported while a model is trained: the progress bar, and the user's callback."""
 
 from __future__ import annotations
 

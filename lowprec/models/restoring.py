@@ -157,7 +157,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     )
     for name, array in dense_arrays(model).items():
         array[...] = target.asarray(arrays[name])
-    Best.from_file(found, model)  # checked; only a fit that goes on needs it
+    Best.from_file(found, model)  # validated; only a resumed fit needs it
     return model
 
 

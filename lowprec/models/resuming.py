@@ -1,4 +1,4 @@
-"""A `fit` or a `fit_stream` that goes on from a file."""
+"""A `fit` or a `fit_stream` that is resumed from a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stopped(NamedTuple):
 def identity_in(
     path: str | os.PathLike[str], model: Model, training: Training | None
 ) -> Training | None:
-    """Which training a file goes on with, if it can be this one, which may begin elsewhere."""
+    """The training of a file, if it can be this one, which may begin elsewhere."""
     its = Training.check(describe(path)[1].get("training"))
     alike = None not in (its, training) and its[1:] == training[1:]  # type: ignore[index]
     return its if alike else training
@@ -66,7 +66,7 @@ def resume(
     stopped = stopped_in(path, model)
     saved, begun, samples = stopped.model, stopped.begun, labelled.samples
     if saved._stream is not None:
-        raise ValueError(f"{path} was written by fit_stream, which can go on from it")
+        raise ValueError(f"{path} was written by fit_stream, which can resume it")
     if begun.samples != len(samples):
         raise ValueError(
             f"{path} is of a fit on {begun.samples} samples, there are {len(samples)} here"
@@ -96,7 +96,7 @@ def take_over(
     patience: int | None,
     epochs: int,
 ) -> None:
-    """Make a model what a training of it was when it was stopped, if it can go on so."""
+    """Restore a model to the state in which its training stopped, if that can be resumed."""
     found, saved, begun = stopped
     path, its = found.path, saved._training
     validated = history.VALIDATION in saved.history_
@@ -104,7 +104,7 @@ def take_over(
     if other or validated != (validation is not None):
         raise ValueError(
             f"{path} is of a fit {'with' if validated else 'without'} validation samples, which "
-            "must be the same, with the same patience, where it goes on"
+            "must be the same, with the same patience, to resume it"
         )
     if epochs < begun.epochs_begun:
         raise ValueError(

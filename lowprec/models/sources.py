@@ -15,7 +15,7 @@ from lowprec.encoders.frames import is_frame
 from lowprec.encoders.tabular import TabularEncoder
 from lowprec.models.data import Labelled
 
-_KEPT = ("files", "samples_before")  # of a description: what may differ where training goes on
+_KEPT = ("files", "samples_before")  # of a description: what may differ when training continues
 
 
 class Block(NamedTuple):

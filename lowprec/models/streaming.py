@@ -49,7 +49,9 @@ def fit_stream(model: Model, source: Source, epochs: int, classes: Any, given: A
                 if given.save:
                     given.save.write(model)
                     folder = os.fspath(given.save.folder)
-                    interrupt.args = (f"{interrupt}; fit_stream(..., resume={folder!r}) goes on",)
+                    interrupt.args = (
+                        f"{interrupt}; fit_stream(..., resume={folder!r}) resumes it",
+                    )
                 raise
             if given.save:
                 given.save.write(model)
@@ -96,7 +98,7 @@ def _resume(
     stopped = resuming.stopped_in(path, model)
     saved = stopped.model
     if saved._stream is None:
-        raise ValueError(f"{path} was written by fit, which can go on from it")
+        raise ValueError(f"{path} was written by fit, which can resume it")
     try:
         with stopped.found.reading():
             before = dict(saved._stream)

@@ -1,4 +1,4 @@
-"""A `fit` that goes on from the fitted model: ``warm_start=True``."""
+"""A `fit` that continues from the fitted model: ``warm_start=True``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lowprec.models.training import take_optimizers
 
 
 def is_warm(model: Model) -> bool:
-    """Whether `fit` goes on from what the model is."""
+    """Whether `fit` continues from the current model."""
     return bool(model.warm_start) and is_fitted(model)
 
 
@@ -48,7 +48,7 @@ def identity_after(model: Model, training: Training | None) -> Training | None:
 
 
 def go_on(model: Model, training: Training | None, *, validated: bool) -> None:
-    """Begin another `fit` of a fitted model; ValueError if its optimizers cannot go on."""
+    """Begin another `fit` of a fitted model; ValueError if its optimizers cannot continue."""
     take_optimizers(model)
     history.begin(model, history.epochs_begun(model), validated=validated)
     model._training = training

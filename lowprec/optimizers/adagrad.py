@@ -1,4 +1,4 @@
-"""Adagrad: a learning rate of its own for each weight."""
+"""Adagrad: each weight has its own learning rate."""
 
 from __future__ import annotations
 

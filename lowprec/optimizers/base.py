@@ -51,7 +51,7 @@ class Optimizer:
         How a table stores the states: all of them, or each by its name.  Dense layers keep theirs
         in float32.
     state_rounding : {"stochastic", "nearest"}, default "stochastic"
-        How states are rounded that are not float32, with random bits of their own.
+        How states that are not float32 are rounded, with their own random bits.
     weight_decay : float, default 0.0
         Before the rule, a weight shrinks by ``learning_rate * weight_decay`` of itself
         (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019).

@@ -1,4 +1,4 @@
-"""Row-wise Adagrad: a learning rate of its own for each row."""
+"""Row-wise Adagrad: each row has its own learning rate."""
 
 from __future__ import annotations
 

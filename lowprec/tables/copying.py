@@ -20,7 +20,7 @@ Table = TypeVar("Table", bound=Store)
 
 
 def copy_to(store: Table, device: Device) -> Table:
-    """A copy on a device, which goes on from the same step with the same bits."""
+    """A copy on a device; training continues with the same bits."""
     twin = copy.copy(store)
     twin.device, twin._device = device.name, device  # type: ignore[assignment]
     held = device.held_as(store.dtype)

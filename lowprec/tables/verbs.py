@@ -59,7 +59,7 @@ def features_of(table: Store) -> Features:
 def batch_of(
     table: Store, indices: Any, offsets: Any, weights: Any, across_features: bool, *, checked: bool
 ) -> Batch:
-    """A batch of ids on the table's device, which are not looked at where they were `checked`."""
+    """A batch of ids on the table's device, not validated again if they were `checked`."""
     return make_batch(
         table._device, table._features, indices, offsets, per_sample_weights=weights,
         across_features=across_features, checked=checked, padding=table.padding_idx is not None,

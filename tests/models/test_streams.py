@@ -381,7 +381,7 @@ def test_other_blocks_are_seen(tmp_path):
 def test_fit_and_fit_stream_do_not_resume_each_other(samples, tmp_path):
     make_logistic().fit(*samples, save=lp.Checkpoints(tmp_path / "fit"))
     make_logistic().fit_stream(cut(samples, [50]), save=lp.Checkpoints(tmp_path / "stream"))
-    with pytest.raises(ValueError, match="was written by fit, which can go on from it"):
+    with pytest.raises(ValueError, match="was written by fit, which can resume it"):
         make_logistic().fit_stream(cut(samples, [50]), resume=tmp_path / "fit")
     with pytest.raises(ValueError, match="was written by fit_stream, which can go on"):
         make_logistic().fit(*samples, resume=tmp_path / "stream")

@@ -84,7 +84,7 @@ def _largest_magnitudes(x, largest, t, threads):
 class StepCheck:
     """Whether the gradients of a batch are within a limit, so that their steps are finite."""
 
-    guard: bool  # some might not be: rows have to be looked at one by one, and bad ones skipped
+    guard: bool  # some might not be: rows are checked one by one, and bad ones skipped
     refused: bool  # nothing may be written
     bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 

@@ -30,7 +30,7 @@ def threads_for(numbers):
 
 
 def launch(kernel, threads, *arguments):
-    """Run a parallel kernel by as many threads as `threads_for` said, which it is told last."""
+    """Run a parallel kernel with the number of threads of `threads_for`, its last argument."""
     if not _started:
         _start_threads()
     if _turns is None:

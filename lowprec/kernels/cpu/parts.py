@@ -27,8 +27,8 @@ _CODE, _ERROR, _VALUES = 0, 1, 2  # the fields of what all parts share
 def in_parts(typingctx, function, *arguments):
     """Call ``function(*arguments[:-1], part, parts)`` for each part, of as many as the last says.
 
-    Each call is in the standard state, and if there are several each is by a thread of its own.
-    The function is compiled and returns nothing.  An error in one is raised when all have ended.
+    Each call is in the standard state, and if there are several, each runs in its own thread.  The
+    function is compiled and returns nothing.  An error in one is raised when all have ended.
     """
     *_, parts_type = arguments
     signature = function.get_call_type(typingctx, (*arguments[:-1], types.intp, parts_type), {})
