@@ -29,7 +29,7 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 def why_unavailable() -> str:
     """Why no GPU can be used, and what to do about it; an empty string if one can be used.
 
-    Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``) counts as a GPU, on NumPy's arrays.
+    Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``), which uses NumPy arrays, counts as a GPU.
 
     Returns
     -------

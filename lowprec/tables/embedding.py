@@ -176,9 +176,9 @@ class EmbeddingTable(Store, Saved):
         Parameters
         ----------
         indices : array_like of integers, or Batch
-            Ids, local to their feature.  Without `offsets`, (B, F): one id for each feature; also
-            (N,) if `num_embeddings` was one number.  With `offsets`, (n,): the ids of all bags.  Or
-            a batch that `batch` returned.
+            Ids, local to their feature.  Without `offsets`, the shape is (B, F), one id for each
+            feature, or (N,) if `num_embeddings` is one number.  With `offsets`, it is (n,), the ids
+            of all bags.  Or a batch that `batch` returned.
         offsets : array_like of integers, shape (B * F + 1,), optional
             Bag k, sample-major, is ``indices[offsets[k]:offsets[k + 1]]``.  An empty bag gives
             zeros.
