@@ -5,7 +5,8 @@ Importing this module never raises: `why_unavailable` says what is missing, in w
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
@@ -94,35 +95,44 @@ def array_module() -> ModuleType:
     return cupy  # type: ignore[no-any-return]
 
 
-def quiet_small_launches() -> None:
-    """Let Numba not warn of kernels of few threads, which those of small batches are.
+def current_gpu() -> int:
+    """The number of CuPy's current GPU, on which kernels run."""
+    return int(array_module().cuda.device.get_device_id())
 
-    It is a setting of the process; where the user has set it in the environment, it stays.
+
+def capability_of(gpu: int) -> tuple[int, int]:
+    """The compute capability of a GPU, such as (9, 0)."""
+    digits = array_module().cuda.Device(gpu).compute_capability  # "90"
+    return int(digits[:-1]), int(digits[-1])
+
+
+def versions() -> tuple[str, ...]:
+    """What compiles kernels."""
+    name = getattr(cuda, "implementation", "unknown")
+    with suppress(PackageNotFoundError):
+        return name, version("numba-cuda")
+    return (name,)
+
+
+def compile_kernel(run: Any, types: Any, capability: tuple[int, int]) -> tuple[str, bytes]:
+    """The name and the machine code of what ``cuda.jit`` made, for one argument of these types."""
+    from numba.cuda.dispatcher import _Kernel
+
+    kernel = _Kernel(run.py_func, (types,), **run.targetoptions)
+    cubin = kernel.library.get_cubin(cc=capability)
+    return kernel.entry_name, getattr(cubin, "code", cubin)  # NVIDIA's, or Numba's own
+
+
+def load_function(name: str, cubin: bytes) -> Any:
+    """A kernel that can be launched on CuPy's current GPU, on its current stream.
+
+    It is called with the blocks, their threads, and `pointers_to` its arguments.
     """
-    if not SIMULATED and "NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS" not in os.environ:
-        from numba.cuda import dispatcher
-
-        dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
-
-
-def check_current(array: Any) -> None:
-    """RuntimeError unless an array of CuPy lies on its current GPU, on which kernels run."""
-    import cupy
-
-    current = cupy.cuda.Device().id
-    if array.device.id != current:
-        raise RuntimeError(
-            f"an array lies on GPU {array.device.id}, and GPU {current} is the current one; work "
-            f"with it inside `with cupy.cuda.Device({array.device.id}):`"
-        )
+    module = array_module().cuda.function.Module()
+    module.load(cubin)
+    return module.get_function(name)
 
 
-def current_stream() -> Any:
-    """CuPy's current stream as Numba has it: what kernels are put on, so they run in its order."""
-    import cupy
-
-    pointer = cupy.cuda.get_current_stream().ptr
-    default = {0: "default_stream", 1: "legacy_default_stream", 2: "per_thread_default_stream"}
-    if pointer in default:
-        return getattr(cuda, default[pointer])()
-    return cuda.external_stream(pointer)
+def pointers_to(addresses: list[int]) -> list[Any]:
+    """Addresses of the host as the launch takes them, of what a kernel is given."""
+    return [array_module().cuda.function.CPointer(address) for address in addresses]

@@ -127,9 +127,8 @@ class CudaDevice(Device):
         if reason:
             raise RuntimeError(f"device='cuda' cannot be used: {reason}")
         import lowprec.kernels.cuda
-        from lowprec.kernels.cuda.launch import Words
+        from lowprec.kernels.cuda.arguments import Words
 
-        cuda.quiet_small_launches()
         self.xp = cuda.array_module()
         self.streams = None if cuda.SIMULATED else self.xp.cuda
         self.kernels = lowprec.kernels.cuda

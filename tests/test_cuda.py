@@ -2,7 +2,6 @@
 
 import sys
 import types
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -170,64 +169,6 @@ def test_without_numba_cuda(monkeypatch):
     assert 'pip install "lowprec[cuda13]"' in reason
 
 
-class _Pair(NamedTuple):
-    one: np.ndarray
-    other: np.ndarray
-
-
-@without_gpu
-def test_a_launch_waits_for_nothing_and_is_on_cupys_stream(monkeypatch):
-    """By default Numba synchronises the stream of every array that it takes from CuPy."""
-    from lowprec.kernels.cuda import launch
-
-    class Cuda:
-        @staticmethod
-        def as_cuda_array(array, sync=True):
-            assert not sync
-            return ("numba", array)
-
-        @staticmethod
-        def external_stream(pointer):
-            return ("stream", pointer)
-
-        @staticmethod
-        def default_stream():
-            return "default"
-
-    class Kernel(dict):
-        def __getitem__(self, configuration):
-            return lambda *arguments: self.update({configuration: arguments})
-
-    cupy = types.SimpleNamespace()
-    stream = types.SimpleNamespace(ptr=4096)
-    gpu = types.SimpleNamespace(id=0)
-    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: stream, Device=lambda: gpu)
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setattr("lowprec.cuda.cuda", Cuda)
-    monkeypatch.setattr(launch, "cuda", Cuda)
-    monkeypatch.setattr(launch, "SIMULATED", False)
-    run, x = Kernel(), types.SimpleNamespace(__cuda_array_interface__={}, device=gpu)
-    launch.launch(run, 1000, x, (_Pair(x, x), x), np.int64(3))
-    stream.ptr = 0
-    launch.launch(run, 2**40, x, (_Pair(x, x), x), np.int64(3))
-    launch.launch(run, 0, x)  # nothing to do
-    (few, many), ((arguments,), _) = run.keys(), run.values()
-    assert few == (4, 256, ("stream", 4096))
-    assert many == (65536, 256, "default")
-    first, (pair, second), number = arguments
-    assert {each[0] for each in (first, *pair, second)} == {"numba"}
-    assert isinstance(pair, _Pair)
-    assert number == 3
-    elsewhere = types.SimpleNamespace(
-        __cuda_array_interface__={}, device=types.SimpleNamespace(id=1)
-    )
-    run.clear()
-    for array in (elsewhere, launch.Words(elsewhere, np.dtype(np.uint16))):
-        with pytest.raises(RuntimeError, match=r"lies on GPU 1, and GPU 0 is the current one"):
-            launch.launch(run, 1000, x, (_Pair(x, array), x))
-    assert not run
-
-
 class _Driver:
     """What `numba.cuda` says of a driver."""
 
@@ -286,16 +227,3 @@ def test_with_a_cupy_that_lacks_something(monkeypatch):
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=OSError)
     )
     assert lowprec.cuda.why_unavailable() == ""
-
-
-@without_gpu
-def test_small_launches_give_no_warning(monkeypatch):
-    """Numba's, which pytest makes an error of; the user's own setting stays."""
-    dispatcher = pytest.importorskip("numba.cuda.dispatcher")
-    monkeypatch.setattr(dispatcher.config, "CUDA_LOW_OCCUPANCY_WARNINGS", 1)
-    with monkeypatch.context() as patch:
-        patch.setenv("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "1")
-        lowprec.cuda.quiet_small_launches()
-    assert dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS == 1
-    lowprec.cuda.quiet_small_launches()
-    assert dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS == 0

@@ -44,7 +44,7 @@ GUARDED = {
     "lowprec/kernels/cpu/blas.py": {"/proc/self/maps"},
     "lowprec/kernels/cpu/contention.py": {"/proc/thread-self/schedstat"},
     "lowprec/kernels/names.py": {"os.register_at_fork"},
-    "lowprec/kernels/cache.py": {"os.replace"},
+    "lowprec/kernels/storage.py": {"os.replace"},
     "lowprec/files/system.py": {"os.chmod", "os.fsync", "os.replace"},
     "examples/processes.py": {"/proc/self/status", "resource"},
     "benchmarks/machine.py": {

@@ -38,8 +38,8 @@ class DivergenceCheck:
         # the last step that began before training was diverged
         where = self._device.xp.where
         self._last_step = where(self.diverged, self._last_step, np.int64(step))
-        for array in arrays:
-            self._device.kernels.note_nonfinite(array.reshape(-1), self.diverged)
+        flat = [array.reshape(-1) for array in arrays]
+        self._device.kernels.note_nonfinite(flat, self.diverged)
         self._unseen += 1
         if self.always:
             self.raise_if_diverged()

@@ -46,7 +46,12 @@ def update_dense(
     TypeError or ValueError of a schedule is raised before anything is written.
     """
     rules = rules_of(optimizer, step)
-    for parameter, state, gradient in zip(parameters, states, gradients, strict=True):
-        if parameter.size:
-            arrays = (as_rows(parameter), *state.values())
-            device.kernels.update_dense(rules, arrays, as_rows(gradient), diverged)
+    with_numbers = [
+        ((as_rows(parameter), *state.values()), as_rows(gradient))
+        for parameter, state, gradient in zip(parameters, states, gradients, strict=True)
+        if parameter.size
+    ]
+    device.kernels.update_dense(
+        rules, [arrays for arrays, _ in with_numbers], [found for _, found in with_numbers],
+        diverged,
+    )  # fmt: skip

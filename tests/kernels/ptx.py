@@ -1,23 +1,19 @@
-"""Compiles every CUDA kernel to PTX, and that to machine code, on a machine that needs no GPU.
+"""Compiles every CUDA kernel as a GPU runs it, on a machine that needs none.
 
     python -m tests.kernels.ptx 8.0 9.0 10.0
 
-prints a JSON list with what each one is made of.  It exits with 77 and a reason if the compiler or
-NVIDIA's libraries are missing.  Every kernel is compiled with the types that the library launches
-it with: its own functions are called, on arrays of the host, with `launch` replaced.
+prints a JSON list with what each one is made of, after link-time optimization as ``@cuda.jit`` does
+it: machine code for each, and PTX for the last.  It exits with 77 and a reason if NVIDIA's compiler is missing.  Every
+kernel is compiled with the types that the library launches it with: its own functions are called,
+on arrays of the host, with `launch` replaced.
 """
 
-import glob
 import importlib
 import json
-import os
 import pkgutil
 import re
-import shutil
-import subprocess
+import struct
 import sys
-import sysconfig
-import tempfile
 
 import numba
 import numpy as np
@@ -27,6 +23,7 @@ import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.formats.entries import FORMATS
 from lowprec.kernels.columns import STATES, WEIGHT
+from lowprec.kernels.cuda.arguments import letters_of, type_of
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
 from lowprec.optimizers.catching_up import DecayLogs
@@ -54,14 +51,15 @@ class Memory:
 
 
 def record_launches():
-    """Every (kernel, label, type of the tuple of its arguments) that the library can launch."""
+    """Every (kernel, label, arguments) that the library can launch, once for each type of these."""
     package = importlib.import_module("lowprec.kernels.cuda")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
     found, current = {}, {}
 
     def record(run, threads, *arguments):
-        found.setdefault((run.__name__, numba.typeof(arguments)), (run, current["format"]))
+        types = numba.typeof(arguments)
+        found.setdefault((run.__name__, types), (run, current["format"], arguments))
 
     for module in modules:
         if hasattr(module, "launch") and not module.__name__.endswith(".launch"):
@@ -70,7 +68,7 @@ def record_launches():
         call_table_kernels(package, word)
     current["format"] = "float32"
     call_other_kernels(package)
-    return [(run, label, types) for (_, types), (run, label) in found.items()]
+    return list(found.values())
 
 
 def call_table_kernels(kernels, word):
@@ -124,49 +122,45 @@ def call_other_kernels(kernels):
     kernels.hash_categories(ids.astype(np.int64), sizes, ids)
     kernels.add_bias(y, bias, True)
     kernels.bias_backward(y, y.copy(), True)
-    kernels.note_nonfinite(flat, diverged)
+    kernels.note_nonfinite([flat, flat], diverged)
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())
-        kernels.update_dense(rules_of(optimizer, 0), arrays, y, diverged)
+        kernels.update_dense(rules_of(optimizer, 0), [arrays] * 3, [y] * 3, diverged)
     kernels.logistic_loss(flat, flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)
 
 
 class OfflineDevice:
-    """Lets functions that kernels call be compiled although there is no driver to ask."""
+    """Lets kernels be compiled although there is no driver to ask for a GPU."""
 
     def __init__(self, capability):
-        self.capability = capability
+        self.device = type("Device", (), {"compute_capability": capability, "id": 0})
 
     def __enter__(self):
-        import numba.cuda.dispatcher as dispatcher
+        from numba.cuda import codegen, dispatcher
+        from numba.cuda.cudadrv import devices
 
-        self.dispatcher, self.before = dispatcher, dispatcher.get_current_device
-        device = type("Device", (), {"compute_capability": self.capability})
-        dispatcher.get_current_device = lambda: device
+        context = type("Context", (), {"device": self.device})
+        self.replaced = (
+            (dispatcher, "get_current_device", lambda: self.device),
+            (devices._runtime, "get_or_create_context", lambda number=None: context),
+            # of the PTX before link-time optimization, which no GPU runs
+            (codegen.CUDACodeLibrary, "get_asm_str", lambda library, cc=None: ""),
+        )
+        self.before = [getattr(owner, name) for owner, name, _ in self.replaced]
+        for owner, name, value in self.replaced:
+            setattr(owner, name, value)
 
     def __exit__(self, *exception):
-        self.dispatcher.get_current_device = self.before
-
-
-def find_ptxas():
-    """NVIDIA's assembler: from ``LOWPREC_PTXAS``, a wheel, the path or ``CUDA_HOME``; or None."""
-    packages = sysconfig.get_paths()["purelib"]
-    candidates = (
-        os.environ.get("LOWPREC_PTXAS"),
-        *glob.glob(f"{packages}/nvidia/cu*/bin/ptxas"),
-        *glob.glob(f"{packages}/nvidia/cuda_nvcc/bin/ptxas"),
-        shutil.which("ptxas"),
-        os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin", "ptxas"),
-    )
-    return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
+        for (owner, name, _), value in zip(self.replaced, self.before, strict=True):
+            setattr(owner, name, value)
 
 
 def inspect_ptx(ptx):
     """What is in a kernel's PTX that should be there, or should not."""
     return {
-        "wide": len(re.findall(r"\b(?:ld|st)\.global[\w.]*\.v4\.[fbu]32", ptx)),
+        "wide": len(re.findall(r"\b(?:ld|st)\.global[\w.]*\.v(?:4\.[fbu]32|2\.[bu]64)", ptx)),
         "fma": ptx.count("fma.rn.f32"),
         "bare_mul": len(re.findall(r"\bmul(?:\.ftz)?\.f32", ptx)),
         "divisions": ptx.count("div.rn.f32"),
@@ -177,25 +171,44 @@ def inspect_ptx(ptx):
     }
 
 
-def assemble(ptxas, ptx, capability):
-    """What the assembler says of a kernel, in numbers."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = os.path.join(folder, "kernel.ptx")
-        with open(source, "w") as file:
-            file.write(ptx)
-        target = "sm_{}{}".format(*capability)
-        done = subprocess.run(
-            [ptxas, "-v", f"-arch={target}", source, "-o", os.path.join(folder, "kernel.cubin")],
-            capture_output=True,
-            text=True,
-        )
-    log = done.stdout + done.stderr
-    if done.returncode:
-        return {"error": log.strip()}
-    used = r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
-    stack, stores, loads = map(int, re.search(used, log).groups())
-    registers = int(re.search(r"Used (\d+) registers", log)[1])
-    return {"registers": registers, "stack": stack, "spills": stores + loads}
+# attributes of machine code, and the formats of their values
+_REGISTERS, _STACK, _VALUES = 0x2F, 0x11, 4
+
+
+def inspect_cubin(code):
+    """Registers, and bytes of the stack (spilled ones among them), of the only kernel of an ELF.
+
+    They are in its section ``.nv.info``: see "CUDA Binary Utilities", and `cuobjdump -elf`.
+    """
+    (offset,) = struct.unpack_from("<Q", code, 0x28)
+    count, of_names = struct.unpack_from("<HH", code, 0x3C)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", code, offset + 64 * i) for i in range(count)]
+    names = sections[of_names][4]
+    found = {}
+    for section in sections:
+        start = names + section[0]
+        if code[start : code.index(b"\0", start)] != b".nv.info":
+            continue
+        place, end = section[4], section[4] + section[5]
+        while place < end:
+            kind, attribute, size = struct.unpack_from("<BBH", code, place)
+            place += 4
+            if kind == _VALUES:
+                if attribute in (_REGISTERS, _STACK):
+                    found[attribute] = struct.unpack_from("<II", code, place)[1]
+                place += size
+    return {"registers": found[_REGISTERS], "stack": found[_STACK]}
+
+
+def parameters_of(ptx):
+    """The bytes of each parameter of the only kernel of a PTX."""
+    declared = re.search(r"\.entry\s+[^(]*\(([^)]*)\)", ptx)[1]
+    return [int(bits) // 8 for bits in re.findall(r"\.param\s+\.[busf](\d+)", declared)]
+
+
+def sizes_of(arguments):
+    """The bytes of what the library gives a kernel."""
+    return [struct.calcsize(f"<{letter}") for letter in letters_of(arguments)]
 
 
 def why_not():
@@ -221,23 +234,26 @@ def main(capabilities):
     if reason:
         print(json.dumps({"skip": reason}))
         return CANNOT
-    ptxas, report = find_ptxas(), []
-    launches = record_launches()
-    for capability in capabilities:
-        with OfflineDevice(capability):
-            for run, label, types in launches:
-                signature = numba.types.void(types)
-                ptx, _ = lowprec.cuda.cuda.compile(
-                    run.py_func, signature, device=False, abi="numba", cc=capability
-                )
-                entry = {"kernel": run.__name__, "format": label, "capability": capability,
-                         "catches_up": "CatchUp" in str(types)}  # fmt: skip
-                entry |= inspect_ptx(ptx)
-                if ptxas:
-                    entry |= assemble(ptxas, ptx, capability)
-                report.append(entry)
+    from numba.cuda.dispatcher import _Kernel
+
+    report = []
+    with OfflineDevice(capabilities[0]):
+        for kernel, label, arguments in record_launches():
+            run, types = kernel.run, type_of(arguments)
+            assert types == numba.typeof(arguments), kernel.__name__
+            # as `lowprec.cuda.compile_kernel` does, once for all GPUs
+            library = _Kernel(run.py_func, (types,), **run.targetoptions).library
+            about = {
+                "kernel": kernel.__name__, "format": label, "catches_up": "CatchUp" in str(types),
+                "given": sizes_of(arguments),
+            }  # fmt: skip
+            ptx = library.get_lto_ptx(cc=capabilities[-1])
+            about |= {"parameters": parameters_of(ptx), **inspect_ptx(ptx)}
+            for capability in capabilities:
+                code = library.get_cubin(cc=capability).code
+                report.append(about | {"capability": capability, **inspect_cubin(code)})
     implementation = getattr(lowprec.cuda.cuda, "implementation", "unknown")
-    print(json.dumps({"implementation": implementation, "ptxas": ptxas, "kernels": report}))
+    print(json.dumps({"implementation": implementation, "kernels": report}))
     return 0
 
 

@@ -26,10 +26,11 @@ from numba.extending import overload
 
 import lowprec
 from lowprec._version import __version__
-from lowprec.kernels import cache
-from lowprec.kernels.cache import KernelCache, cache_folder, cached, source_stamp
+from lowprec.kernels import cache, storage
+from lowprec.kernels.cache import KernelCache, cached
 from lowprec.kernels.fingerprint import UnknownError, fingerprint
 from lowprec.kernels.names import tell_apart
+from lowprec.kernels.storage import cache_folder, source_stamp
 from tests import children
 
 DAY = 24 * 3600
@@ -85,13 +86,13 @@ def folder(tmp_path, monkeypatch):
     """An empty folder that this process, as if it were new, keeps its kernels in."""
 
     def forget():
-        cache._folder.cache_clear()
-        cache._note_use.cache_clear()
-        cache._gave_up = cache._pruned = False
+        storage._folder.cache_clear()
+        storage._note_use.cache_clear()
+        storage._gave_up = storage._pruned = False
 
     parent = tmp_path / "kept"
     monkeypatch.setenv("LOWPREC_CACHE_DIR", str(parent))
-    monkeypatch.setattr(cache, "_imported", time.time())  # sources edited since the tests began
+    monkeypatch.setattr(storage, "_imported", time.time())  # sources edited since the tests began
     forget()
     yield parent
     forget()
@@ -342,7 +343,7 @@ def test_which_folder(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
 
     def parent():
-        cache._folder.cache_clear()
+        storage._folder.cache_clear()
         found = cache_folder()
         return None if found is None else found.parent
 
@@ -421,7 +422,7 @@ def test_sources_give_the_stamp(tmp_path, monkeypatch):
     assert len(stamps) == 4
 
     os.utime(package / "__init__.py")  # edited after the import: what runs is something else
-    monkeypatch.setattr(cache, "_imported", time.time() - 60)
+    monkeypatch.setattr(storage, "_imported", time.time() - 60)
     with pytest.raises(UnknownError, match="changed after"):
         source_stamp(package)
     with pytest.raises(UnknownError, match="no sources"):
@@ -615,8 +616,8 @@ def test_without_a_home_there_is_one_warning(tmp_path):
     code = "\n".join(
         [
             "import warnings, lowprec, kernels, numpy as np",
-            "from lowprec.kernels import cache",
-            "assert cache._folder.cache_info().misses == 0",
+            "from lowprec.kernels import storage",
+            "assert storage._folder.cache_info().misses == 0",
             "warnings.simplefilter('always')",
             "print(kernels.total(np.ones(9)), kernels.total(np.ones(9, np.float32)))",
         ]

@@ -14,7 +14,7 @@ ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.
 MULTIPLY = {
-    "_fill_rows", "_fill_uniform", "_check_steps", "_logistic_loss", "_round_up_probability"
+    "_fill_rows", "_fill_uniform", "_guard_steps", "_logistic_loss", "_round_up_probability"
 }  # fmt: skip
 DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
 # The loop of `_pool` is unrolled, to have many rows under way; `_update_rows` takes any rule, and
@@ -83,9 +83,13 @@ def test_rows_move_by_128_bits(report):
 
 
 def test_machine_code(report):
-    if not report["ptxas"]:
-        pytest.skip("there is no ptxas: pip install nvidia-cuda-nvcc, or set LOWPREC_PTXAS")
     for entry in report["kernels"]:
-        assert "error" not in entry, entry
-        assert entry["stack"] == entry["spills"] == 0, entry
+        assert entry["stack"] == 0, entry  # nor is anything spilled to it
         assert entry["registers"] <= MOST_REGISTERS.get(entry["kernel"], 64), entry
+
+
+def test_kernels_are_given_what_they_take(report):
+    for entry in report["kernels"]:
+        assert entry["given"] == entry["parameters"], entry
+        # what the driver of a GPU takes in all, each number at a multiple of its own size
+        assert 8 * len(entry["given"]) <= 4096, entry

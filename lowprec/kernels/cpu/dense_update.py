@@ -59,17 +59,18 @@ def _update_rows(rule, preparation, arrays, gradient, chains, t, threads):
     _step_rows(rule, preparation, arrays, gradient, chains[t], first, last)
 
 
-def update_dense(rules, arrays, gradient, diverged):
-    """One step on a float32 parameter, ``(parameter, *states)`` of (rows, columns) or (rows, 1).
+def update_dense(rules, arrays, gradients, diverged):
+    """One step on float32 parameters: ``(parameter, *states)``, each (rows, columns) or (rows, 1).
 
     `rules` are a rule and its preparation.  Nothing is written if `diverged`.
     """
     if diverged[0]:
         return
     rule, preparation = rules
-    threads = threads_for(gradient.size)
-    if has_row(type(rule)) or has_norm(preparation):
-        chains = np.empty((threads, CHAINS_OF_ROW), np.float32)
-        launch(_update_rows, threads, rule, preparation, arrays, gradient, chains)
-    else:
-        launch(_update_numbers, threads, rule, preparation, arrays, gradient)
+    for held, gradient in zip(arrays, gradients, strict=True):
+        threads = threads_for(gradient.size)
+        if has_row(type(rule)) or has_norm(preparation):
+            chains = np.empty((threads, CHAINS_OF_ROW), np.float32)
+            launch(_update_rows, threads, rule, preparation, held, gradient, chains)
+        else:
+            launch(_update_numbers, threads, rule, preparation, held, gradient)

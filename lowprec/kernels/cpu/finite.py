@@ -31,9 +31,10 @@ def _note_nonfinite(values, diverged, t, threads):
         diverged[0] = True
 
 
-def note_nonfinite(values, diverged):
-    """Set `diverged` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, threads_for(values.size), values, diverged)
+def note_nonfinite(arrays, diverged):
+    """Set `diverged` (1,) if a number of 1-D float32 `arrays` is not finite."""
+    for values in arrays:
+        launch(_note_nonfinite, threads_for(values.size), values, diverged)
 
 
 @internal(**SERIAL)

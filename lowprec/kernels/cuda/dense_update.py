@@ -14,22 +14,38 @@ from lowprec.kernels.columns import (
     step_row,
     sum_of_chains,
 )
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, in_groups, kernel, launch
 from lowprec.kernels.cuda.squares import add_squares, mean_squares
 from lowprec.kernels.preparing import OfRow, clip_norm_of, clipped, has_norm, scale_of_norm
 from lowprec.scalar.bits import fma
+from lowprec.scalar.internal import overloaded
 
 _NONE = np.uint32(0)  # float32 is not rounded: there are no random bits
 
 
+def _each_of(arrays, number):
+    """Item `number` of each tuple of a tuple."""
+
+
+@overloaded(_each_of, **INLINE)
+def _overload_each_of(arrays, number):
+    if len(arrays) == 0:
+        return lambda arrays, number: ()
+    return lambda arrays, number: (
+        (arrays[0][number],) + _each_of(arrays[1:], number)  # noqa: RUF005
+    )
+
+
 @kernel
-def _update_dense(thread, threads, rule, preparation, arrays, gradient, diverged):
+def _update_dense(thread, threads, rule, preparation, arrays, gradients, diverged):
     if diverged[0]:
         return
     of_row = OfRow(np.float32(1.0), np.float32(0.0))
-    for place in range(thread, gradient.size, threads):
-        number = load(gradient, place, 1)
-        step_columns(rule, preparation, of_row, arrays, place, 0, number, _NONE, _NONE, NOTHING)
+    for each in range(len(gradients)):
+        held, gradient = _each_of(arrays, each), gradients[each]
+        for place in range(thread, gradient.size, threads):
+            number = load(gradient, place, 1)
+            step_columns(rule, preparation, of_row, held, place, 0, number, _NONE, _NONE, NOTHING)
 
 
 @kernel
@@ -66,15 +82,24 @@ def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, cha
             )  # fmt: skip
 
 
-def update_dense(rules, arrays, gradient, diverged):
-    """One step on a float32 parameter, ``(parameter, *states)`` of (rows, columns) or (rows, 1).
+def update_dense(rules, arrays, gradients, diverged):
+    """One step on float32 parameters: ``(parameter, *states)``, each (rows, columns) or (rows, 1).
 
     `rules` are a rule and its preparation.  Nothing is written if `diverged`.
     """
     rule, preparation = rules
     if has_row(type(rule)) or has_norm(preparation):
-        shape = (len(gradient), CHAINS * num_measures(type(rule)))
-        chains = np.empty_like(gradient, shape=shape)
-        launch(_update_dense_rows, len(gradient), *rules, arrays, gradient, chains, diverged)
-    else:
-        launch(_update_dense, gradient.size, *rules, arrays, gradient, diverged)
+        for held, gradient in zip(arrays, gradients, strict=True):
+            shape = (len(gradient), CHAINS * num_measures(type(rule)))
+            chains = np.empty_like(gradient, shape=shape)
+            launch(_update_dense_rows, len(gradient), *rules, held, gradient, chains, diverged)
+        return
+    # a number is stepped as it is, wherever it stands: many parameters in one launch
+    flat = [
+        tuple(array.reshape(-1) for array in (*held, gradient))
+        for held, gradient in zip(arrays, gradients, strict=True)
+    ]
+    for some in in_groups(flat, len(flat[0]) if flat else 1):
+        *held, gradient = zip(*some, strict=True)
+        most = max(array.size for array in gradient)
+        launch(_update_dense, most, *rules, tuple(held), gradient, diverged)

@@ -5,37 +5,27 @@ from typing import NamedTuple
 import numpy as np
 
 from lowprec.kernels.blocks import zeros
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import in_groups, kernel, launch
 from lowprec.kernels.cuda.segments import begins_segment
 from lowprec.kernels.cuda.sums import how_to_sum, sum_segment, without_empty
-from lowprec.scalar.bits import bits_as_float
-from lowprec.scalar.finite import is_finite, is_within, magnitude_bits
+from lowprec.scalar.finite import is_finite, is_within
 
-_INF = np.uint32(0x7F800000)
-_MAXIMA = 1 << 16  # threads that look for the largest gradient
+_LARGE_FACTOR = np.float32(2.0**20)  # of a gradient: larger ones are looked at row by row
 
 
 @kernel
-def _note_nonfinite(thread, threads, values, diverged):
-    for i in range(thread, values.size, threads):
-        if not is_finite(values[i]):
-            diverged[0] = True  # all threads that write here write the same
+def _note_nonfinite(thread, threads, arrays, diverged):
+    for each in range(len(arrays)):
+        values = arrays[each]
+        for i in range(thread, values.size, threads):
+            if not is_finite(values[i]):
+                diverged[0] = True  # all threads that write here write the same
 
 
-def note_nonfinite(values, diverged):
-    """Set `diverged` (1,) if one of 1-D float32 `values` is not finite."""
-    launch(_note_nonfinite, values.size, values, diverged)
-
-
-@kernel
-def _largest_magnitudes(thread, threads, x, largest):
-    count = largest.size
-    for slot in range(thread, count, threads):
-        most = np.uint32(0)
-        for i in range(slot, x.size, count):
-            bits = magnitude_bits(x[i])
-            most = bits if bits > most else most
-        largest[slot] = most
+def note_nonfinite(arrays, diverged):
+    """Set `diverged` (1,) if a number of 1-D float32 `arrays` is not finite."""
+    for some in in_groups(arrays, 1):
+        launch(_note_nonfinite, max(values.size for values in some), some, diverged)
 
 
 class StepCheck(NamedTuple):
@@ -47,6 +37,7 @@ class StepCheck(NamedTuple):
     guard: np.ndarray  # (1,) bool: some might not be, and `bad` says which
     diverged: np.ndarray  # (1,) bool: nothing may be written
     bad: np.ndarray  # (n,) bool: of a place that begins a segment, whether its gradient is beyond
+    refuse: np.bool_  # nothing is to be written if one is beyond
 
     @property
     def refused(self):
@@ -60,24 +51,33 @@ class StepCheck(NamedTuple):
 
 
 @kernel
-def _check_steps(thread, threads, segments, gradients, how, largest, factor, limit, refuse, check):
-    order, grad = segments.order, gradients.grad
-    bound = bits_as_float(largest[0]) * np.float32(order.size)
-    if how.weighted and factor[0] > np.float32(1.0):
-        bound *= factor[0]
-    if bound < limit:  # and is not NaN
-        return
-    check.guard[0] = True  # all threads that write here write the same
-    if refuse and largest[0] >= _INF:
-        check.diverged[0] = True
+def _guard_steps(thread, threads, x, factors, weighted, places, limit, check):
+    """Whether a sum of so many gradients might be beyond, by the largest of them."""
+    bound = np.float32(places) * _LARGE_FACTOR if weighted else np.float32(places)
+    for i in range(thread, x.size, threads):
+        number = x[i]
+        if not abs(number) * bound < limit:  # or it is NaN
+            check.guard[0] = True  # all threads that write here write the same
+        if check.refuse and not is_finite(number):
+            check.diverged[0] = True
+    if weighted:
+        for i in range(thread, factors.size, threads):
+            if not abs(factors[i]) <= _LARGE_FACTOR:
+                check.guard[0] = True
+
+
+@kernel
+def _check_steps(thread, threads, segments, gradients, how, limit, check):
+    order, grad, guarded = segments.order, gradients.grad, check.guard[0]
     for place in range(thread, order.size, threads):
-        if not begins_segment(order, place):
+        check.bad[place] = False
+        if not guarded or not begins_segment(order, place):
             continue
         for column in range(grad.shape[1]):
             total = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
             if not is_within(total, limit):
                 check.bad[place] = True
-                if refuse:
+                if check.refuse:
                     check.diverged[0] = True
 
 
@@ -88,20 +88,15 @@ def check_steps(segments, gradients, limit, refuse, diverged, scratch):
     `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    how = how_to_sum(segments, gradients)
-    x = gradients.grad.reshape(-1)
-    largest = scratch.empty("largest", (min(_MAXIMA, x.size),), np.uint32)
-    launch(_largest_magnitudes, largest.size, x, largest)
-    largest = largest.max(keepdims=True)  # (1,), as bits
-    factor = abs(gradients.factors).max(keepdims=True) if how.weighted else x
+    how, places, limit = how_to_sum(segments, gradients), segments.order.size, np.float32(limit)
+    gradients = without_empty(segments, gradients)
     flags = scratch.empty("flags", (2,), np.bool_)
-    bad = scratch.empty("bad", (segments.order.size,), np.bool_)
     flags.fill(False)
-    bad.fill(False)
-    check = StepCheck(flags[:1], flags[1:] if diverged is None else diverged, bad)
-    launch(
-        _check_steps, segments.order.size,
-        segments, without_empty(segments, gradients), how, largest, factor, np.float32(limit),
-        np.bool_(refuse), check,
-    )  # fmt: skip
+    bad = scratch.empty("bad", (places,), np.bool_)
+    diverged = flags[1:] if diverged is None else diverged
+    check = StepCheck(flags[:1], diverged, bad, np.bool_(refuse))
+    x = gradients.grad.reshape(-1)
+    most = max(x.size, gradients.factors.size) if how.weighted else x.size
+    launch(_guard_steps, most, x, gradients.factors, how.weighted, places, limit, check)
+    launch(_check_steps, places, segments, gradients, how, limit, check)
     return check

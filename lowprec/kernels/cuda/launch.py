@@ -5,49 +5,67 @@ are, and what `launch` is given: arrays, numbers and tuples of them.  It strides
 the result never depends on how many threads there are.  It is plain `njit` code: Numba compiles it
 for the GPU inside a kernel of one line, and for the CPU where the simulator runs it.
 
-Never pass an empty array, which Numba rejects from CuPy.  Pass any other array in its place, and a
-flag that says to ignore it.
+Numba compiles, and CuPy launches, on its current GPU and stream: Numba's own launches take ten
+times as long.
 """
 
+import struct
 import threading
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from lowprec.cuda import SIMULATED, check_current, cuda, current_stream
+from lowprec.cuda import SIMULATED, cuda, current_gpu, load_function, pointers_to
 from lowprec.kernels.cache import cached
+from lowprec.kernels.cuda.arguments import CELL, check, flatten, letters_of, packing_of, type_of
+from lowprec.kernels.cuda.cubin import cubin_of
 
 # What kernels are made of, and the functions of threads, which the simulator calls from Python.
 INLINE = {"forceinline": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 THREAD = {"nogil": True, "error_model": "numpy", "_nrt": False}
 BLOCK = 256  # threads of a block
 _MOST_BLOCKS = 1 << 16
+_MOST_BYTES = 3584  # of arrays among the arguments of a kernel: a GPU takes 4 KB in all
 # Each thread of the simulator is a thread of Python.
 _SIMULATED_BLOCKS, _SIMULATED_BLOCK = 2, 2
 _one_at_a_time = threading.Lock()  # the simulator cannot run two kernels
 WARP = _SIMULATED_BLOCK if SIMULATED else 32
 
 
-@dataclass(frozen=True)
-class Words:
-    """An array of CuPy, which has no records, as words of a format."""
+class Kernel:
+    """A kernel, with what it was compiled to so far.
 
-    array: Any
-    dtype: np.dtype
+    Attributes
+    ----------
+    function : function
+        What a thread does.
+    run : object
+        The same as Numba's kernel, of one argument: the tuple of all.
+    variants : dict
+        What was compiled, by what `flatten` says of the arguments.
+    """
 
-    @property
-    def shape(self):
-        return self.array.shape
+    def __init__(self, function, run):
+        self.function, self.run = function, run
+        self.__name__ = function.__name__
+        self.variants = {}
 
-    @property
-    def size(self):
-        return self.array.size
 
-    @property
-    def __cuda_array_interface__(self):
-        return self.array.__cuda_array_interface__
+class _Variant:
+    """A kernel on one GPU, compiled for the types of its arguments."""
+
+    def __init__(self, function, letters):
+        self._function = function
+        self._pack = struct.Struct(packing_of(letters)).pack_into
+        self._cells = np.zeros(len(letters), np.uint64)  # the driver reads them where it launches
+        address = self._cells.ctypes.data
+        self._pointers = pointers_to([address + CELL * i for i in range(len(letters))])
+        self._lock = threading.Lock()
+
+    def launch(self, blocks, numbers):
+        with self._lock:
+            self._pack(self._cells, 0, *numbers)
+            self._function((blocks,), (BLOCK,), self._pointers)
 
 
 KERNELS: dict = {}  # by name, for those who inspect what is compiled
@@ -63,33 +81,37 @@ def kernel(function):
         compiled(np.int64(cuda.grid(1)), np.int64(cuda.gridsize(1)), *arguments)
 
     run.__name__ = function.__name__
-    KERNELS[function.__name__] = run
-    return run
+    KERNELS[function.__name__] = Kernel(function, run)
+    return KERNELS[function.__name__]
 
 
-def launch(run, threads, *arguments):
+def launch(kernel, threads, *arguments):
     """Run a kernel by about so many threads: fewer stride further."""
     if threads == 0:
         return
     if SIMULATED:
+        check(arguments, None)
         with _one_at_a_time:
-            run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arguments)
+            kernel.run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arguments)
         return
-    blocks = min(-(-threads // BLOCK), _MOST_BLOCKS)
-    run[blocks, BLOCK, current_stream()](_as_numba_has(arguments))
+    kinds, numbers = [current_gpu()], []
+    flatten(arguments, kinds, numbers)
+    variant = kernel.variants.get(tuple(kinds))
+    if variant is None:
+        variant = kernel.variants[tuple(kinds)] = _variant(kernel, arguments, kinds[0])
+    variant.launch(min(-(-threads // BLOCK), _MOST_BLOCKS), numbers)
 
 
-def _as_numba_has(argument):
-    """The same, with arrays as Numba's, without a copy; of a tuple, which may hold others."""
-    if isinstance(argument, tuple):
-        mapped = map(_as_numba_has, argument)
-        return type(argument)(*mapped) if hasattr(argument, "_fields") else tuple(mapped)
-    if not hasattr(argument, "__cuda_array_interface__"):
-        return argument
-    check_current(argument.array if isinstance(argument, Words) else argument)
-    # both sides are on one stream, so there is nothing to wait for
-    array = cuda.as_cuda_array(argument, sync=False)
-    return array.view(argument.dtype) if isinstance(argument, Words) else array
+def _variant(kernel, arguments, gpu):
+    check(arguments, gpu)
+    name, cubin = cubin_of(kernel, type_of(arguments), gpu)
+    return _Variant(load_function(name, cubin), letters_of(arguments))
+
+
+def in_groups(items, arrays):
+    """Tuples of items, each of so many 1-D arrays, that a kernel can be given at once."""
+    most = _MOST_BYTES // (CELL * len(letters_of(np.empty(0))) * arrays)
+    return [tuple(items[first : first + most]) for first in range(0, len(items), most)]
 
 
 def threads_per_row(items):

@@ -85,4 +85,4 @@ def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limi
         _update_rows, segments.order.size * how.lanes,
         *rules, arrays, segments, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
-    return check.bad.sum()
+    return 0 if check.refuse else check.bad.sum()

@@ -1,6 +1,7 @@
 """Rows in blocks of CHUNK columns, each moved by as few instructions as can be."""
 
 from lowprec.kernels.blocks import WIDE_BYTES
+from lowprec.kernels.cuda.arguments import address_of
 
 CHUNK = 8  # columns that a thread takes at a time: 16 bytes of float16
 
@@ -10,15 +11,10 @@ def wide_columns(columns, *arrays):
 
     Every row begins at a multiple of WIDE_BYTES if the array does and a row is whole blocks.
     """
-    aligned = all(_address(array) % WIDE_BYTES == 0 for array in arrays)
+    aligned = all(address_of(array) % WIDE_BYTES == 0 for array in arrays)
     return columns if columns % CHUNK == 0 and aligned else 0
 
 
 def items_of_row(columns, wide):
     """How many pieces of work a row is, of which `wide` columns are moved in blocks."""
     return wide // CHUNK + columns - wide
-
-
-def _address(array):
-    on_gpu = getattr(array, "__cuda_array_interface__", None)
-    return (on_gpu or array.__array_interface__)["data"][0]
