@@ -226,7 +226,7 @@ def test_goes_on_at_the_next_batch(make, stream, step, tmp_path):
 
 def test_ctrl_c_and_more_epochs(make, stream, tmp_path):
     whole = train(make, stream())
-    told = r"interrupted after step 7: .*; fit_stream\(\.\.\., resume=.*\) goes on$"
+    told = r"interrupted after step 7: .*; fit_stream\(\.\.\., resume=.*\) resumes it$"
     with pytest.raises(KeyboardInterrupt, match=told) as caught:
         train(make, stream(), save=lp.Checkpoints(tmp_path / "run"), callback=interrupt_at(7))
     assert caught.value.model.table_.step == 7
@@ -383,7 +383,7 @@ def test_fit_and_fit_stream_do_not_resume_each_other(samples, tmp_path):
     make_logistic().fit_stream(cut(samples, [50]), save=lp.Checkpoints(tmp_path / "stream"))
     with pytest.raises(ValueError, match="was written by fit, which can resume it"):
         make_logistic().fit_stream(cut(samples, [50]), resume=tmp_path / "fit")
-    with pytest.raises(ValueError, match="was written by fit_stream, which can go on"):
+    with pytest.raises(ValueError, match="was written by fit_stream, which can resume"):
         make_logistic().fit(*samples, resume=tmp_path / "stream")
     for kwargs in ({"seed": 1}, {"batch_size": 30}):
         with pytest.raises(ValueError, match=r"of another training: it has (seed|batch_size)="):
