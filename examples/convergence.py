@@ -43,7 +43,7 @@ VARIANTS = (
 REPETITIONS = 20
 STEPS, STEPS_IN_FULL = 50_000, 200_000  # nearest stalls after 30,000 of the second problem
 # Steps of the floors over those, by default and in full: blocks take longer, each moving rarely.
-DENSE_SHARE, SPARSE_SHARE = (0.2, 0.25), (0.8, 1.5)
+DENSE_SHARE, SPARSE_SHARE = (0.2, 0.25), (0.5, 1.5)
 POINTS = 80  # of a curve, at distances that are equal in log(steps)
 CHUNK = 1000  # steps whose noise is drawn at once
 NEGLIGIBLE = 0.1  # of the squared distance
