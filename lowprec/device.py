@@ -70,6 +70,10 @@ class Device:
         """Bytes of the host that the device can copy from by itself."""
         return np.empty(nbytes, np.uint8)
 
+    def may_share_memory(self, one: Any, other: Any) -> bool:
+        """Whether arrays of this device might overlap, by where they begin and end."""
+        return bool(np.may_share_memory(one, other))
+
     def check_float32(self, name: str, values: Any) -> Any:
         """`values` as a float32 array as kernels take it.
 
@@ -165,6 +169,16 @@ class CudaDevice(Device):
         """The memory of an array that holds a storage format, as kernels take it."""
         dtype = word_dtype(storage)
         return array.view(dtype) if self.streams is None else self._words(array, dtype)
+
+    def may_share_memory(self, one: Any, other: Any) -> bool:
+        """By addresses: CuPy's compares allocations, of which what comes back from PyTorch is none.
+
+        Both are C-contiguous.
+        """
+        if self.streams is None:
+            return super().may_share_memory(one, other)
+        begin, begin_other = one.data.ptr, other.data.ptr
+        return bool(begin < begin_other + other.nbytes and begin_other < begin + one.nbytes)
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the GPU can copy from by itself."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -30,6 +31,8 @@ class Workspace(Allocator):
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
         self._turns = Turns()
+        self._used: Any = None  # an event of the stream that worked with the arrays last
+        self._stream: int | None = None  # its address
 
     def __reduce__(self) -> Any:
         """Copies and pickles take no arrays along."""
@@ -38,9 +41,25 @@ class Workspace(Allocator):
     def alone(self, what: str) -> AbstractContextManager[None]:
         """RuntimeError if another call is inside such a block: two would share their arrays.
 
-        Waits for those that have what the arrays work for `unchanged`.
+        Waits for those that have what the arrays work for `unchanged`.  A GPU's streams take turns,
+        too: what is asked for in such a block begins after what was in the one before.
         """
-        return self._turns.alone(what)
+        return self._turns.alone(what) if self.device.streams is None else self._in_order(what)
+
+    @contextmanager
+    def _in_order(self, what: str) -> Iterator[None]:
+        streams = self.device.streams
+        with self._turns.alone(what):
+            stream = streams.get_current_stream()
+            if self._used is None:
+                self._used = streams.Event(disable_timing=True)
+            elif stream.ptr != self._stream:
+                stream.wait_event(self._used)
+            try:
+                yield
+            finally:
+                self._used.record(stream)
+                self._stream = stream.ptr
 
     def unchanged(self, what: str) -> AbstractContextManager[None]:
         """Waits for a call that is `alone`; those that come later wait for this block."""

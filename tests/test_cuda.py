@@ -8,6 +8,7 @@ import pytest
 
 import lowprec as lp
 import lowprec.cuda
+from lowprec.device import CudaDevice
 from lowprec.formats.entries import FORMATS
 from tests.devices import host, with_gpu, without_gpu
 
@@ -227,3 +228,21 @@ def test_with_a_cupy_that_lacks_something(monkeypatch):
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=OSError)
     )
     assert lowprec.cuda.why_unavailable() == ""
+
+
+@without_gpu
+def test_overlapping_arrays_are_found_by_addresses():
+    """PyTorch gives back a part of a table's weights as an allocation of its own."""
+    device = object.__new__(CudaDevice)
+    device.streams = "of CuPy"
+
+    def array(begin, nbytes):
+        return types.SimpleNamespace(data=types.SimpleNamespace(ptr=begin), nbytes=nbytes)
+
+    weight = array(1000, 200)
+    for begin, nbytes, shares in (
+        (1000, 200, True), (1100, 8, True), (900, 101, True), (900, 100, False), (1200, 8, False),
+    ):  # fmt: skip
+        other = array(begin, nbytes)
+        assert device.may_share_memory(weight, other) is shares
+        assert device.may_share_memory(other, weight) is shares

@@ -69,6 +69,6 @@ def _check_out(store: Store, out: NDArray[np.float32] | None, batch: Batch) -> N
     if out.shape != shape or not out.flags.c_contiguous or not fits:
         raise ValueError(f"out must be writable, aligned, C-contiguous and of shape {shape}")
     for read in (store._weight, batch.offsets, batch.id_weights):
-        if read is not None and xp.may_share_memory(out, read):
+        if read is not None and store._device.may_share_memory(out, read):
             raise ValueError("out shares memory with the table or the batch")
     return out

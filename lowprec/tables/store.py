@@ -163,7 +163,7 @@ class Store:
 
     def _unaliased(self, array: NDArray[Any]) -> NDArray[Any]:
         """What an update reads: a copy if it is part of the weights, which are then written."""
-        return array.copy() if self._device.xp.may_share_memory(array, self._weight) else array
+        return array.copy() if self._device.may_share_memory(array, self._weight) else array
 
     def _check_writable(self) -> None:
         """ValueError if the memory of the weights or of a state cannot be written."""

@@ -4,18 +4,20 @@ import numpy as np
 
 from lowprec.kernels.cuda.launch import kernel, launch
 
-_BIAS_BLOCK = 256  # rows whose gradients are added up apart, one after the other
+_BIAS_BLOCK = 32  # rows whose gradients are added up apart, one after the other
 
 
 @kernel
 def _add_bias(thread, threads, y, bias, floor):
     columns = bias.size
-    for place in range(thread, y.size, threads):
+    place = thread
+    while place < y.size:
         row = place // columns
         column = place - row * columns
         total = y[row, column] + bias[column]
         # written so that a NaN stays one
         y[row, column] = floor if total < floor else total
+        place += threads
 
 
 def add_bias(y, bias, relu):

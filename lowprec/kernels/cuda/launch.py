@@ -11,6 +11,7 @@ times as long.
 
 import struct
 import threading
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -114,6 +115,14 @@ def in_groups(items, arrays):
     return [tuple(items[first : first + most]) for first in range(0, len(items), most)]
 
 
-def threads_per_row(items):
-    """How many threads share a row of so many items: a power of 2 that divides a warp."""
-    return min(WARP, 1 << max(0, items - 1).bit_length())
+class RowThreads(NamedTuple):
+    """How many threads share a row: a power of 2, so that a GPU need not divide."""
+
+    count: int
+    shift: int  # its logarithm
+
+
+def lanes_for(items):
+    """For a row of so many items: they divide a warp."""
+    count = min(WARP, 1 << max(0, items - 1).bit_length())
+    return RowThreads(count, count.bit_length() - 1)

@@ -5,30 +5,36 @@ from numba import njit
 
 from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cuda.launch import INLINE, kernel, launch, threads_per_row
+from lowprec.kernels.cuda.launch import INLINE, kernel, lanes_for, launch
 from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
 from lowprec.scalar.bits import fma
 
 
 @kernel
 def _gather(thread, threads, weight, rows, out, wide, lanes):
-    columns, lane = weight.shape[1], thread % lanes
-    for i in range(thread // lanes, rows.size, threads // lanes):
+    columns, lane = weight.shape[1], thread & (lanes.count - 1)
+    i = thread >> lanes.shift
+    while i < rows.size:
         first = np.int64(rows[i]) * columns
-        for column in range(lane * CHUNK, wide, lanes * CHUNK):
+        column = lane * CHUNK
+        while column < wide:
             block = load(weight, first + column, CHUNK)
             store(decode(block), out, i * columns + column)
-        for column in range(wide + lane, columns, lanes):
+            column += lanes.count * CHUNK
+        column = wide + lane
+        while column < columns:
             number = load(weight, first + column, 1)
             store(decode(number), out, i * columns + column)
+            column += lanes.count
+        i += threads >> lanes.shift
 
 
 def gather(weight, rows, out):
     """``out[i] = weight[rows[i]]`` in float32."""
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
-    lanes = threads_per_row(items_of_row(columns, wide))
-    launch(_gather, rows.size * lanes, weight, rows, out, wide, lanes)
+    lanes = lanes_for(items_of_row(columns, wide))
+    launch(_gather, rows.size * lanes.count, weight, rows, out, wide, lanes)
 
 
 @njit(**INLINE)
@@ -46,20 +52,26 @@ def _pool_columns(weight, rows, sample_weights, weighted, mean, first, last, col
 
 @kernel
 def _pool(thread, threads, weight, rows, offsets, sample_weights, weighted, mean, out, wide, lanes):
-    columns, lane = weight.shape[1], thread % lanes
-    for bag in range(thread // lanes, len(out), threads // lanes):
+    columns, lane = weight.shape[1], thread & (lanes.count - 1)
+    bag = thread >> lanes.shift
+    while bag < len(out):
         first, last = offsets[bag], offsets[bag + 1]
-        for column in range(lane * CHUNK, wide, lanes * CHUNK):
+        column = lane * CHUNK
+        while column < wide:
             block = _pool_columns(
                 weight, rows, sample_weights, weighted, mean, first, last, column,
                 zeros(out, CHUNK),
             )  # fmt: skip
             store(block, out, bag * columns + column)
-        for column in range(wide + lane, columns, lanes):
+            column += lanes.count * CHUNK
+        column = wide + lane
+        while column < columns:
             number = _pool_columns(
                 weight, rows, sample_weights, weighted, mean, first, last, column, zeros(out, 1)
             )
             store(number, out, bag * columns + column)
+            column += lanes.count
+        bag += threads >> lanes.shift
 
 
 def pool(weight, rows, offsets, sample_weights, mean, out):
@@ -69,13 +81,13 @@ def pool(weight, rows, offsets, sample_weights, mean, out):
     """
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
-    lanes = threads_per_row(items_of_row(columns, wide))
+    lanes = lanes_for(items_of_row(columns, wide))
     weighted = sample_weights.size > 0
     if not rows.size:  # all bags are empty: nothing is read
         rows = offsets.view(np.uint32)
     if not weighted:
         sample_weights = out.reshape(-1)
     launch(
-        _pool, len(out) * lanes,
+        _pool, len(out) * lanes.count,
         weight, rows, offsets, sample_weights, weighted, np.bool_(mean), out, wide, lanes,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cuda.launch import INLINE, kernel, launch, threads_per_row
+from lowprec.kernels.cuda.launch import INLINE, RowThreads, kernel, lanes_for, launch
 from lowprec.kernels.cuda.segments import (
     begins_segment,
     first_of_row,
@@ -25,14 +25,14 @@ class HowToSum(NamedTuple):
     by_bag: bool  # labels are positions, whose bags are in `bags`
     weighted: bool
     wide: int  # columns that are moved in blocks
-    lanes: int  # threads of a row
+    lanes: RowThreads
 
 
 def how_to_sum(segments, gradients, *arrays):
     """For rows whose columns are those of `arrays`, too."""
     columns = gradients.grad.shape[1]
     wide = wide_columns(columns, gradients.grad, segments.pieces, *arrays)
-    lanes = threads_per_row(items_of_row(columns, wide))
+    lanes = lanes_for(items_of_row(columns, wide))
     return HowToSum(gradients.bags.size > 0, gradients.factors.size > 0, wide, lanes)
 
 
@@ -46,26 +46,47 @@ def without_empty(segments, gradients):
 
 
 @njit(**INLINE)
-def _add(gradients, how, entry, column, total):
-    """Add the columns of one gradient, as many as `total` has, from `column` on."""
+def _term(gradients, how, entry, column, width):
+    """The columns of one gradient from `column` on, as many as `width` has, and its factor."""
     label = np.int64(entry & LABEL)
     bag = np.int64(gradients.bags[label]) if how.by_bag else label
-    term = load(gradients.grad, bag * gradients.grad.shape[1] + column, total)
-    if how.weighted:
-        return fma(gradients.factors[label], term, total)
-    return total + term
+    factor = gradients.factors[label] if how.weighted else np.float32(1.0)
+    return load(gradients.grad, bag * gradients.grad.shape[1] + column, width), factor
+
+
+@njit(**INLINE)
+def _end_of_piece(order, first):
+    """The place after the last of a row's piece that begins at `first`: found in few looks."""
+    row, low, step = row_at(order, first), first + 1, np.int64(1)
+    stop = first + PIECE
+    if stop > order.size:  # not min(), which Numba's own numba.cuda cannot compile here
+        stop = order.size
+    while low + step <= stop and row_at(order, low + step - 1) == row:
+        low += step
+        step += step
+    # those before `low` are of the row, and less than `step` more
+    while step > 1:
+        step >>= 1
+        if low + step <= stop and row_at(order, low + step - 1) == row:
+            low += step
+    return low
 
 
 @njit(**INLINE)
 def _sum_piece(order, gradients, how, first, column, total):
-    """The sum over the places of a row from `first` on, at most PIECE."""
-    row = row_at(order, first)
-    place, stop = first, first + PIECE
-    if stop > order.size:  # not min(), which Numba's own numba.cuda cannot compile here
-        stop = order.size
-    while place < stop and row_at(order, place) == row:
-        total = _add(gradients, how, order[place], column, total)
-        place += 1
+    """The sum over the places of a row from `first` on, at most PIECE.
+
+    Two gradients are loaded at once and added in order.  An fma with the factor 1.0 is a sum.
+    """
+    place, stop = first, _end_of_piece(order, first)
+    while place + 1 < stop:
+        one, by_one = _term(gradients, how, order[place], column, total)
+        two, by_two = _term(gradients, how, order[place + 1], column, total)
+        total = fma(by_two, two, fma(by_one, one, total))
+        place += 2
+    if place < stop:
+        one, by_one = _term(gradients, how, order[place], column, total)
+        total = fma(by_one, one, total)
     return total
 
 
@@ -98,17 +119,21 @@ def _piece_slot(order, place):
 
 @kernel
 def _sum_pieces(thread, threads, order, pieces, gradients, how):
-    columns, lane = pieces.shape[1], thread % how.lanes
-    for place in range(thread // how.lanes, order.size, threads // how.lanes):
+    columns, lanes = pieces.shape[1], how.lanes
+    lane, place = thread & (lanes.count - 1), thread >> lanes.shift
+    while place < order.size:
         slot = _piece_slot(order, place)
-        if slot < 0:
-            continue
-        for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
+        column = lane * CHUNK
+        while slot >= 0 and column < how.wide:
             block = _sum_piece(order, gradients, how, place, column, zeros(pieces, CHUNK))
             store(block, pieces, slot * columns + column)
-        for column in range(how.wide + lane, columns, how.lanes):
+            column += lanes.count * CHUNK
+        column = how.wide + lane
+        while slot >= 0 and column < columns:
             number = _sum_piece(order, gradients, how, place, column, zeros(pieces, 1))
             store(number, pieces, slot * columns + column)
+            column += lanes.count
+        place += threads >> lanes.shift
 
 
 def sum_pieces(segments, gradients):
@@ -116,23 +141,28 @@ def sum_pieces(segments, gradients):
     if segments.order.size > PIECE:
         how = how_to_sum(segments, gradients)
         launch(
-            _sum_pieces, segments.order.size * how.lanes,
+            _sum_pieces, segments.order.size * how.lanes.count,
             segments.order, segments.pieces, without_empty(segments, gradients), how,
         )  # fmt: skip
 
 
 @kernel
 def _sum_segments(thread, threads, segments, gradients, how, sums):
-    order, columns, lane = segments.order, sums.shape[1], thread % how.lanes
-    for place in range(thread // how.lanes, order.size, threads // how.lanes):
-        if not begins_segment(order, place):
-            continue
-        for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
+    order, columns, lanes = segments.order, sums.shape[1], how.lanes
+    lane, place = thread & (lanes.count - 1), thread >> lanes.shift
+    while place < order.size:
+        begins = begins_segment(order, place)
+        column = lane * CHUNK
+        while begins and column < how.wide:
             block = sum_segment(segments, gradients, how, place, column, zeros(sums, CHUNK))
             store(block, sums, place * columns + column)
-        for column in range(how.wide + lane, columns, how.lanes):
+            column += lanes.count * CHUNK
+        column = how.wide + lane
+        while begins and column < columns:
             number = sum_segment(segments, gradients, how, place, column, zeros(sums, 1))
             store(number, sums, place * columns + column)
+            column += lanes.count
+        place += threads >> lanes.shift
 
 
 def sum_segments(segments, gradients, sums):
@@ -142,4 +172,4 @@ def sum_segments(segments, gradients, sums):
     """
     how = how_to_sum(segments, gradients, sums)
     gradients = without_empty(segments, gradients)
-    launch(_sum_segments, segments.order.size * how.lanes, segments, gradients, how, sums)
+    launch(_sum_segments, segments.order.size * how.lanes.count, segments, gradients, how, sums)

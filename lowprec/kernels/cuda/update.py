@@ -4,7 +4,7 @@ import numpy as np
 
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import kernel, lanes_for, launch
 from lowprec.kernels.cuda.segments import begins_segment, row_at
 from lowprec.kernels.cuda.squares import (
     chain_squares,
@@ -34,8 +34,12 @@ def _update_rows(
     order, grad = segments.order, gradients.grad
     of_rule = without_last(preparation, arrays)
     stepped = by_column(rule, of_rule)
-    columns, lane = stepped[0].shape[1], thread % how.lanes
-    for place in range(thread // how.lanes, order.size, threads // how.lanes):
+    columns, lanes = stepped[0].shape[1], how.lanes
+    lane, stride = thread & (lanes.count - 1), threads >> lanes.shift
+    next_place = thread >> lanes.shift
+    while next_place < order.size:
+        place = next_place
+        next_place += stride
         if not begins_segment(order, place) or (check.guard[0] and check.bad[place]):
             continue
         row = row_at(order, place)
@@ -48,18 +52,22 @@ def _update_rows(
         own = step_row(rule, of_rule, row, squares, low, high, stochastic)
         note_seen(preparation, arrays, row, step)
         first = row * columns
-        for column in range(lane * CHUNK, how.wide, how.lanes * CHUNK):
+        column = lane * CHUNK
+        while column < how.wide:
             block = sum_segment(segments, gradients, how, place, column, zeros(grad, CHUNK))
             step_columns(
                 own, preparation, of_row, stepped, first + column, column, block, low, high,
                 stochastic,
             )  # fmt: skip
-        for column in range(how.wide + lane, columns, how.lanes):
+            column += lanes.count * CHUNK
+        column = how.wide + lane
+        while column < columns:
             number = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
             step_columns(
                 own, preparation, of_row, stepped, first + column, column, number, low, high,
                 stochastic,
             )  # fmt: skip
+            column += lanes.count
 
 
 def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
@@ -74,7 +82,7 @@ def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limi
     columns = arrays[0].shape[1]
     # where a row has states, one thread reads and writes them, and so steps all of the row
     how = how_to_sum(segments, gradients, *(a for a in arrays if a.shape[1] == columns))
-    how = how._replace(lanes=1) if by_rows or catches_up(type(preparation)) else how
+    how = how._replace(lanes=lanes_for(1)) if by_rows or catches_up(type(preparation)) else how
     gradients = without_empty(segments, gradients)
     scales, chains = gradients.factors, gradients.grad  # something, where there are none
     if has_norm(preparation):
@@ -82,7 +90,7 @@ def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limi
     if by_rows:
         chains = chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch)
     launch(
-        _update_rows, segments.order.size * how.lanes,
+        _update_rows, segments.order.size * how.lanes.count,
         *rules, arrays, segments, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
     return 0 if check.refuse else check.bad.sum()

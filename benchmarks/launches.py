@@ -1,0 +1,161 @@
+"""What Python takes to launch the kernels of a GPU: no GPU is needed.
+
+    python -m benchmarks.launches
+
+prints, in microseconds, the least time of one launch and of a step of a table (`batch`, `lookup`,
+`update`), with the compiler and CuPy replaced by NumPy arrays that are never read and by functions
+that do nothing.  So it is the time of lowprec's own code: CuPy's launch, sort and sum come on top.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import lowprec as lp
+import lowprec.cuda
+from lowprec.kernels.cuda import cubin, launch
+
+_ROUNDS, _CALLS = 30, 20
+_FEATURES, _BATCH, _DIM = 26, 4096, 64
+
+
+class Array(np.ndarray):
+    """An array as CuPy has them, of which no number is ever asked for."""
+
+    @property
+    def data(self) -> Any:
+        """Where it is: some place, aligned as a GPU's memory is."""
+        return _MEMORY
+
+    __cuda_array_interface__ = property(lambda self: self.__array_interface__)
+
+    def sort(self, *args: Any, **kwargs: Any) -> None: ...
+    def fill(self, value: Any) -> None: ...
+    def sum(self, *args: Any, **kwargs: Any) -> Any:
+        """Of a GPU's array: a number of the GPU."""
+        return 0
+
+
+_MEMORY = SimpleNamespace(ptr=1 << 20, device_id=0)
+
+
+def _made(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*args, **kwargs).view(Array)
+
+
+class Cupy(ModuleType):
+    """CuPy, whose GPU does nothing."""
+
+    ndarray = Array
+
+    def __init__(self) -> None:
+        super().__init__("cupy")
+        self.launches = 0
+        self.cuda = self
+        self.device = SimpleNamespace(get_device_id=lambda: 0)
+        self.function = SimpleNamespace(Module=lambda: self, CPointer=int)
+        self.load = lambda code: None
+        stream = SimpleNamespace(ptr=0)
+        self.get_current_stream = lambda: stream
+        self.Event = lambda disable_timing: SimpleNamespace(record=lambda stream: None)
+        self.get_function = lambda name: self._launch
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name)
+        return _made(found) if name in ("asarray", "ascontiguousarray", "empty", "zeros") else found
+
+    def Device(self, number: int) -> Any:  # noqa: N802
+        """The only one."""
+        return SimpleNamespace(compute_capability="90")
+
+    def _launch(self, blocks: Any, block: Any, pointers: Any) -> None:
+        self.launches += 1
+
+
+def stand_in() -> Cupy:
+    """Let ``device="cuda"`` work where there is no GPU, for calls whose results nobody reads."""
+    cupy = Cupy()
+    sys.modules["cupy"] = cupy
+    lowprec.cuda.why_unavailable = lambda: ""
+    cubin.compile_kernel = lambda run, types, capability: ("kernel", b"")  # type: ignore[assignment]
+    cubin.storage.read = lambda name: None  # type: ignore[assignment]
+    cubin.storage.writes = lambda: False  # type: ignore[assignment]
+    return cupy
+
+
+def least(call: Callable[[], object]) -> float:
+    """Microseconds of one call."""
+    call()
+    times = []
+    for _ in range(_ROUNDS):
+        start = time.perf_counter()
+        for _ in range(_CALLS):
+            call()
+        times.append(time.perf_counter() - start)
+    return 1e6 * min(times) / _CALLS
+
+
+def measure() -> dict[str, tuple[float, int]]:
+    """The time of each launch of a step, and of its parts, with the number of launches."""
+    cupy = stand_in()
+    table = lp.EmbeddingTable(
+        [1000] * _FEATURES, _DIM, "float16", optimizer=lp.Adagrad(0.1), device="cuda",
+        on_nonfinite="skip",
+    )  # fmt: skip
+    ids = np.zeros((_BATCH, _FEATURES), np.int64).view(Array)
+    out = np.zeros((*ids.shape, _DIM), np.float32).view(Array)
+    found: dict[str, tuple[float, int]] = {}
+    given: dict[str, Any] = {}
+    original = launch.launch
+
+    def note(kernel: Any, threads: int, *arguments: Any) -> None:
+        given[kernel.__name__] = (kernel, threads, *arguments)
+        original(kernel, threads, *arguments)
+
+    modules = [sys.modules[name] for name in sys.modules if name.startswith("lowprec.kernels.cuda")]
+    users = [each for each in modules if getattr(each, "launch", None) is original]
+
+    def step() -> None:
+        batch = table.batch(ids)
+        table.lookup(batch, out=out)
+        table.update(batch, out)
+
+    for module in users:
+        module.launch = note  # type: ignore[attr-defined]
+    step()
+    for module in users:
+        module.launch = original  # type: ignore[attr-defined]
+    for name, arguments in given.items():
+        found[name] = (least(lambda arguments=arguments: original(*arguments)), 1)
+    batch = table.batch(ids)
+    for name, call in (
+        ("batch", lambda: table.batch(ids)),
+        ("lookup", lambda: table.lookup(batch, out=out)),
+        ("update", lambda: table.update(batch, out)),
+        ("all", step),
+    ):
+        before = cupy.launches
+        call()
+        launches = cupy.launches - before
+        found[name] = (least(call), launches)
+    return found
+
+
+def main() -> int:
+    """Print what `measure` found."""
+    if lowprec.cuda.cuda is None or lowprec.cuda.SIMULATED:
+        print("Numba's simulator is on, or there is no numba.cuda", file=sys.stderr)
+        return 1
+    for name, (microseconds, launches) in measure().items():
+        print(f"{name:20} {microseconds:8.1f} us  {launches} launches")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
