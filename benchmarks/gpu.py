@@ -4,8 +4,9 @@
 
 prints the versions and the card, checks that CPU and GPU give the same bits, and then measures, in
 less than 8 minutes: a copy on the device; lookups and updates of tables of 1e6 to 1e8 rows, in all
-formats and beside PyTorch where it is installed; DLRM from data on the host and on the device.  It
-needs numba, CuPy and the checkout, nothing else.
+formats and beside PyTorch where it is installed; DLRM from data on the host and on the device.  Of
+tables, it says apart what Python takes to ask for a step (host) and what the card takes for it
+(device, by events), from which the bytes a second are.  It needs numba, CuPy and the checkout.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ from benchmarks.data import FEATURES, draw_clicks, draw_ids
 from benchmarks.report import tables, write
 from benchmarks.results import LOWPREC, SUBJECT, Comparison, measure
 from lowprec.device import get_device
+from lowprec.tables import verbs
 
 LEARNING_RATE = 0.01
 _BATCHES = 8  # that rotate, so that the rows of none stay in cache
 _MEMORY_SHARE = 0.8  # of what is free on the card, that the tables of one size may take
+# what the device does while Python asks for the work that is timed: 20 ms at 3 TB/s
+_BUSY_BYTES, _BUSY_COPIES = 1 << 26, 450
 _TITLES = {"gpu-copy": "Copy", "gpu-table": "Tables: lookup + update", "gpu-dlrm": "DLRM"}
 
 
@@ -75,6 +79,28 @@ class Gpu:
             return machine.available_memory()
         self.xp.get_default_memory_pool().free_all_blocks()
         return int(self.xp.cuda.runtime.memGetInfo()[0])
+
+    def apart(self, ask: Callable[[], object]) -> tuple[float, float]:
+        """Seconds that Python takes to ask for work, and that the device takes for it.
+
+        The device has something to do before, so that it never waits for Python.
+        """
+        self.wait()
+        if self.real:
+            events = [self.xp.cuda.Event() for _ in range(2)]
+            source = self.xp.zeros(_BUSY_BYTES, np.uint8)
+            target = self.xp.empty_like(source)
+            for _ in range(_BUSY_COPIES):
+                target[...] = source
+            events[0].record()
+        started = time.perf_counter()
+        ask()
+        host = time.perf_counter() - started
+        if not self.real:
+            return host, float("nan")
+        events[1].record()
+        events[1].synchronize()
+        return host, self.xp.cuda.get_elapsed_time(*events) / 1e3
 
     def describe(self) -> dict[str, Any]:
         """The card and the software."""
@@ -145,13 +171,14 @@ def measure_copy(gpu: Gpu, sizes: Sizes) -> Comparison:
     )
 
 
-def _turns(gpu: Gpu, steps: int, step: Callable[[int], object]) -> Callable[[int], None]:
-    def turn(number: int) -> None:
-        for k in range(steps):
-            step((number * steps + k) % _BATCHES)
-        gpu.wait()
+def _ask(steps: int, step: Callable[[int], object], number: int = 0) -> None:
+    for k in range(steps):
+        step((number * steps + k) % _BATCHES)
 
-    return turn
+
+def _turn(gpu: Gpu, steps: int, step: Callable[[int], object], number: int) -> None:
+    _ask(steps, step, number)
+    gpu.wait()
 
 
 def measure_tables(
@@ -167,7 +194,7 @@ def measure_tables(
     grad = gpu.xp.asarray(rng.normal(size=(sizes.batch, FEATURES, dim)).astype(np.float32))
     out = gpu.xp.empty_like(grad)
     unique = float(np.mean([_unique_rows(batch, rows_of_feature) for batch in batches]))
-    lookups, updates, both, numbers, notes = {}, {}, {}, {}, []
+    lookups, updates, both, row_bytes, notes = {}, {}, {}, {}, []
     budget = gpu.free_bytes() * _MEMORY_SHARE
     # the subject first, so that the largest tables are of it where not all have room
     for name in sorted(LOWPREC, key=lambda name: name != SUBJECT):
@@ -182,33 +209,40 @@ def measure_tables(
             device="cuda", init_range=0.0, on_nonfinite="skip",  # "raise" waits for the device
         )  # fmt: skip
         ready = [table.batch(batch) for batch in on_device]
-        lookups[name] = _turns(gpu, sizes.steps, partial(_lookup, table, ready, out))
-        updates[name] = _turns(gpu, sizes.steps, partial(_update, table, ready, grad))
-        both[name] = _turns(gpu, sizes.steps, partial(_step, table, on_device, grad, out))
-        row_bytes = dim * np.dtype(dtype).itemsize
-        numbers[name] = {
-            "lookup bytes": sizes.batch * FEATURES * row_bytes + out.nbytes,
-            "update bytes": 2 * unique * row_bytes + grad.nbytes,
-        }
+        lookups[name] = partial(_lookup, table, ready, out)
+        updates[name] = partial(_update, table, ready, grad)
+        both[name] = partial(_step, table, on_device, grad, out)
+        row_bytes[name] = dim * np.dtype(dtype).itemsize
     if gpu.real and importlib.util.find_spec("torch") and rows * dim * 4 <= budget:
         from benchmarks.peers.pytorch_gpu import SparseSGD
 
         peer = SparseSGD(rows_of_feature * FEATURES, dim, FEATURES, LEARNING_RATE)
         peer.load(batches, grad.get())
-        both["PyTorch float32"] = _turns(gpu, sizes.steps, peer.step)
+        both["PyTorch float32"], row_bytes["PyTorch float32"] = peer.step, 4 * dim
     else:
         notes.append("PyTorch is left out: not installed, or not enough memory")
     found = []
     subject = SUBJECT if SUBJECT in both else next(iter(both))
     for part, contestants in (("lookup", lookups), ("update", updates), ("both", both)):
         setting = {"part": part, "rows": rows, "dim": dim, "ids": ids, "batch": sizes.batch}
+        turns = {name: partial(_turn, gpu, sizes.steps, step) for name, step in contestants.items()}
         comparison = measure(
-            "gpu-table", setting, subject, contestants, sizes.rounds, seed=seed, notes=notes
+            "gpu-table", setting, subject, turns, sizes.rounds, seed=seed, notes=notes
         )
-        if part != "both":
-            for name in contestants:
-                rate = sizes.steps * numbers[name][f"{part} bytes"] / comparison.spread(name).median
-                comparison.table[name] = {"GB/s": rate / 1e9, "of a copy": rate / copy_rate}
+        for name, step in contestants.items():
+            nbytes = 0.0  # that a step must move at least
+            if part != "update":
+                nbytes += sizes.batch * FEATURES * row_bytes[name] + out.nbytes
+            if part != "lookup":
+                nbytes += 2 * unique * row_bytes[name] + grad.nbytes
+            host, device = gpu.apart(partial(_ask, sizes.steps, step))
+            rate = sizes.steps * nbytes / device
+            comparison.table[name] = {
+                "host us": 1e6 * host / sizes.steps,
+                "device us": 1e6 * device / sizes.steps,
+                "GB/s": rate / 1e9,
+                "of a copy": rate / copy_rate,
+            }
         found.append(comparison)
     return found
 
@@ -229,7 +263,8 @@ def _update(table: lp.EmbeddingTable, batches: Sequence[Any], grad: Any, number:
 def _step(
     table: lp.EmbeddingTable, batches: Sequence[Any], grad: Any, out: Any, number: int
 ) -> None:
-    batch = table.batch(batches[number])
+    # ids that were checked before, as those of `fit` are: a step waits for nothing
+    batch = verbs.batch_of(table, batches[number], None, None, False, checked=True)
     table.lookup(batch, out=out)
     table.update(batch, grad)
 

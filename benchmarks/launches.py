@@ -9,6 +9,7 @@ that do nothing.  So it is the time of lowprec's own code: CuPy's launch, sort a
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -30,8 +31,8 @@ class Array(np.ndarray):
 
     @property
     def data(self) -> Any:
-        """Where it is: some place, aligned as a GPU's memory is."""
-        return _MEMORY
+        """Where it is: arrays of other sizes lie elsewhere."""
+        return _memory(self.nbytes)
 
     __cuda_array_interface__ = property(lambda self: self.__array_interface__)
 
@@ -42,7 +43,9 @@ class Array(np.ndarray):
         return 0
 
 
-_MEMORY = SimpleNamespace(ptr=1 << 20, device_id=0)
+@functools.cache
+def _memory(nbytes: int) -> Any:
+    return SimpleNamespace(ptr=(nbytes + 1) << 8, device_id=0)
 
 
 def _made(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ from lowprec.device import get_device
 from lowprec.formats.entries import FORMATS
 from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.cuda.arguments import letters_of, type_of
+from lowprec.kernels.cuda.launch import KERNELS
 from lowprec.kernels.gradients import Gradients
 from lowprec.optimizers import init_states
 from lowprec.optimizers.catching_up import DecayLogs
@@ -226,6 +227,8 @@ def why_not():
     except (NvvmSupportError, OSError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())
         return f"libNVVM is missing ({reason}): pip install 'numba-cuda[cu13]' or set CUDA_HOME"
+    if not all(kernel.run.targetoptions.get("lto") for kernel in KERNELS.values()):
+        return "nvJitLink is missing: pip install 'numba-cuda[cu13]'"
     return ""
 
 

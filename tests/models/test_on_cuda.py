@@ -1,5 +1,7 @@
 """Models on a GPU, or its simulator, beside those on the CPU; and that a step does not wait."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,32 @@ import lowprec as lp
 import lowprec.cuda
 from lowprec.device import get_device
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
+from lowprec.optimizers.dense import init_dense_states, update_dense
 from tests.devices import host, with_gpu
+
+
+class Counted:
+    """A kernel of Numba that counts its launches."""
+
+    def __init__(self, name, run, found):
+        self.name, self.run, self.found = name, run, found
+
+    def __getitem__(self, configuration):
+        self.found[self.name] += 1
+        return self.run[configuration]
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """How often each kernel is launched, by its name; in the simulator alone."""
+    if not lowprec.cuda.SIMULATED:
+        pytest.skip("a GPU's launches are CuPy's")
+    from lowprec.kernels.cuda.launch import KERNELS
+
+    found = Counter()
+    for name, kernel in KERNELS.items():
+        monkeypatch.setattr(kernel, "run", Counted(name, kernel.run, found))
+    return found
 
 
 @with_gpu
@@ -144,3 +171,40 @@ def test_a_step_waits_for_nothing(model, jagged, monkeypatch):
         bool(trained._divergence.diverged[0:1])
     with pytest.raises(AssertionError, match="the host waits"):
         trained.table_.batch(np.zeros((1, 2), np.int64))  # ids that nobody has checked
+
+
+@with_gpu
+def test_many_dense_parameters_are_stepped_at_once(launches):
+    """More than one launch takes; each has the bits that it has on the CPU."""
+    rng, optimizer = np.random.default_rng(0), lp.Adagrad(0.1)
+    shapes = [(3, 5), (70,), (1,), (0, 4), (2, 2)] * 6  # 24 that have numbers
+    given = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    gradients = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    found = []
+    for name in ("cpu", "cuda"):
+        device = get_device(name)
+        parameters = [device.asarray(array.copy()) for array in given]
+        states = init_dense_states(device, optimizer, parameters)
+        update_dense(
+            device, optimizer, parameters, states, map(device.asarray, gradients), 0,
+            device.xp.zeros(1, np.bool_),
+        )  # fmt: skip
+        arrays = [*parameters, *(array for state in states for array in state.values())]
+        found.append([host(array).tobytes() for array in arrays])
+    assert found[0] == found[1]
+    assert launches == {"_update_dense": 2}
+
+
+@with_gpu
+def test_how_many_kernels_a_step_is(launches):
+    X, y, _ = lp.datasets.make_clicks(8, num_embeddings=[20, 50], num_dense=3, seed=0)
+    lp.DLRM(
+        [20, 50], batch_size=4, device="cuda", bottom_mlp=(8,), top_mlp=(8,), embedding_dim=4
+    ).fit(X, y)
+    once = (
+        "_rows_of_features", "_gather", "_join_dots", "_logistic_loss", "_dot_backward",
+        "_note_nonfinite", "_pack", "_guard_steps", "_check_steps", "_update_rows", "_update_dense",
+    )  # fmt: skip
+    layers, steps = 4, 2
+    of_layers = dict.fromkeys(("_add_bias", "_bias_backward"), layers * steps)
+    assert launches == {"_fill_uniform": 1, **dict.fromkeys(once, steps), **of_layers}

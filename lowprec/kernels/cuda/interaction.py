@@ -17,8 +17,8 @@ def _vector(dense, embeddings, sample, i, column):
 
 
 @kernel
-def _dot_forward(thread, threads, dense, embeddings, joined):
-    vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
+def _join_dots(thread, threads, dense, with_dense, products, joined):
+    vectors, columns = products.shape[1] + 1, dense.shape[1]
     # a thread for each (sample, i, j); where i is 0, it copies columns of the dense vector
     for place in range(thread, len(dense) * vectors * vectors, threads):
         pair = place // vectors
@@ -29,17 +29,17 @@ def _dot_forward(thread, threads, dense, embeddings, joined):
             for column in range(j, columns, vectors):
                 joined[sample, column] = dense[sample, column]
         elif j < i:
-            total = np.float32(0.0)
-            for column in range(columns):
-                x = _vector(dense, embeddings, sample, i, column)
-                total = fma(x, _vector(dense, embeddings, sample, j, column), total)
-            joined[sample, columns + i * (i - 1) // 2 + j] = total
+            product = products[sample, i - 1, j - 1] if j > 0 else with_dense[sample, i - 1, 0]
+            joined[sample, columns + i * (i - 1) // 2 + j] = product
 
 
 def dot_forward(dense, embeddings, joined):
     """dense (B, D), embeddings (B, F, D) -> joined (B, D + F * (F + 1) / 2)."""
+    # all pairs twice, by cuBLAS: threads that take a pair each would read rows that lie apart
+    products = embeddings @ embeddings.transpose(0, 2, 1)
+    with_dense = embeddings @ dense[:, :, None]
     size = len(dense) * (embeddings.shape[1] + 1) ** 2
-    launch(_dot_forward, size, dense, embeddings, joined)
+    launch(_join_dots, size, dense, with_dense, products, joined)
 
 
 @kernel
