@@ -56,6 +56,11 @@ def reader_of(kind: str, paths: Sequence[str], *arguments: Any, **options: Any) 
     return lp.CsvReader(paths, *arguments, **options)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, as in ``1 file`` and ``1,000 files``."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def names_in(text: str) -> list[str]:
     """The names in a text that commas separate."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import lowprec as lp
+from lowprec.commands.files import counted
 from lowprec.files.reading import describe
 
 NAME, HELP = "inspect", "print what files hold"
@@ -73,7 +74,7 @@ def _adverb(rounding: str) -> str:
 
 def _of_model(model: Any, state: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _of_table(model.table_)
-    yield "dense", f"{model.num_dense_} features"
+    yield "dense", counted(model.num_dense_, "feature")
     yield "classes", ", ".join(map(repr, model.classes_.tolist()))
     defaults = type(model)().get_params()
     chosen = {
@@ -86,14 +87,15 @@ def _of_model(model: Any, state: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, losses in model.history_.items():
         if losses:
             shown = " ".join(f"{loss:.5f}" for loss in losses[-8:])
-            yield "history", f"{name}, {len(losses)} epochs: {'... ' * (len(losses) > 8)}{shown}"
+            epochs = counted(len(losses), "epoch")
+            yield "history", f"{name}, {epochs}: {'... ' * (len(losses) > 8)}{shown}"
     if state.get("position") is not None:
         epoch, done, samples = state["position"]
         of_all = "" if samples is None else f" of {samples:,}"
         yield "training", f"epoch {epoch + 1}, {done:,}{of_all} samples done; can be resumed"
     if state.get("stream") is not None:
         stream = state["stream"]
-        files = f", {len(stream['files'])} files" if "files" in stream else ""
+        files = f", {counted(len(stream['files']), 'file')}" if "files" in stream else ""
         yield "stream", f"{stream['reader'] or 'blocks'}{files}"
     if model.encoder_ is not None:
         yield from _of_encoder(model.encoder_, np.diff(model.table_.row_offsets).tolist())
@@ -101,8 +103,11 @@ def _of_model(model: Any, state: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_encoder(encoder: Any, rows: list[int] | None) -> Iterator[tuple[str, str]]:
     columns = encoder.contents()[0]["columns"]
-    yield "encoder", f"{len(columns)} columns"
+    yield "encoder", counted(len(columns), "column")
     for number, column in enumerate(columns):
-        held = "" if rows is None else f", {rows[number]:,} rows"
-        kind = f" of {column['kind']}" if column["kind"] else ""
-        yield "", f"{column['name']}: {column['role']}{kind}, {column['encoding']}{held}"
+        told = [column["role"]]
+        if column["encoding"] != "numbers":
+            told += [column["kind"] or "no values", column["encoding"]]
+        if rows is not None:
+            told.append(counted(rows[number], "row"))
+        yield "", f"{column['name']}: {', '.join(told)}"

@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> None:
                 yield model.predict_proba(X)[:, 1]
 
     _write(given.output, predictions())
-    print(f"{given.output}: {rows:,} rows, the probability of {model.classes_[1]!r}")
+    print(f"{given.output}: {rows:,} rows, the probability of {model.classes_.tolist()[1]!r}")
     if given.score:
         y = np.concatenate([label for label, _ in labels]) == model.classes_[1]
         p = np.concatenate([probabilities for _, probabilities in labels])

@@ -19,7 +19,7 @@ import numpy as np
 
 import lowprec as lp
 from lowprec.batches.joining import join
-from lowprec.commands.files import add_data, format_of, names_in, numbers_in, reader_of
+from lowprec.commands.files import add_data, counted, format_of, names_in, numbers_in, reader_of
 
 NAME, HELP = "train", "train a model on files and write it to a file"
 _OPTIMIZERS = ("SGD", "Adagrad", "RowWiseAdagrad", "Adam", "FTRL", "LAMB")
@@ -85,7 +85,8 @@ def run(given: argparse.Namespace) -> None:
     model.save(given.output, reader.encoder)
     losses = [f"{name} {values[-1]:.5f}" for name, values in model.history_.items()]
     print(
-        f"{reader.num_rows:,} rows, {len(model.history_['train_loss'])} epochs, "
+        f"{counted(reader.num_rows, 'row')}, "
+        f"{counted(len(model.history_['train_loss']), 'epoch')}, "
         f"{time.monotonic() - began:.1f} s; of the last epoch: {', '.join(losses)}"
     )
     print(f"{given.output}: {os.path.getsize(given.output):,} bytes")
