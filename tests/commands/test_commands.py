@@ -91,7 +91,8 @@ def test_train_predict_and_inspect_columns(folder, rows, capsys):
         "classes       0, 1\n", "optimizer     Adagrad(learning_rate=", "state         sum, ",
         "parameters    batch_size=50, seed=4\n", "history       train_loss, 3 epochs: 0.",
         "training      epoch 3, 600 of 600 samples done", "stream        ParquetReader, 2 files\n",
-        "encoder       3 columns\n", "user: categorical, number, learned, 21 rows\n", "age: numerical, ",
+        "encoder       3 columns\n", "user: categorical, number, learned, 21 rows\n",
+        "age: numerical, ",
     ):  # fmt: skip
         assert line in shown, (line, shown)
     assert os.listdir("more") == []
