@@ -6,16 +6,19 @@ For child processes of the tests, which import it before all else, and so do the
 
 import builtins
 import io
+import mmap
 import os
 import signal
 import sys
+import types
 
 MODULES = ("_signal", "fcntl", "grp", "pwd", "resource", "syslog", "termios")
 OF_OS = (
     "O_CLOEXEC", "O_DIRECT", "O_DIRECTORY", "O_NOFOLLOW", "chown", "fchmod", "fork", "forkpty",
-    "getloadavg", "geteuid", "getpgid", "mkfifo", "nice", "posix_fadvise", "pread",
-    "register_at_fork", "sched_getaffinity", "setsid", "sysconf",
+    "getloadavg", "geteuid", "getpgid", "mkfifo", "nice", "posix_fadvise", "posix_fallocate",
+    "pread", "register_at_fork", "sched_getaffinity", "setsid", "sysconf",
 )  # fmt: skip
+OF_MMAP = ("MADV_RANDOM", "MADV_WILLNEED")
 OF_SIGNAL = ("SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR1", "pthread_kill", "setitimer")
 FOLDERS = ("/proc", "/sys", "/dev/shm")
 
@@ -35,10 +38,15 @@ def hide():
     control = fcntl.fcntl, fcntl.F_GETFL
     for name in MODULES:
         sys.modules[name] = None
-    for place, names in ((os, OF_OS), (signal, OF_SIGNAL)):
+    for place, names in ((os, OF_OS), (mmap, OF_MMAP), (signal, OF_SIGNAL)):
         for name in names:
             if hasattr(place, name):
                 delattr(place, name)
+
+    # what Windows has for locks, of which this program has no two
+    locks = types.ModuleType("msvcrt")
+    locks.LK_NBLCK, locks.LK_UNLCK, locks.locking = 2, 0, lambda handle, mode, nbytes: None
+    sys.modules["msvcrt"] = locks
 
     def of_psutil():
         """psutil knows the system, and stands for what it does elsewhere."""

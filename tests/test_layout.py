@@ -30,6 +30,7 @@ FLOORS = {
     "lowprec.batches": 6,
     "lowprec.roundoff": 6,
     "lowprec.files": 6,
+    "lowprec.mapping": 6,
     "lowprec.tables": 7,
     "lowprec.encoders": 7,
     "lowprec.datasets": 7,

@@ -22,9 +22,9 @@ NAMES = {
     "os": {
         "O_CLOEXEC", "O_DIRECT", "O_DIRECTORY", "O_NOFOLLOW", "chmod", "chown", "fchmod", "fork",
         "forkpty", "fsync", "getloadavg", "geteuid", "getuid", "kill", "killpg", "link", "mkfifo",
-        "nice", "posix_fadvise", "pread", "register_at_fork", "rename", "replace",
-        "sched_getaffinity", "setsid", "startfile", "symlink", "sysconf", "umask", "uname",
-        "waitpid",
+        "nice", "posix_fadvise", "posix_fallocate", "pread", "register_at_fork", "rename",
+        "replace", "sched_getaffinity", "setsid", "startfile", "symlink", "sysconf", "umask",
+        "uname", "waitpid",
     },
     "signal": {
         "SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGSEGV", "SIGTERM", "SIGUSR1", "SIGUSR2",
@@ -45,8 +45,13 @@ GUARDED = {
     "lowprec/kernels/cpu/contention.py": {"/proc/thread-self/schedstat"},
     "lowprec/kernels/names.py": {"os.register_at_fork"},
     "lowprec/kernels/storage.py": {"os.replace"},
+    "lowprec/mapping/system.py": {
+        "fcntl", "msvcrt", "os.fsync", "os.posix_fadvise", "os.posix_fallocate",
+        "/proc/sys/kernel/random/boot_id",
+    },
     "lowprec/files/system.py": {"os.chmod", "os.fsync", "os.replace"},
     "examples/processes.py": {"/proc/self/status", "resource"},
+    "benchmarks/mapped.py": {"os.fsync", "os.posix_fadvise", "os.pread"},  # needs Linux, says so
     "benchmarks/machine.py": {
         "os.sysconf", "/proc/cpuinfo", "/proc/self/status", "/proc/", "/sys/devices/system/cpu",
         "/sys/kernel/mm",
@@ -157,6 +162,13 @@ for _ in range(2):
 again = lp.load("t.safetensors", mmap=True)
 assert (again.weight == table.weight).all()
 
+with lp.EmbeddingTable(10, 4, seed=3, path="t.table") as in_file:
+    in_file.prefetch([1, 3])
+    in_file.update([1, 3], in_file.lookup([1, 3]))
+    in_file.flush()
+    assert (in_file.read(range(10)) == table.read(range(10))).all()
+    assert in_file.stored_bytes
+
 X, y, _ = lp.datasets.make_clicks(200, num_embeddings=[50, 20], seed=0)
 
 def interrupt(model, samples):
@@ -179,7 +191,7 @@ print(sorted(os.listdir()), sorted(os.listdir("run")))
 
 def test_training_and_files(elsewhere, tmp_path):
     out = elsewhere(f"os.chdir(sys.argv[1])\n{TRAINS}", tmp_path)
-    assert out == "3\n['run', 't.safetensors'] ['step-000000000003.safetensors']\n"
+    assert out == "3\n['run', 't.safetensors', 't.table'] ['step-000000000003.safetensors']\n"
 
 
 def test_every_test_can_be_collected(elsewhere):

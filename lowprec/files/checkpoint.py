@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 FORMAT_VERSION = 1
 ENTRY = "lowprec"
+TABLE_MAGIC = b"lowprecT"  # a table in a file begins so: see `lowprec.mapping`
 DTYPES = {
     "F64": np.dtype(np.float64),
     "F32": np.dtype(np.float32),

@@ -20,6 +20,7 @@ from lowprec.files.checkpoint import (
     DTYPES,
     ENTRY,
     FORMAT_VERSION,
+    TABLE_MAGIC,
     Checkpoint,
     CheckpointError,
     checksum,
@@ -85,6 +86,11 @@ def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[in
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for
         raise CheckpointError(f"{name} is not a regular file")
     with open(name, "rb") as file:  # OSError is better said by Python
+        if file.read(8) == TABLE_MAGIC:
+            raise CheckpointError(
+                f"{name} is a table in a file, which EmbeddingTable(..., path=...) opens"
+            )
+        file.seek(0)
         try:
             with safe_open(name, framework="np") as checked:
                 metadata = checked.metadata() or {}

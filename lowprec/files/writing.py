@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lowprec._version import __version__
 from lowprec.checks import check_path
 from lowprec.files import system
 from lowprec.files.checkpoint import ENTRY, FORMAT_VERSION, checksum, dtype_in_file
+from lowprec.files.pieces import Pieces, save_pieces
 from lowprec.scalar import hashing, xorshift
 
 
@@ -25,7 +26,7 @@ def write(
     path: str | os.PathLike[str],
     kind: str,
     state: Mapping[str, Any],
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any]] | Mapping[str, Pieces],
 ) -> None:
     """Write a file, whole or not at all: what was there before stays until all is on disk.
 
@@ -37,33 +38,16 @@ def write(
     OSError
         If it cannot be written; the file that was there is as it was.
     """
-    from safetensors.numpy import save_file  # here, to keep the package quick to import
-
     target = Path(check_path("path", path))
     if not target.name:
         raise ValueError(f"path must name a file, got {path!r}")
     target = Path(os.path.realpath(target))
-    contiguous = {
-        name: np.ascontiguousarray(array).view(dtype_in_file(array.dtype))
-        for name, array in arrays.items()
-    }
-    entry = json.dumps({
-        "format_version": FORMAT_VERSION,
-        "lowprec_version": __version__,
-        "generator": [xorshift.NAME, xorshift.VERSION],
-        "hash_version": hashing.VERSION,
-        "kind": kind,
-        "state": state,
-        "checksums": {name: checksum(array) for name, array in contiguous.items()},
-    })  # fmt: skip
-    # a single entry: the library writes several entries in random order
-    metadata = {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
     # not named after the target, whose name may be as long as names can be
     temporary = target.with_name(f".lowprec.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         mode = system.permissions(target if target.exists() else temporary)
-        _save(save_file, contiguous, os.fspath(temporary), metadata)
+        _save(arrays, os.fspath(temporary), lambda checksums: _metadata(kind, state, checksums))
         system.finish(temporary, mode)  # the library makes files that only their owner can read
         system.replace(temporary, target)
     except BaseException:
@@ -73,10 +57,34 @@ def write(
     system.flush_folder(target.parent)
 
 
-def _save(save_file: Any, arrays: dict[str, Any], path: str, metadata: dict[str, str]) -> None:
-    from safetensors import SafetensorError
+def _metadata(kind: str, state: Mapping[str, Any], checksums: dict[str, int]) -> dict[str, str]:
+    entry = json.dumps({
+        "format_version": FORMAT_VERSION,
+        "lowprec_version": __version__,
+        "generator": [xorshift.NAME, xorshift.VERSION],
+        "hash_version": hashing.VERSION,
+        "kind": kind,
+        "state": state,
+        "checksums": checksums,
+    })  # fmt: skip
+    # a single entry: the library writes several entries in random order
+    return {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
 
+
+def _save(arrays: Any, path: str, metadata: Callable[[dict[str, int]], dict[str, str]]) -> None:
+    if any(isinstance(array, Pieces) for array in arrays.values()):
+        save_pieces(arrays, path, metadata)
+        return
+    # here, to keep the package quick to import
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    contiguous = {
+        name: np.ascontiguousarray(array).view(dtype_in_file(array.dtype))
+        for name, array in arrays.items()
+    }
+    checksums = {name: checksum(array) for name, array in contiguous.items()}
     try:
-        save_file(arrays, path, metadata=metadata)
+        save_file(contiguous, path, metadata=metadata(checksums))
     except SafetensorError as error:  # what the system said is only in its words
         raise OSError(f"{path} cannot be written: {error}") from error

@@ -17,6 +17,7 @@ from lowprec.kernels.gradients import ROW_SHIFT
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
+from lowprec.tables.rows import touch
 from lowprec.tables.store import Store
 from lowprec.tables.update import check_steps, group, largest_gradient
 from lowprec.workspace import Allocator
@@ -42,6 +43,7 @@ def diagnose(
         arrays, last = arrays[:-1], arrays[-1]
     stepped = no_rows([array.shape[1] for array in arrays])
     if rows.size:
+        touch(store, rows)
         scratch = Allocator(store._device)
         segments, gradients = group(store, batch, grad, scratch, kept)
         if refuse:

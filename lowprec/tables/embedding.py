@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.saved import Saved
 from lowprec.formats.entries import storage_dtype
 from lowprec.interrupts import Uninterrupted
-from lowprec.optimizers import Optimizer, init_states
+from lowprec.optimizers import Optimizer
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_WRITE
 from lowprec.tables import files
@@ -30,17 +31,20 @@ from lowprec.tables.contents import (
 )
 from lowprec.tables.copying import copy_as, copy_to
 from lowprec.tables.diagnosis import diagnose
-from lowprec.tables.initial import bounds_of_features, copy_weights, draw_weights
+from lowprec.tables.in_file import InFile
+from lowprec.tables.initial import begin, bounds_of_features
 from lowprec.tables.keys import row_keys
 from lowprec.tables.lookup import as_batch, look_up
+from lowprec.tables.mapped import TableFile
 from lowprec.tables.reset import check_keys, reset_rows
-from lowprec.tables.states import fit_all_states, fit_states
-from lowprec.tables.store import ROUNDINGS, Store
+from lowprec.tables.rows import as_a_whole, at_hand
+from lowprec.tables.states import fit_states
+from lowprec.tables.store import ROUNDINGS
 from lowprec.tables.update import check_grad, update
 from lowprec.typing import DeviceName, OnNonfinite, Pooling, Rounding, Storage
 
 
-class EmbeddingTable(Store, Saved):
+class EmbeddingTable(InFile, Saved):
     """Embedding tables of one or more features, stored in low precision and trained in place.
 
     The tables of all features are stacked into one matrix; feature f begins at row
@@ -78,6 +82,9 @@ class EmbeddingTable(Store, Saved):
     padding_idx : {None, -1}, optional
         With -1, negative ids are padding: they read as zeros, do not count in a bag's sum or mean,
         and are not updated.  By default they are out of range.
+    path : path, optional
+        On the CPU: the file of a table that may be larger than memory, made if it is missing, or
+        opened, with all arguments as before; `init` may be left out.
 
     Attributes
     ----------
@@ -94,6 +101,8 @@ class EmbeddingTable(Store, Saved):
         If an argument is invalid.
     RuntimeError
         If the device cannot be used.
+    OSError, CheckpointError
+        If the file cannot be used, is open already, or is damaged.
 
     Notes
     -----
@@ -132,6 +141,7 @@ class EmbeddingTable(Store, Saved):
         on_nonfinite: OnNonfinite = "raise",
         init: ArrayLike | None = None,
         padding_idx: int | None = None,
+        path: str | os.PathLike[str] | None = None,
     ) -> None:
         self._configure(
             num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite,
@@ -141,24 +151,17 @@ class EmbeddingTable(Store, Saved):
             raise ValueError("init gives the initial weights: leave out init_range")
         bounds = bounds_of_features(self, init_range)
         self._init_range = None if init_range is None else float(init_range)
-        values = None
-        if init is not None:
-            values, _ = check_values(self._device, "init", init, self._shape, self.dtype)
-        self._weight = self._device.empty(self._shape, self._device.held_as(self.dtype))
-        self._state = init_states(self._device, self.optimizer, *self._shape)
-        if values is None:
-            draw_weights(self, bounds)
+        if path is not None:
+            self._file = TableFile(self, path, bounds, init)
         else:
-            copy_weights(self, values)
-        if values is not None or any(bounds):
-            fit_all_states(self)
+            begin(self, bounds, init)
 
     def __repr__(self) -> str:
         return (
             f"EmbeddingTable(num_embeddings={self.num_embeddings!r}, "
             f"embedding_dim={self.embedding_dim}, dtype={self.dtype.name!r}, "
             f"rounding={self.rounding!r}, optimizer={self.optimizer!r}, seed={self.seed}, "
-            f"device={self.device!r})"
+            f"device={self.device!r}{'' if self.path is None else f', path={self.path!r}'})"
         )
 
     def lookup(
@@ -265,7 +268,7 @@ class EmbeddingTable(Store, Saved):
         found = check_rows(self._device, rows, self._shape[0])
         out = self._device.empty((found.size, self.embedding_dim), np.float32)
         if found.size:
-            self._device.kernels.gather(self._words(), found, out)
+            self._device.kernels.gather(*at_hand(self, found), out)
         return out  # type: ignore[no-any-return]
 
     def write(self, rows: ArrayLike, values: ArrayLike, rounding: Rounding = "nearest") -> int:
@@ -320,7 +323,11 @@ class EmbeddingTable(Store, Saved):
         numbers, saturated = check_values(self._device, "values", given, shape, self.dtype)
         keys = row_keys(self._device, self.seed, STREAM_WRITE)
         self._check_writable()
-        with Uninterrupted(), self._workspace.alone("this table is written"):
+        with (
+            Uninterrupted(),
+            self._workspace.alone("this table is written"),
+            as_a_whole(self, found),
+        ):
             write_rows(self._device, self._words(), found, numbers, keys, self._step, rounding)
             fit_states(self, found)
         return saturated
@@ -369,7 +376,8 @@ class EmbeddingTable(Store, Saved):
         found = check_rows(self._device, rows, self._shape[0])
         numbers = check_keys(self._device, keys, found.shape)
         self._check_writable()
-        with Uninterrupted(), self._workspace.alone("rows of this table are reset"):
+        alone = self._workspace.alone("rows of this table are reset")
+        with Uninterrupted(), alone, as_a_whole(self, found):
             reset_rows(self, found, numbers)
 
     def astype(self, dtype: Storage, rounding: Rounding = "nearest") -> EmbeddingTable:
@@ -590,5 +598,5 @@ class EmbeddingTable(Store, Saved):
     def _from_file(cls, found: Checkpoint, device: DeviceName) -> EmbeddingTable:
         table = cls.__new__(cls)
         files.restore(table, found, found.state, device)
-        found.expect_arrays(files.arrays_of(table))
+        found.expect_arrays(files.names_in(table, found.state))
         return table

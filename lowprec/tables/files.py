@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 
 from lowprec.checks import check_int
 from lowprec.files.checkpoint import Checkpoint
+from lowprec.files.pieces import Pieces
 from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import describe, from_description
-from lowprec.tables.initial import bounds_of_features
+from lowprec.tables.initial import begin, bounds_of_features
 from lowprec.tables.store import Store
 from lowprec.typing import DeviceName
 
-_WEIGHT, _STATE = "weight", "optimizer."  # names of arrays
+_WEIGHT, _STATE, _ROWS = "weight", "optimizer.", "rows"  # names of arrays
 _MAX_COUNT = 2**63  # of steps and skipped rows
 
 
 def description_of(store: Store) -> dict[str, Any]:
     """All but the arrays, as JSON has it."""
     sizes = store._features.num_embeddings.tolist()
+    in_file = {} if store._file is None else store._file.description()
     return {
         "num_embeddings": sizes[0] if store._features.single else sizes,
         "embedding_dim": store.embedding_dim,
@@ -35,17 +37,38 @@ def description_of(store: Store) -> dict[str, Any]:
         "trainable": store._trainable,
         "padding_idx": store.padding_idx,
         "init_range": store._init_range,
+        **in_file,
     }
 
 
-def arrays_of(store: Store) -> dict[str, NDArray[Any]]:
-    """The arrays by their names in a file."""
+def arrays_of(store: Store) -> dict[str, Any]:
+    """The arrays by their names in a file; of a table in a file, the rows that were touched."""
+    if store._file is not None:
+        return _touched_arrays(store)
     dtypes = store._state_dtypes
     state = {
         f"{_STATE}{name}": store._device.to_host(array).view(dtypes[name])
         for name, array in store._state.items()
     }
     return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
+
+
+def _touched_arrays(store: Store) -> dict[str, Pieces]:
+    touched, count = store._file.touched, store._file.touched.count()
+
+    def pieces(array: Any, dtype: np.dtype) -> Pieces:
+        parts = lambda: (array[rows].view(dtype) for rows in touched.pieces())
+        return Pieces((count, array.shape[1]), dtype, parts)
+
+    dtypes = store._state_dtypes
+    states = {f"{_STATE}{name}": pieces(a, dtypes[name]) for name, a in store._state.items()}
+    rows = Pieces((count,), np.dtype(np.uint32), touched.pieces)
+    return {_ROWS: rows, _WEIGHT: pieces(store._weight, store.dtype), **states}
+
+
+def names_in(table: Store, description: Any) -> list[str]:
+    """The names of the arrays in a table's file."""
+    return [*arrays_of(table), *([_ROWS] if "touched" in description else [])]
 
 
 def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
@@ -81,6 +104,9 @@ def restore(table: Store, found: Checkpoint, description: Any, device: DeviceNam
             setattr(table, f"_{name}", count)
     if table.rounding == "stochastic" and table.dtype != np.float32:
         warn_of_generator(found)
+    if "touched" in description:
+        _restore_touched(table, found, description)
+        return
     weight = found.array(_WEIGHT, table._shape, table.dtype)
     table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
     dtypes = table._state_dtypes
@@ -88,3 +114,21 @@ def restore(table: Store, found: Checkpoint, description: Any, device: DeviceNam
     for name, state in table.optimizer.kept_states().items():
         array = found.array(f"{_STATE}{name}", state.shape(*table._shape), dtypes[name])
         table._state[name] = table._device.asarray(array.view(table._device.held_as(dtypes[name])))
+
+
+def _restore_touched(table: Store, found: Checkpoint, description: Any) -> None:
+    """The table in memory that a table in a file was: all rows begin, some are those saved."""
+    optimizer = table.optimizer
+    with found.reading():
+        count = check_int("touched", description["touched"], low=0, high=table._shape[0] + 1)
+        table.optimizer = from_description(description["first_optimizer"])
+        rows = found.array(_ROWS, (count,), np.dtype(np.uint32))
+        if count and (int(rows[-1]) >= table._shape[0] or (rows[1:] <= rows[:-1]).any()):
+            raise ValueError("has rows that do not ascend, or that there are not")
+    begin(table, bounds_of_features(table, table._init_range))
+    table.optimizer = optimizer
+    places = table._device.asarray(rows)
+    dtypes = {_WEIGHT: table.dtype, **{f"{_STATE}{n}": d for n, d in table._state_dtypes.items()}}
+    for name, own in ((_WEIGHT, table._weight), *_states(table)):
+        array = found.array(name, (count, own.shape[1]), dtypes[name])
+        own[places] = table._device.asarray(array.view(own.dtype))

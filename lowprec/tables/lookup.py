@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
+from lowprec.tables.rows import at_hand
 from lowprec.tables.store import Store
 from lowprec.typing import Pooling
 
@@ -45,13 +46,14 @@ def look_up(store: Store, batch: Batch, out: NDArray[np.float32] | None) -> NDAr
     result = _check_out(store, out, batch)
     flat = store._device.xp.asarray(result).reshape(-1, store.embedding_dim)
     kernels = store._device.kernels
+    words, rows = at_hand(store, batch.rows)
     if batch.offsets is None and not batch.id_weights.size:
-        kernels.gather(store._words(), batch.rows, flat)
+        kernels.gather(words, rows, flat)
         return result
     bounds, weights = batch.offsets, batch.id_weights
     if bounds is None:
         bounds = store._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
-    kernels.pool(store._words(), batch.rows, bounds, weights, batch.mean, flat)
+    kernels.pool(words, rows, bounds, weights, batch.mean, flat)
     return result
 
 

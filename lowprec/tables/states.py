@@ -15,34 +15,39 @@ from lowprec.tables.keys import row_keys
 from lowprec.tables.store import Store
 
 
-@in_standard_arithmetic
 def fit_states(store: Store, rows: NDArray[np.uint32]) -> None:
     """Set the states of these rows for their weights, rounded to nearest, where a rule asks for it.
 
     The rows differ.
     """
-    if type(store.optimizer).states_for is Optimizer.states_for:
+    fit_rows(store, store.optimizer, store._weight, store._state, rows)
+
+
+@in_standard_arithmetic
+def fit_rows(
+    store: Store, optimizer: Optimizer, weight: Any, states: dict[str, Any], rows: Any
+) -> None:
+    """`fit_states` of rows of these arrays, as the table has them."""
+    if type(optimizer).states_for is Optimizer.states_for:
         return
-    weight = _gathered(store, store._words(), rows, store.embedding_dim)
+    device, dtypes = store._device, store._state_dtypes
+    words = {name: device.words(array, dtypes[name]) for name, array in states.items()}
+    kept = optimizer.kept_states()
     held = {
-        name: _gathered(store, _words_of(store, name), rows, array.shape[1])
-        for name, array in store._state.items()
-        if not store.optimizer.kept_states()[name].counter
+        name: _gathered(store, words[name], rows, array.shape[1])
+        for name, array in states.items()
+        if not kept[name].counter
     }
-    keys = row_keys(store._device, store.seed, STREAM_WRITE)
-    for name, values in store.optimizer.states_for(weight, held).items():
-        words = _words_of(store, name)
-        write_rows(store._device, words, rows, values, keys, store._step, "nearest")
+    numbers = _gathered(store, device.words(weight, store.dtype), rows, store.embedding_dim)
+    keys = row_keys(device, store.seed, STREAM_WRITE)
+    for name, values in optimizer.states_for(numbers, held).items():
+        write_rows(device, words[name], rows, values, keys, store._step, "nearest")
 
 
 def fit_all_states(store: Store) -> None:
     """`fit_states` of all rows."""
     for piece in in_pieces(len(store._weight)):
         fit_states(store, store._device.xp.arange(piece.start, piece.stop, dtype=np.uint32))
-
-
-def _words_of(store: Store, name: str) -> Any:
-    return store._device.words(store._state[name], store._state_dtypes[name])
 
 
 def _gathered(store: Store, words: Any, rows: Any, columns: int) -> Any:

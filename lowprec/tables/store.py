@@ -16,12 +16,12 @@ from lowprec.optimizers import Optimizer, defaults
 from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.checks import check_optimizer, check_same_states
 from lowprec.optimizers.rules import Rules, rules_of
+from lowprec.tables.rows import pieces_of
 from lowprec.typing import DeviceName, OnNonfinite, Rounding, Storage
 from lowprec.workspace import Workspace
 
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 ON_NONFINITE: tuple[str, ...] = get_args(OnNonfinite)
-_ROWS_AT_ONCE = 1 << 16  # of all: little memory is needed beside them
 _MAX_COLUMNS = 2**28  # the largest table then has less than 2**63 bytes
 
 
@@ -32,6 +32,7 @@ class Store:
     _state: dict[str, NDArray[Any]]
     _decay_logs: DecayLogs | None = None
     _init_range: float | None = None  # as given
+    _file: Any = None  # `lowprec.tables.mapped.TableFile` of a table in a file
 
     def _configure(
         self,
@@ -81,8 +82,13 @@ class Store:
 
         A view, which may be written.  Numbers out of range then become inf or NaN;
         `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit floats,
-        so on ``"cuda"`` it is there for float32 and float16.
+        so on ``"cuda"`` it is there for float32 and float16.  A table in a file
+        raises a ValueError, because untouched rows are not there: use `EmbeddingTable.read`.
         """
+        if self._file is not None:
+            raise ValueError(
+                "a table in a file has no weight, as untouched rows are not there: read"
+            )
         return self._weight.view(self.dtype)
 
     def _words(self) -> Any:
@@ -106,6 +112,8 @@ class Store:
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer) -> None:
         check_same_states(self._optimizer, check_optimizer("optimizer", optimizer))
+        if self._file is not None:
+            self._file.note_optimizer(optimizer)
         self._optimizer, self._decay_logs = optimizer, None
 
     def _rules(self) -> Rules:
@@ -126,8 +134,11 @@ class Store:
     def optimizer_state(self) -> dict[str, NDArray[Any]]:
         """The optimizer's arrays by name, in their storage dtypes; empty if it has none.
 
-        Views on the table's device, like `weight`.
+        Views on the table's device, like `weight`.  Those of a table in a file are read-only, and
+        copies if the initial state is not 0.
         """
+        if self._file is not None:
+            return self._file.states(self)  # type: ignore[no-any-return]
         return {name: array.view(self._state_dtypes[name]) for name, array in self._state.items()}
 
     @property
@@ -141,15 +152,15 @@ class Store:
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self._trainable = check_flag("trainable", trainable)
+        if self._file is not None:
+            self._file.note_trainable(self._trainable)
 
     @property
     def zeros(self) -> int:
         """The number of weights that are zero; `FTRL` with `l1` gives many."""
-        bits = self._weight.view(f"u{self.dtype.itemsize}")
-        pieces = (
-            bits[start : start + _ROWS_AT_ONCE] for start in range(0, len(bits), _ROWS_AT_ONCE)
-        )
-        return sum(int(((piece << bits.dtype.type(1)) == 0).sum()) for piece in pieces)
+        word = np.dtype(f"u{self.dtype.itemsize}")
+        pieces = (weight.view(word) for _, weight, _ in pieces_of(self))
+        return sum(int(((piece << word.type(1)) == 0).sum()) for piece in pieces)
 
     @property
     def nbytes(self) -> int:

@@ -16,6 +16,7 @@ from lowprec.optimizers import rules as of_optimizers
 from lowprec.optimizers.rules import Rules
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
+from lowprec.tables.rows import about_to_change, as_a_whole
 from lowprec.tables.store import Store
 from lowprec.workspace import Allocator
 
@@ -39,7 +40,7 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
     rules = store._rules()
     if store._trainable:
         store._check_writable()
-    with Uninterrupted(), store._workspace.alone("this table is updated"):
+    with Uninterrupted(), store._workspace.alone("this table is updated"), as_a_whole(store):
         if batch.rows.size and store._trainable:
             _update_rows(store, batch, flat_grad, rules, diverged)
         store._step += 1
@@ -57,6 +58,7 @@ def _update_rows(
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rules)
     check = check_steps(store, segments, gradients, limit, refuse, diverged, scratch)
+    about_to_change(store, batch.rows)
     keys = row_keys(store._device, store.seed, STREAM_UPDATE)
     store._skipped_rows += kernels.update_rows(
         rules, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),

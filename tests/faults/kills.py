@@ -1,10 +1,15 @@
 """`kill -9` at any moment."""
 
+import hashlib
+import mmap
 import shutil
+
+import numpy as np
 
 import lowprec as lp
 from tests.children import forked, in_child, kill_after
 from tests.faults.files import differing_bytes, is_readable, left_over, lp_files
+from tests.faults.promises import check
 from tests.faults.training import big_table, make_model, samples, train
 
 
@@ -52,3 +57,78 @@ def kills_of_training(folder, kills, rng):
         "kills": done, "that came after new files": moved, "trainings": ended,
         "bytes lost": lost, "unreadable": unreadable, "temporary files left": left,
     }  # fmt: skip
+
+
+# --- tables in files ---
+
+ROWS, IDS = 20_000, 3000  # a step takes long enough to be killed in it
+
+
+def table_in_file(path=None):
+    optimizer = lp.Adagrad(0.1, initial_accumulator=0.25, state_dtype="bfloat16")
+    return lp.EmbeddingTable(ROWS, 16, seed=1, optimizer=optimizer, path=path)
+
+
+def step_of(table):
+    """A step whose batch is a function of its number; of most rows in the end."""
+    rng = np.random.default_rng(table.step)
+    ids = rng.integers(0, ROWS, IDS)
+    table.update(ids, table.lookup(ids) + rng.normal(size=(IDS, 16)).astype(np.float32))
+
+
+def hash_of(table):
+    found = hashlib.blake2b(table.read(np.arange(ROWS)).tobytes(), digest_size=8)
+    for array in table.optimizer_state.values():
+        found.update(np.asarray(array).tobytes())
+    return found.hexdigest()
+
+
+def step_again_and_again(path, told, ready):
+    """Tells what the last one left: its step and hash; and each step that has ended."""
+    with table_in_file(path) as table:
+        told[8:24], told[24:40] = b"%-16d" % table.step, hash_of(table).encode()
+        first = table.step
+        while True:
+            told[:8] = table.step.to_bytes(8, "little")
+            step_of(table)
+            if table.step == first + 1:  # kernels have come from the cache
+                ready()
+
+
+def kills_of_tables_in_files(folder, kills, rng):
+    """A table is trained in its file, killed, and goes on; steps that had ended are never lost.
+
+    One more may have ended than the child could tell.  The hashes must be those of a table in
+    memory at the same steps.
+    """
+    path, told = folder / "big.table", mmap.mmap(-1, 40)  # which its children share
+    unreadable = killed = ended = 0
+    found = {}
+    while killed <= kills:  # the last one only looks
+        if killed % 10 == 0:
+            path.unlink(missing_ok=True)  # the first steps touch most new rows
+            ended = 0
+        told[:] = bytes(40)
+        killed += kill_after(*forked(step_again_and_again, path, told), rng.uniform(0, 0.05))
+        if told[8] == 0:
+            unreadable += 1
+            path.unlink()
+            killed += 1
+            continue
+        step, found_hash = int(told[8:24]), told[24:40].decode()
+        check(ended <= step <= ended + 1, f"step {ended} had ended, {step} was found")
+        check(found.setdefault(step, found_hash) == found_hash, f"two tables of step {step}")
+        ended = int.from_bytes(told[:8], "little")
+    expected = in_child(hashes_in_memory, max(found))
+    differ = sum(expected[step] != each for step, each in found.items())
+    check(not differ, f"{differ} tables are not those in memory")
+    return {"kills": killed - 1, "different steps": len(found), "unreadable": unreadable}
+
+
+def hashes_in_memory(last, ready):
+    table = table_in_file()
+    hashes = [hash_of(table)]
+    while table.step < last:
+        step_of(table)
+        hashes.append(hash_of(table))
+    return hashes

@@ -21,3 +21,12 @@ def test_faults(tmp_path):
     skipped = {row["fault"] for row in rows if row["verdict"] == "skipped"}
     skipped -= set() if STATES else {"processor state"}
     assert skipped <= {"full disk", "read only folder"}
+
+
+def test_kills_of_tables_in_files():
+    """Set LOWPREC_TEST_KILLS=200 for more."""
+    kills = os.environ.get("LOWPREC_TEST_KILLS", "20")
+    out = run("-m", "tests.faults", "--only", "kills_of_tables_in_files", "--kills", kills).stdout
+    assert "held" in out
+    assert f"kills {kills}, different steps" in out
+    assert out.rstrip().endswith("unreadable 0")
