@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import lowprec as lp
+from lowprec.optimizers import defaults
 
 PLANTED = (1_000, 10_000, 100_000, 1_000_000)  # samples, a fifth of them for the score
 _HASHED = 100_000  # rows of each feature of Criteo
@@ -32,6 +33,7 @@ def settings(optimizer: Any, dense: Any, batch_size: int, epochs: int) -> dict[s
 
 
 LOGISTIC = {
+    "default: Adagrad 0.1 from 1e-4; 256; 1": settings(*defaults.LINEAR, 256, 1),
     "SGD 1, .02; 2048; 1": settings(lp.SGD(1.0), lp.SGD(0.02), 2048, 1),
     **{
         f"Adagrad {rate}; {size}; {epochs}": settings(lp.Adagrad(rate), None, size, epochs)
@@ -45,12 +47,15 @@ LOGISTIC = {
 }  # fmt: skip
 DLRM = {
     "SGD 10, .1; 2048; 1": settings(lp.SGD(10.0), lp.SGD(0.1), 2048, 1),
+    "default: Adagrad 0.05, 0.01; 256; 1": settings(
+        defaults.DLRM_TABLE, defaults.DLRM_DENSE, 256, 1
+    ),
     **{
         f"Adagrad {rate}, {dense}; {size}; {epochs}": settings(
             lp.Adagrad(rate), lp.Adagrad(dense), size, epochs
         )
         for rate, dense, size, epochs in [
-            (0.05, 0.02, 256, 1), (0.05, 0.02, 256, 2), (0.05, 0.01, 256, 1), (0.1, 0.02, 256, 1),
+            (0.05, 0.02, 256, 1), (0.05, 0.02, 256, 2), (0.1, 0.02, 256, 1),
         ]
     },
     **{
