@@ -53,6 +53,10 @@ def check_convergence(results):
         assert problem["window"][0] < problem["window"][1] <= 3000
     ends = quadratic["final_squared_distance"]
     assert ends["bfloat16 nearest"]["mean"] > 10 * ends["bfloat16 stochastic"]["mean"]
+    assert [len(case["formats"]) for case in results["floors"]] == [4, 4, 4, 4]
+    for case in results["floors"]:
+        assert all(found["over_bound"] < 1 for found in case["formats"].values())
+    assert 0.8 < results["floors"][0]["formats"]["bfloat16"]["over_floor"]["mean"] < 1.3
 
 
 def check_memory(results):
