@@ -23,12 +23,7 @@ from lowprec.optimizers import Optimizer
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_WRITE
 from lowprec.tables import files
-from lowprec.tables.contents import (
-    check_rows,
-    check_values,
-    last_of_equal_rows,
-    write_rows,
-)
+from lowprec.tables.contents import check_rows, check_values, last_of_equal_rows, write_rows
 from lowprec.tables.copying import copy_as, copy_to
 from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.in_file import InFile

@@ -16,7 +16,7 @@ Self = TypeVar("Self", bound="InFile")
 
 
 class InFile(Store):
-    """The methods of tables that were given a `path`; those in memory have nothing to do there."""
+    """Methods of tables with a `path`; for tables in memory, they do nothing."""
 
     @property
     def path(self) -> str | None:
@@ -25,16 +25,17 @@ class InFile(Store):
 
     @property
     def stored_bytes(self) -> int:
-        """What the file takes on disk, where the system says so; 0 of a table in memory.
+        """Bytes of the file on disk, holes excluded; 0 for a table in memory.
 
-        That is the pages of rows that were touched, and the log of the largest change.
+        These are the pages of the rows that were touched, and the log of the largest change.  On
+        Windows, holes are included.
         """
         return 0 if self._file is None else self._file.bytes_on_disk
 
     def flush(self) -> None:
         """Wait until all changes are on disk.
 
-        The file is then safe from a loss of power, until the next change.
+        A loss of power cannot damage the file then, until the next change.
 
         Raises
         ------
@@ -56,9 +57,9 @@ class InFile(Store):
                 self._file.flush()
 
     def close(self) -> None:
-        """Flush the file and release it, for others to open; again does nothing.
+        """Flush the file and release it, so that it can be opened again.
 
-        A `with` block does so at its end.
+        The end of a `with` block does so, too.  Closing twice is allowed.
 
         Raises
         ------
@@ -90,12 +91,12 @@ class InFile(Store):
         self.close()
 
     def prefetch(self, indices: ArrayLike, offsets: ArrayLike | None = None) -> None:
-        """Have the rows of a batch read from the file, while this goes on.
+        """Read the rows of a coming batch from the file, in the background.
 
         Parameters
         ----------
         indices, offsets
-            The batch to come, as for `EmbeddingTable.lookup`.
+            The batch, as for `EmbeddingTable.lookup`.
 
         Raises
         ------
@@ -104,9 +105,8 @@ class InFile(Store):
 
         Notes
         -----
-        A thread asks the system for the pages and does not wait for the disk.  Only one batch is
-        asked for at a time: this waits for the thread, if it has not done with the one before.  On
-        Windows nothing is read ahead.
+        A thread asks the system for the pages, many at a time, and does not wait for the disk.  If
+        it is still asking for the batch before, this call waits.  On Windows nothing is read ahead.
 
         Examples
         --------
@@ -114,7 +114,7 @@ class InFile(Store):
         >>> batches = np.arange(30).reshape(3, 10)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with lp.EmbeddingTable(100, embedding_dim=4, path=f"{folder}/big.table") as table:
-        ...         for now, then in zip(batches, [*batches[1:], []]):
+        ...         for now, then in zip(batches, [*batches[1:], batches[0]]):
         ...             table.prefetch(then)
         ...             table.update(now, np.ones_like(table.lookup(now)))
         """

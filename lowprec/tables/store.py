@@ -87,7 +87,7 @@ class Store:
         """
         if self._file is not None:
             raise ValueError(
-                "a table in a file has no weight, as untouched rows are not there: read"
+                "a table in a file has no weight, because untouched rows are not there: use read"
             )
         return self._weight.view(self.dtype)
 

@@ -214,7 +214,7 @@ def test_other_arguments_are_named(tmp_path, argument, value):
 
 def test_what_tables_in_files_do_not_do(tmp_path):
     table = make(tmp_path / "a.table")
-    with pytest.raises(ValueError, match=r"has no weight.*read"):
+    with pytest.raises(ValueError, match=r"has no weight.*use read"):
         table.weight  # noqa: B018
     for call in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(ValueError, match=r"is not copied or pickled.*table\.to\('cpu'\)"):
