@@ -128,7 +128,7 @@ class TableFile:
 
         This changes nothing that is read.  OSError if the disk is full.
         """
-        file, rows = self.open(), np.unique(rows)
+        file, rows = self.open(), _distinct(rows)
         with self._mutex:
             fresh = rows[~self.touched.has(rows)]
             if fresh.size:
@@ -202,7 +202,7 @@ class TableFile:
         self._ahead = self._reader.submit(self._read_ahead, file, rows.copy())
 
     def _read_ahead(self, file: MappedFile, rows: NDArray[np.uint32]) -> None:
-        rows = np.unique(rows)
+        rows = _distinct(rows)
         rows = rows[self.touched.has(rows)]
         if rows.size:
             for region in self._layout.arrays:
@@ -234,3 +234,11 @@ class TableFile:
         store._weight, store._state = nothing, {}
         del self._header, self.touched
         file.close(self._layout.end)
+
+
+def _distinct(rows: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Each row once, ascending; sooner than `numpy.unique`, which hashes."""
+    ordered = np.sort(rows)
+    first = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
