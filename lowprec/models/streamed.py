@@ -85,11 +85,11 @@ class Streamed(Model):
         Any error that ends training has the model as its attribute `model`, as in `fit`.
 
         ``standardize=True`` takes the mean and the deviation of each dense feature from the first
-        65,536 samples, whatever the blocks.  Features that `TabularEncoder` has made are
-        standardised by all rows that it was fitted on; these moments are then about 0 and 1.
+        65,536 samples.  Features made by a `TabularEncoder` are already standardised by all rows on
+        which it was fitted; their mean and deviation are then about 0 and 1.
 
-        With ``warm_start=True`` a fitted model is trained on, and a shuffled reader goes on with
-        the order of its next epoch.
+        With ``warm_start=True``, a fitted model is trained further, and a shuffled reader continues
+        with the order of its next epoch.
 
         Examples
         --------
