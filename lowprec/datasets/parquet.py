@@ -60,7 +60,7 @@ class ParquetReader(Reader):
         Whether each epoch has the row groups of all files in a random order, and the rows of each
         `shuffle_window` in a random order.
     shuffle_window : int, default 262144
-        How many rows are shuffled at once, in memory, where they are briefly held twice.
+        How many rows are shuffled at once, in memory, where up to three times as many are held.
     seed : int, default 0
         Determines the random orders, together with the number of the epoch.
 

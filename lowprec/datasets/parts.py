@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,10 @@ def join_parts(parts: Sequence[Part]) -> Part:
 
 
 def in_blocks(parts: Iterable[Part], size: int) -> Iterator[Part]:
-    """The same rows in blocks of `size`; the last one may be smaller."""
+    """The same rows in blocks of `size`; the last one may be smaller.
+
+    Nothing of a block is kept once it has been given.
+    """
     kept: list[Part] = []
     missing = size
     for part in parts:
@@ -72,12 +76,16 @@ def in_blocks(parts: Iterable[Part], size: int) -> Iterator[Part]:
             start += len(piece)
             missing -= len(piece)
             if missing == 0:
-                whole = join_parts(kept)
-                kept, missing = [], size
-                yield whole
-                del whole
+                missing = size
+                yield join_parts(_taken(kept))
     if kept:
         yield join_parts(kept)
+
+
+def _taken(kept: list[Part]) -> list[Part]:
+    every = list(kept)
+    kept.clear()
+    return every
 
 
 def shuffled(
@@ -85,10 +93,13 @@ def shuffled(
 ) -> Iterator[Part]:
     """The rows of each window of `window` rows in the order ``order_of(number, rows)``.
 
-    The windows are counted from number `first` on.
+    The windows are counted from number `first` on.  None is kept once it has been given.
     """
-    for number, whole in enumerate(in_blocks(parts, window), first):
-        yield whole.numbered(order_of(number, len(whole)))
+
+    def in_order(number: int, whole: Part) -> Part:
+        return whole.numbered(order_of(number, len(whole)))
+
+    return map(in_order, count(first), in_blocks(parts, window))
 
 
 def without_first(parts: Iterator[Part], rows: int) -> Iterator[Part]:

@@ -21,7 +21,7 @@ def test_a_training_that_is_killed_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "ROWS_OF_A_GROUP", 7000)
     benchmark.make_folder(tmp_path / "rows", 50_000)
     benchmark.fit_encoder(tmp_path / "rows", tmp_path / "encoder.safetensors")
-    assert benchmark.read(str(tmp_path))["rows"] == 50_000
+    assert benchmark.read(str(tmp_path))["all_rows"] == 50_000
     given = {"home": str(tmp_path), "model": "logistic", "batch_size": 64}
     whole = benchmark.train(**given)
     save = {"save": str(tmp_path / "run"), "every_batches": 4}
