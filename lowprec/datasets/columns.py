@@ -78,6 +78,18 @@ def digest_of(encoder: TabularEncoder) -> str:
     return digest.hexdigest()
 
 
+def texts_of(encoder: TabularEncoder | None) -> list[str]:
+    """The columns that an encoder was fitted on as categories that are text."""
+    if encoder is None:
+        return []
+    columns = encoder.contents()[0]["columns"]
+    return [
+        column["name"]
+        for column in columns
+        if column["kind"] == "text" and column["role"] == "categorical"
+    ]
+
+
 def _features(
     encoder: TabularEncoder | None, columns: Any, targets: Sequence[str], there: Sequence[str]
 ) -> list[str]:

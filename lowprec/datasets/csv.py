@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lowprec.checks import entries_of
-from lowprec.datasets.columns import Selection
+from lowprec.datasets.columns import Selection, texts_of
 from lowprec.datasets.finding import PathLike, find_files
 from lowprec.datasets.naming import naming
 from lowprec.datasets.parts import Part
@@ -101,7 +101,7 @@ class CsvReader(TextReader):
             name: _type_of(schema.field(name).type, name == label)
             for name in self._columns.all
         }  # fmt: skip
-        for name in [*_texts(text, self._columns.all), *_texts_of(encoder)]:
+        for name in [*_texts(text, self._columns.all), *texts_of(encoder)]:
             self._types[name] = import_pyarrow()[0].string()
 
     def _schema(self) -> Any:
@@ -166,11 +166,3 @@ def _texts(text: Any, there: Sequence[str]) -> list[str]:
     if missing := [name for name in names if name not in there]:
         raise ValueError(f"text names {missing[0]!r}, which is no column that is read")
     return names
-
-
-def _texts_of(encoder: TabularEncoder | None) -> list[str]:
-    """The columns that an encoder was fitted on as text."""
-    if encoder is None:
-        return []
-    columns = encoder.contents()[0]["columns"]
-    return [column["name"] for column in columns if column["kind"] == "text"]

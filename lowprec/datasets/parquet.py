@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowprec.datasets.columns import Selection
+from lowprec.datasets.columns import Selection, texts_of
 from lowprec.datasets.finding import PathLike, find_files
 from lowprec.datasets.naming import naming
 from lowprec.datasets.partitions import partitions_of
@@ -141,6 +141,7 @@ class ParquetReader(Reader):
                 for group in range(metadata.num_row_groups)
             ]
             self._count_rows(number, metadata.num_rows)
+        self._texts = texts_of(encoder)  # read as dictionaries, which are encoded faster
 
     def _read(self, epoch: int | None, first: int) -> Iterator[Part]:
         parquet = import_parquet()
@@ -160,7 +161,9 @@ class ParquetReader(Reader):
     def _open(self, parquet: Any, number: int) -> Any:
         path, (_, size, rows) = self.paths[number], self._files[number]
         with naming(path):
-            found = parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES)
+            found = parquet.ParquetFile(
+                path, buffer_size=_BUFFER_BYTES, read_dictionary=self._texts
+            )
         if os.path.getsize(path) != size or found.metadata.num_rows != rows:
             raise ValueError(f"{path} was changed since this reader was made")
         return found

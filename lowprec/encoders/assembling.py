@@ -20,7 +20,12 @@ from lowprec.encoders.kinds import MULTI, NUMERICAL
 from lowprec.encoders.lists import lists_of, places_of
 from lowprec.encoders.numbers import Numbers
 from lowprec.encoders.parallel import in_parallel
-from lowprec.encoders.values import floats_of, keys_of
+from lowprec.encoders.values import (
+    floats_of,
+    is_short_dictionary,
+    keys_of,
+    places_in_dictionary,
+)
 from lowprec.kernels.cpu.encoding import interleave
 
 ROWS_AT_ONCE = 1 << 15  # so that what is made of them stays in the cache
@@ -104,6 +109,10 @@ def _encode_rows(
 def _ids(column: Column, array: Any) -> NDArray[np.int32]:
     """The rows of categories; 0 of missing ones."""
     assert not isinstance(column.encoding, Numbers)
+    if is_short_dictionary(array):
+        # row 0 after those of the entries is that of missing values
+        rows = np.append(_ids(column, array.dictionary), np.int32(0))
+        return rows[places_in_dictionary(array)]  # type: ignore[no-any-return]
     keys, missing = keys_of(array)
     rows = column.encoding.rows(keys)
     if missing is not None:

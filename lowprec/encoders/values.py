@@ -69,7 +69,7 @@ def _missing(array: Any) -> NDArray[np.bool_] | None:
 
 def _keys_of_dictionary(array: Any) -> Keys:
     """Those of the dictionary, where that is the shorter one."""
-    if len(array.dictionary) > len(array):
+    if not is_short_dictionary(array):
         return keys_of(array.dictionary_decode())
     entries = keys_of(array.dictionary)
     # one entry more, which the missing ones take
@@ -77,12 +77,24 @@ def _keys_of_dictionary(array: Any) -> Keys:
     is_missing = np.append(
         np.zeros(len(entries.keys), np.bool_) if entries.missing is None else entries.missing, True
     )
-    places = array.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.intp)
-    nulls = _missing(array.indices)
-    if nulls is not None:
-        places[nulls] = len(entries.keys)
+    places = places_in_dictionary(array)
     missing = is_missing[places]
     return Keys(keys[places], missing if missing.any() else None)
+
+
+def is_short_dictionary(array: Any) -> bool:
+    """Whether values are told by their places among fewer ones."""
+    if not import_pyarrow().types.is_dictionary(array.type):
+        return False
+    return len(array.dictionary) <= len(array)
+
+
+def places_in_dictionary(array: Any) -> NDArray[Any]:
+    """The place of each value in the dictionary; of missing ones, that after the last."""
+    if not array.indices.null_count:
+        return array.indices.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    filled = array.indices.cast("int64").fill_null(len(array.dictionary))
+    return filled.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 def _keys_of_text(array: Any) -> NDArray[np.uint64]:
