@@ -62,8 +62,7 @@ class EmbeddingTable(InFile, Saved):
     seed : int, default 0
         In [0, 2**64); determines the initial weights and the random bits of rounding.
     device : {"cpu", "cuda"}, default "cpu"
-        Where the table is stored.  On ``"cuda"``, results are CuPy arrays, and arguments may also
-        be arrays on the GPU.
+        Where the table is stored.  On ``"cuda"``, results are CuPy arrays, as arguments may be.
     init_range : float, optional
         Initial weights are uniform in ``[-init_range, init_range]``, rounded to nearest; 0 gives
         zeros.  Default: ``1 / sqrt(rows of the feature)``, as in DLRM (Naumov et al. 2019); 0 with
@@ -72,14 +71,13 @@ class EmbeddingTable(InFile, Saved):
         What an update does if a gradient is not finite: raise an error and change nothing, or leave
         the affected rows unchanged and count them in `skipped_rows`.
     init : array_like of numbers, shape (rows, embedding_dim), optional
-        Initial weights, for example pretrained ones, with the features stacked.  They are rounded
-        to nearest and saturate, as in `write`.
+        Initial weights of all features, stacked; rounded to nearest and saturated, as in `write`.
     padding_idx : {None, -1}, optional
         With -1, negative ids are padding: they read as zeros, do not count in a bag's sum or mean,
         and are not updated.  By default they are out of range.
     path : path, optional
-        On the CPU: the file of a table that may be larger than memory, made if it is missing, or
-        opened, with all arguments as before; `init` may be left out.
+        On the CPU: the file of a table that may be larger than memory.  A missing file is created,
+        an existing one opened, with the same arguments; only `init` may be omitted.
 
     Attributes
     ----------
@@ -97,7 +95,7 @@ class EmbeddingTable(InFile, Saved):
     RuntimeError
         If the device cannot be used.
     OSError, CheckpointError
-        If the file cannot be used, is open already, or is damaged.
+        If the file cannot be used, is already open, or is corrupted.
 
     Notes
     -----
