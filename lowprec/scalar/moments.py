@@ -9,7 +9,8 @@ from lowprec.scalar.internal import internal
 def average(rule, gradient, mean, square):
     """The averages of gradients and of their squares, with one more gradient."""
     mean = saturate(fma(rule.mean_rate, gradient - mean, mean))
-    square = fma(rule.square_rate, fma(gradient, gradient, -square), square)
+    # negative squares, which a program may have written, can overflow
+    square = saturate(fma(rule.square_rate, fma(gradient, gradient, -square), square))
     return mean, square
 
 
