@@ -117,5 +117,6 @@ def test_a_child_of_a_fork_does_not_wait_for_ever():
             except RuntimeError as error:
                 return str(error)
 
-    assert "begin to read in the process" in children.in_child(read)
+    told = children.in_child(read)
     ahead.close()
+    assert "start reading in the process that continues to read" in told
