@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_PLACE_OF_THE_LOCK = 1 << 62  # on Windows: a byte that nobody reads
+_PLACE_OF_THE_LOCK = 1 << 43  # on Windows: a byte that nobody reads, and file systems can name
 _CANNOT_RESERVE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
