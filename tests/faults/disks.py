@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 
+import numpy as np
+
 import lowprec as lp
 from tests.children import in_child
 from tests.faults.files import is_readable, left_over, lp_files
@@ -43,6 +45,28 @@ def fill_the_disk(folder, ready):
     check(left_over(folder) == left_over(home) == {"temporary files left": 0}, "files are left")
 
 
+def fill_the_disk_by_a_table(path, ready):
+    """Steps of rows in ever more pages of a table's file: the one that finds no room is none."""
+    rows = 100_000
+    twin, table = (
+        lp.EmbeddingTable(rows, 16, seed=1),
+        lp.EmbeddingTable(rows, 16, seed=1, path=path),
+    )
+
+    def steps():
+        while True:
+            ids = np.random.default_rng(table.step).integers(0, rows, 5)
+            table.update(ids, np.ones((5, 16), np.float32))
+            twin.update(ids, np.ones((5, 16), np.float32))
+
+    for _ in "ab":
+        refused(steps)
+        check(table.step == twin.step > 0, f"step {table.step} of {twin.step}")
+        check((table.read(range(rows)) == twin.weight).all(), "the bits are others")
+        table.close()
+        table = lp.EmbeddingTable(rows, 16, seed=1, path=path)
+
+
 def go_on_elsewhere(home, end, ready):
     make_model().fit(*samples(), resume=home).save(end)
     check(end.read_bytes() == whole_training(folder=end.parent), "the bits are others")
@@ -52,6 +76,8 @@ def full_disk(folder, rng):
     with mounted(folder / "disk", "-t", "tmpfs", "-o", "size=512k", "tmpfs") as disk:
         in_child(fill_the_disk, disk)
         in_child(go_on_elsewhere, disk / "run", folder / "end.safetensors")
+    with mounted(folder / "other", "-t", "tmpfs", "-o", "size=512k", "tmpfs") as disk:
+        in_child(fill_the_disk_by_a_table, disk / "big.table")
 
 
 def limit_of_file_size(folder, rng):
