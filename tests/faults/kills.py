@@ -102,7 +102,7 @@ def kills_of_tables_in_files(folder, kills, rng):
     memory at the same steps.
     """
     path, told = folder / "big.table", mmap.mmap(-1, 40)  # which its children share
-    unreadable = killed = ended = 0
+    unreadable = killed = ended = within = 0
     found = {}
     while killed <= kills:  # the last one only looks
         if killed % 10 == 0:
@@ -110,6 +110,7 @@ def kills_of_tables_in_files(folder, kills, rng):
             ended = 0
         told[:] = bytes(40)
         killed += kill_after(*forked(step_again_and_again, path, told), rng.uniform(0, 0.05))
+        within += is_within_a_change(path)
         if told[8] == 0:
             unreadable += 1
             path.unlink()
@@ -122,7 +123,19 @@ def kills_of_tables_in_files(folder, kills, rng):
     expected = in_child(hashes_in_memory, max(found))
     differ = sum(expected[step] != each for step, each in found.items())
     check(not differ, f"{differ} tables are not those in memory")
-    return {"kills": killed - 1, "different steps": len(found), "unreadable": unreadable}
+    return {
+        "kills": killed - 1,
+        "in a change": within,
+        "different steps": len(found),
+        "unreadable": unreadable,
+    }
+
+
+def is_within_a_change(path):
+    """Whether a log is to be undone: docs/tables-in-files.md has the words."""
+    with open(path, "rb") as file:
+        words = np.frombuffer(file.read(4096), "<u8")
+    return bool(words[20 + 8 * int(words[7])])
 
 
 def hashes_in_memory(last, ready):
