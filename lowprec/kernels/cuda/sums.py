@@ -76,9 +76,17 @@ def _end_of_piece(order, first):
 def _sum_piece(order, gradients, how, first, column, total):
     """The sum over the places of a row from `first` on, at most PIECE.
 
-    Two gradients are loaded at once and added in order.  An fma with the factor 1.0 is a sum.
+    Four gradients are loaded at once and added in order.  An fma with the factor 1.0 is a sum.
     """
     place, stop = first, _end_of_piece(order, first)
+    while place + 3 < stop:
+        one, by_one = _term(gradients, how, order[place], column, total)
+        two, by_two = _term(gradients, how, order[place + 1], column, total)
+        three, by_three = _term(gradients, how, order[place + 2], column, total)
+        four, by_four = _term(gradients, how, order[place + 3], column, total)
+        total = fma(by_two, two, fma(by_one, one, total))
+        total = fma(by_four, four, fma(by_three, three, total))
+        place += 4
     while place + 1 < stop:
         one, by_one = _term(gradients, how, order[place], column, total)
         two, by_two = _term(gradients, how, order[place + 1], column, total)
