@@ -3,9 +3,9 @@
     python -m tests.kernels.ptx 8.0 9.0 10.0
 
 prints a JSON list with what each one is made of, after link-time optimization as ``@cuda.jit`` does
-it: machine code for each GPU (of 8-bit formats, for the first), and PTX for the last.  It exits with
-77 and a reason if NVIDIA's compiler is missing.  Every kernel is compiled with the types that the
-library launches it with: its own functions are called, on arrays of the host, with `launch`
+it: machine code for each GPU (of 8-bit formats, for the first), and PTX for the last.  It exits
+with 77 and a reason if NVIDIA's compiler is missing.  Every kernel is compiled with the types that
+the library launches it with: its own functions are called, on arrays of the host, with `launch`
 replaced.
 """
 

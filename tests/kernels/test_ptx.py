@@ -17,8 +17,8 @@ MULTIPLY = {
     "_fill_rows", "_fill_uniform", "_guard_steps", "_logistic_loss", "_round_up_probability"
 }  # fmt: skip
 DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
-# The loop of `_pool` is unrolled, to have many rows under way.  `_update_rows` takes any rule: 98 for
-# FTRL on sm_100, 64 or fewer for SGD in float16.
+# The loop of `_pool` is unrolled, to have many rows under way.  `_update_rows` takes any rule: 98
+# registers for FTRL on sm_100, 64 or fewer for SGD in float16.
 MOST_REGISTERS = {"_pool": 80, "_update_rows": 104}
 
 
