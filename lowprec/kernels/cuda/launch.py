@@ -11,7 +11,7 @@ times as long.
 
 import struct
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -58,7 +58,8 @@ class _Variant:
     def __init__(self, function, letters):
         self._function = function
         self._pack = struct.Struct(packing_of(letters)).pack_into
-        self._cells = np.zeros(len(letters), np.uint64)  # the driver reads them where it launches
+        # the driver reads them where it launches
+        self._cells: Any = np.zeros(len(letters), np.uint64)
         address = self._cells.ctypes.data
         self._pointers = pointers_to([address + CELL * i for i in range(len(letters))])
         self._lock = threading.Lock()
@@ -95,7 +96,8 @@ def launch(kernel, threads, *arguments):
         with _one_at_a_time:
             kernel.run[_SIMULATED_BLOCKS, _SIMULATED_BLOCK](arguments)
         return
-    kinds, numbers = [current_gpu()], []
+    kinds: list = [current_gpu()]
+    numbers: list = []
     flatten(arguments, kinds, numbers)
     variant = kernel.variants.get(tuple(kinds))
     if variant is None:
@@ -118,7 +120,7 @@ def in_groups(items, arrays):
 class RowThreads(NamedTuple):
     """How many threads share a row: a power of 2, so that a GPU need not divide."""
 
-    count: int
+    threads: int
     shift: int  # its logarithm
 
 

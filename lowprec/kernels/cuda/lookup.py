@@ -12,7 +12,7 @@ from lowprec.scalar.bits import fma
 
 @kernel
 def _gather(thread, threads, weight, rows, out, wide, lanes):
-    columns, lane = weight.shape[1], thread & (lanes.count - 1)
+    columns, lane = weight.shape[1], thread & (lanes.threads - 1)
     i = thread >> lanes.shift
     while i < rows.size:
         first = np.int64(rows[i]) * columns
@@ -20,12 +20,12 @@ def _gather(thread, threads, weight, rows, out, wide, lanes):
         while column < wide:
             block = load(weight, first + column, CHUNK)
             store(decode(block), out, i * columns + column)
-            column += lanes.count * CHUNK
+            column += lanes.threads * CHUNK
         column = wide + lane
         while column < columns:
             number = load(weight, first + column, 1)
             store(decode(number), out, i * columns + column)
-            column += lanes.count
+            column += lanes.threads
         i += threads >> lanes.shift
 
 
@@ -34,7 +34,7 @@ def gather(weight, rows, out):
     columns = weight.shape[1]
     wide = wide_columns(columns, weight, out)
     lanes = lanes_for(items_of_row(columns, wide))
-    launch(_gather, rows.size * lanes.count, weight, rows, out, wide, lanes)
+    launch(_gather, rows.size * lanes.threads, weight, rows, out, wide, lanes)
 
 
 @njit(**INLINE)
@@ -52,7 +52,7 @@ def _pool_columns(weight, rows, sample_weights, weighted, mean, first, last, col
 
 @kernel
 def _pool(thread, threads, weight, rows, offsets, sample_weights, weighted, mean, out, wide, lanes):
-    columns, lane = weight.shape[1], thread & (lanes.count - 1)
+    columns, lane = weight.shape[1], thread & (lanes.threads - 1)
     bag = thread >> lanes.shift
     while bag < len(out):
         first, last = offsets[bag], offsets[bag + 1]
@@ -63,14 +63,14 @@ def _pool(thread, threads, weight, rows, offsets, sample_weights, weighted, mean
                 zeros(out, CHUNK),
             )  # fmt: skip
             store(block, out, bag * columns + column)
-            column += lanes.count * CHUNK
+            column += lanes.threads * CHUNK
         column = wide + lane
         while column < columns:
             number = _pool_columns(
                 weight, rows, sample_weights, weighted, mean, first, last, column, zeros(out, 1)
             )
             store(number, out, bag * columns + column)
-            column += lanes.count
+            column += lanes.threads
         bag += threads >> lanes.shift
 
 
@@ -88,6 +88,6 @@ def pool(weight, rows, offsets, sample_weights, mean, out):
     if not weighted:
         sample_weights = out.reshape(-1)
     launch(
-        _pool, len(out) * lanes.count,
+        _pool, len(out) * lanes.threads,
         weight, rows, offsets, sample_weights, weighted, np.bool_(mean), out, wide, lanes,
     )  # fmt: skip

@@ -128,19 +128,19 @@ def _piece_slot(order, place):
 @kernel
 def _sum_pieces(thread, threads, order, pieces, gradients, how):
     columns, lanes = pieces.shape[1], how.lanes
-    lane, place = thread & (lanes.count - 1), thread >> lanes.shift
+    lane, place = thread & (lanes.threads - 1), thread >> lanes.shift
     while place < order.size:
         slot = _piece_slot(order, place)
         column = lane * CHUNK
         while slot >= 0 and column < how.wide:
             block = _sum_piece(order, gradients, how, place, column, zeros(pieces, CHUNK))
             store(block, pieces, slot * columns + column)
-            column += lanes.count * CHUNK
+            column += lanes.threads * CHUNK
         column = how.wide + lane
         while slot >= 0 and column < columns:
             number = _sum_piece(order, gradients, how, place, column, zeros(pieces, 1))
             store(number, pieces, slot * columns + column)
-            column += lanes.count
+            column += lanes.threads
         place += threads >> lanes.shift
 
 
@@ -149,7 +149,7 @@ def sum_pieces(segments, gradients):
     if segments.order.size > PIECE:
         how = how_to_sum(segments, gradients)
         launch(
-            _sum_pieces, segments.order.size * how.lanes.count,
+            _sum_pieces, segments.order.size * how.lanes.threads,
             segments.order, segments.pieces, without_empty(segments, gradients), how,
         )  # fmt: skip
 
@@ -157,19 +157,19 @@ def sum_pieces(segments, gradients):
 @kernel
 def _sum_segments(thread, threads, segments, gradients, how, sums):
     order, columns, lanes = segments.order, sums.shape[1], how.lanes
-    lane, place = thread & (lanes.count - 1), thread >> lanes.shift
+    lane, place = thread & (lanes.threads - 1), thread >> lanes.shift
     while place < order.size:
         begins = begins_segment(order, place)
         column = lane * CHUNK
         while begins and column < how.wide:
             block = sum_segment(segments, gradients, how, place, column, zeros(sums, CHUNK))
             store(block, sums, place * columns + column)
-            column += lanes.count * CHUNK
+            column += lanes.threads * CHUNK
         column = how.wide + lane
         while begins and column < columns:
             number = sum_segment(segments, gradients, how, place, column, zeros(sums, 1))
             store(number, sums, place * columns + column)
-            column += lanes.count
+            column += lanes.threads
         place += threads >> lanes.shift
 
 
@@ -180,4 +180,4 @@ def sum_segments(segments, gradients, sums):
     """
     how = how_to_sum(segments, gradients, sums)
     gradients = without_empty(segments, gradients)
-    launch(_sum_segments, segments.order.size * how.lanes.count, segments, gradients, how, sums)
+    launch(_sum_segments, segments.order.size * how.lanes.threads, segments, gradients, how, sums)

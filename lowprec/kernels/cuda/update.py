@@ -35,7 +35,7 @@ def _update_rows(
     of_rule = without_last(preparation, arrays)
     stepped = by_column(rule, of_rule)
     columns, lanes = stepped[0].shape[1], how.lanes
-    lane, stride = thread & (lanes.count - 1), threads >> lanes.shift
+    lane, stride = thread & (lanes.threads - 1), threads >> lanes.shift
     next_place = thread >> lanes.shift
     while next_place < order.size:
         place = next_place
@@ -59,7 +59,7 @@ def _update_rows(
                 own, preparation, of_row, stepped, first + column, column, block, low, high,
                 stochastic,
             )  # fmt: skip
-            column += lanes.count * CHUNK
+            column += lanes.threads * CHUNK
         column = how.wide + lane
         while column < columns:
             number = sum_segment(segments, gradients, how, place, column, zeros(grad, 1))
@@ -67,7 +67,7 @@ def _update_rows(
                 own, preparation, of_row, stepped, first + column, column, number, low, high,
                 stochastic,
             )  # fmt: skip
-            column += lanes.count
+            column += lanes.threads
 
 
 def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
@@ -90,7 +90,7 @@ def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limi
     if by_rows:
         chains = chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch)
     launch(
-        _update_rows, segments.order.size * how.lanes.count,
+        _update_rows, segments.order.size * how.lanes.threads,
         *rules, arrays, segments, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
     return 0 if check.refuse else check.bad.sum()
