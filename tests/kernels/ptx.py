@@ -246,7 +246,8 @@ def main(capabilities):
             run, types = kernel.run, type_of(arguments)
             assert types == numba.typeof(arguments), kernel.__name__
             # as `lowprec.cuda.compile_kernel` does, once for all GPUs
-            library = _Kernel(run.py_func, (types,), **run.targetoptions).library
+            compiled = _Kernel(run.py_func, (types,), **run.targetoptions)
+            library, entry = compiled.library, f".text.{compiled.entry_name}\0".encode()
             about = {
                 "kernel": kernel.__name__, "format": label, "catches_up": "CatchUp" in str(types),
                 "given": sizes_of(arguments),
@@ -256,7 +257,8 @@ def main(capabilities):
             # 8-bit formats differ in scalar functions alone
             for capability in capabilities[:1] if label.startswith("float8") else capabilities:
                 code = library.get_cubin(cc=capability).code
-                report.append(about | {"capability": capability, **inspect_cubin(code)})
+                found = {"capability": capability, "named": entry in code, **inspect_cubin(code)}
+                report.append(about | found)
     implementation = getattr(lowprec.cuda.cuda, "implementation", "unknown")
     print(json.dumps({"implementation": implementation, "kernels": report}))
     return 0

@@ -90,6 +90,7 @@ def test_machine_code(report):
 
 def test_kernels_are_given_what_they_take(report):
     for entry in report["kernels"]:
+        assert entry["named"], entry
         assert entry["given"] == entry["parameters"], entry
         # what the driver of a GPU takes in all, each number at a multiple of its own size
         assert 8 * len(entry["given"]) <= 4096, entry
