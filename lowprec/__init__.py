@@ -26,9 +26,10 @@ from lowprec.rounding import nearest_round, round_up_probability, stochastic_rou
 from lowprec.roundoff.recommend import Recommendation
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.tables.embedding import EmbeddingTable
+from lowprec.tables.shard import Shard
 
 if TYPE_CHECKING:
-    from lowprec import datasets, metrics
+    from lowprec import datasets, metrics, mpi
     from lowprec.datasets import CriteoReader, CsvReader, ParquetReader
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RoundoffReport",
     "RowWiseAdagrad",
     "Samples",
+    "Shard",
     "TabularEncoder",
     "Vocabulary",
     "__version__",
@@ -57,6 +59,7 @@ __all__ = [
     "get_num_threads",
     "load",
     "metrics",
+    "mpi",
     "nearest_round",
     "round_up_probability",
     "schedules",
@@ -74,7 +77,7 @@ if not TYPE_CHECKING:  # type checkers then find a name that is misspelt
         import importlib
         import warnings
 
-        if name in ("datasets", "metrics"):
+        if name in ("datasets", "metrics", "mpi"):
             return importlib.import_module(f"lowprec.{name}")
         if name in ("CriteoReader", "CsvReader", "ParquetReader"):
             return getattr(importlib.import_module("lowprec.datasets"), name)

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lowprec.checks import check_seed
+from lowprec.checks import check_int, check_seed
 from lowprec.device import Device, get_device
 from lowprec.formats.entries import storage_dtype
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_ROUND
 from lowprec.typing import DeviceName, Storage
 
+_MAX_NUMBERS = 2**63 - 2**20  # of a flat array, with room to round up
+
 
 def stochastic_round(
-    x: ArrayLike, dtype: Storage, seed: int = 0, device: DeviceName = "cpu"
+    x: ArrayLike, dtype: Storage, seed: int = 0, device: DeviceName = "cpu", *, first: int = 0
 ) -> NDArray[Any]:
     """Round float32 numbers to one of their two neighbours at random, without bias.
 
@@ -35,6 +37,9 @@ def stochastic_round(
         In [0, 2**64).  The random bits depend only on (seed, flat index).
     device : {"cpu", "cuda"}, default "cpu"
         Where to compute.  On ``"cuda"`` the result is an array on the GPU, and `x` may be one.
+    first : int, default 0
+        The flat index of the first number, where `x` is part of a larger array: the parts are then
+        rounded as the whole is.  Index and size together are below 2**63 - 2**20.
 
     Returns
     -------
@@ -44,9 +49,9 @@ def stochastic_round(
     Raises
     ------
     TypeError
-        If `x` is not float32 (a silent cast would round twice) or `seed` is not an int.
+        If `x` is not float32 (a silent cast would round twice), or `seed` or `first` is not an int.
     ValueError
-        If `dtype` is not a storage format or `seed` is out of range.
+        If `dtype` is not a storage format, or `seed` or `first` is out of range.
     RuntimeError
         If the device cannot be used.
 
@@ -77,7 +82,8 @@ def stochastic_round(
     values = where.check_float32("x", x)
     out, words = _output(where, values.shape, dtype)
     key = stream_key(check_seed(seed), STREAM_ROUND, 0)
-    where.kernels.round_stochastic(values.reshape(-1), key, words)
+    check_int("first", first, low=0, high=_MAX_NUMBERS - values.size)
+    where.kernels.round_stochastic(values.reshape(-1), key, words, int(first))
     return out
 
 

@@ -15,6 +15,7 @@ MODULES = [
     (lp, [name for name in lp.__all__ if not name.startswith("__")]),
     (lp.datasets, lp.datasets.__all__),
     (lp.metrics, lp.metrics.__all__),
+    (lp.mpi, lp.mpi.__all__),
     (lp.schedules, ["Constant", "InverseTime", "Schedule", "WarmupLinearDecay"]),
     (lowprec.cuda, ["why_unavailable"]),
 ]

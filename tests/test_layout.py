@@ -34,6 +34,7 @@ FLOORS = {
     "lowprec.tables": 7,
     "lowprec.encoders": 7,
     "lowprec.datasets": 7,
+    "lowprec.mpi": 8,
     "lowprec.models": 8,
     "lowprec": 9,  # the package itself, which only collects
     "lowprec.commands": 10,
@@ -350,6 +351,7 @@ def test_exported_names():
         "RowWiseAdagrad",
         "SGD",
         "Samples",
+        "Shard",
         "TabularEncoder",
         "Vocabulary",
         "__version__",
@@ -357,6 +359,7 @@ def test_exported_names():
         "get_num_threads",
         "load",
         "metrics",
+        "mpi",
         "nearest_round",
         "round_up_probability",
         "schedules",
@@ -372,6 +375,7 @@ def test_exported_names():
         "load_criteo",
         "make_clicks",
     ]
+    assert sorted(lp.mpi.__all__) == ["ShardedTable", "load"]
     assert sorted(lp.metrics.__all__) == [
         "calibration",
         "grouped_roc_auc",
@@ -399,6 +403,7 @@ def documented():
     for module, names in (
         (lp.datasets, lp.datasets.__all__),
         (lp.metrics, lp.metrics.__all__),
+        (lp.mpi, lp.mpi.__all__),
         (lp.schedules, ["Constant", "InverseTime", "WarmupLinearDecay"]),
     ):
         exported |= {f"{module.__name__}.{name}": getattr(module, name) for name in names}

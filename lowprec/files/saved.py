@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from lowprec.checks import check_flag
 from lowprec.device import get_device
 from lowprec.files import copies
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
+from lowprec.files.manifest import Manifest, has_manifest, read_manifest
 from lowprec.files.reading import read
 from lowprec.files.writing import write
 from lowprec.subclasses import subclasses_by_name
@@ -41,6 +43,11 @@ class Saved:
     @abstractmethod
     def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
         """The object of a file of this kind."""
+
+    @classmethod
+    def _from_folder(cls: type[Self], found: Manifest, device: DeviceName, verify: bool) -> Self:
+        """The object of a folder of shards of this kind."""
+        raise CheckpointError(f"{found.folder}: a {cls.__name__} has no shards")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, the vocabulary or the fitted model to a safetensors file.
@@ -118,6 +125,10 @@ class Saved:
         8
         """
         get_device(device)  # before a large file is read
+        if has_manifest(path):
+            folder = _folder(path, mmap, verify)
+            folder.expect(cls.__name__)
+            return cls._from_folder(folder, device, verify)
         found = read(path, mmap=mmap, verify=verify)
         found.expect(cls.__name__)
         return cls._from_file(found, device)
@@ -135,7 +146,7 @@ def load(
     Parameters
     ----------
     path : path
-        A file that ``save`` wrote.
+        A file that ``save`` wrote, or a folder of shards, which are made one table.
     device : {"cpu", "cuda"}, default "cpu"
         Where to put the object; files do not record a device.  A vocabulary is always on the CPU.
     mmap : bool, default False
@@ -168,8 +179,23 @@ def load(
     4
     """
     get_device(device)  # before a large file is read
+    if has_manifest(path):
+        folder = _folder(path, mmap, verify)
+        return _kind_of(folder.kind, folder.folder)._from_folder(folder, device, verify)
     found = read(path, mmap=mmap, verify=verify)
-    kind = subclasses_by_name(Saved).get(found.kind)
+    return _kind_of(found.kind, found.path)._from_file(found, device)
+
+
+def _kind_of(name: str, path: str) -> Any:
+    kind = subclasses_by_name(Saved).get(name)
     if kind is None:
-        raise CheckpointError(f"{found.path} holds an unknown {found.kind!r}")
-    return kind._from_file(found, device)
+        raise CheckpointError(f"{path} holds an unknown {name!r}")
+    return kind
+
+
+def _folder(path: str | os.PathLike[str], mmap: bool, verify: bool) -> Manifest:
+    """The manifest of a folder, from which arrays are copied."""
+    check_flag("verify", verify)
+    if check_flag("mmap", mmap):
+        raise ValueError(f"{path} is a folder of shards: its arrays cannot be mapped, only copied")
+    return read_manifest(path)

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,13 @@ def write(
     OSError
         If it cannot be written; the file that was there is as it was.
     """
+    with replacing(path) as temporary:
+        _save(arrays, os.fspath(temporary), lambda checksums: _metadata(kind, state, checksums))
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An empty file to write, which then takes the place of that at `path`; or nothing changes."""
     target = Path(check_path("path", path))
     if not target.name:
         raise ValueError(f"path must name a file, got {path!r}")
@@ -47,7 +54,7 @@ def write(
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         mode = system.permissions(target if target.exists() else temporary)
-        _save(arrays, os.fspath(temporary), lambda checksums: _metadata(kind, state, checksums))
+        yield temporary
         system.finish(temporary, mode)  # the library makes files that only their owner can read
         system.replace(temporary, target)
     except BaseException:

@@ -18,6 +18,7 @@ STREAM_ROUND = 1  # stochastic_round; keyed further by (0, block of elements)
 STREAM_INIT = 2  # initial weights of a table; keyed further by (0, row)
 STREAM_WRITE = 3  # rounding of rows that are written as given; keyed further by (step, row)
 STREAM_RESET = 4  # weights of rows that begin anew; keyed further by (0, the key given)
+STREAM_WIRE = 5  # rounding of gradients that are sent; keyed further by (step, block of elements)
 ROUND_BLOCK = 1024  # elements that stochastic_round puts under one key, as the columns of a row
 
 _GOLDEN64 = np.uint64(0x9E3779B97F4A7C15)

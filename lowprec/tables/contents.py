@@ -12,6 +12,7 @@ from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.device import Device
 from lowprec.formats.entries import STORAGES, largest_finite
 from lowprec.kernels.keys import RowKeys
+from lowprec.tables.shard import WHOLE, Shard, in_shard
 
 _ROWS_AT_ONCE = 1 << 16
 _LARGEST_FLOAT32 = largest_finite(np.dtype(np.float32))
@@ -23,13 +24,15 @@ def in_pieces(rows: int) -> Iterator[slice]:
         yield slice(start, min(start + _ROWS_AT_ONCE, rows))
 
 
-def check_rows(device: Device, rows: Any, num_rows: int) -> NDArray[np.uint32]:
-    """Rows of the stacked matrix, of any integer dtype, as kernels take them.
+def check_rows(
+    device: Device, rows: Any, num_rows: int, shard: Shard = WHOLE
+) -> NDArray[np.uint32]:
+    """Rows of the stacked matrix, of any integer dtype, as kernels of a shard take them.
 
     Raises
     ------
     IndexError
-        If one is out of range: names the position, the row and the limit.
+        If one is out of range or in another shard: names the position, the row and the limit.
     TypeError, ValueError
         If they are no integers, or not 1-D.
     """
@@ -46,7 +49,7 @@ def check_rows(device: Device, rows: Any, num_rows: int) -> NDArray[np.uint32]:
         raise IndexError(
             f"rows[{place}] = {given[place]} is out of range for a table of {num_rows} rows"
         )
-    return given.astype(np.uint32)  # type: ignore[no-any-return]
+    return in_shard(device, shard, given.astype(np.uint32))
 
 
 @in_standard_arithmetic

@@ -61,7 +61,7 @@ def copy_as(store: Table, storage: np.dtype, rounding: Rounding) -> Table:
     twin = copy_to(store, device)
     twin.dtype = storage
     twin._weight = device.empty(store._shape, device.held_as(storage))
-    keys = row_keys(device, store.seed, STREAM_WRITE)
+    keys = row_keys(device, store.seed, STREAM_WRITE, store._shard)
     for piece in in_pieces(store._shape[0]):
         rows = device.xp.arange(piece.start, piece.stop, dtype=np.uint32)
         values = device.empty((rows.size, store.embedding_dim), np.float32)

@@ -18,6 +18,7 @@ from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.rows import touch
+from lowprec.tables.shard import in_whole
 from lowprec.tables.store import Store
 from lowprec.tables.update import check_steps, group, largest_gradient
 from lowprec.workspace import Allocator
@@ -33,10 +34,11 @@ def diagnose(
     rules = store._rules()
     limit = largest_gradient(store, rules)
     kept, rows = None, batch.rows
-    numbers = min(rows.size, store._features.num_rows) * store.embedding_dim
-    if max_numbers is not None and numbers > max_numbers:
-        every = -(-numbers // max_numbers)
-        kept = store._device.xp.flatnonzero(rows % every == scattered(store._step) % every)
+    most = min(rows.size, store._shape[0]) * store.embedding_dim
+    if max_numbers is not None and most > max_numbers:
+        every = -(-most // max_numbers)
+        numbers = in_whole(store._shard, rows)
+        kept = store._device.xp.flatnonzero(numbers % every == scattered(store._step) % every)
         rows = rows[kept]
     arrays, last = store._arrays_of_rows(), None
     if store.optimizer.catches_up:
@@ -54,7 +56,7 @@ def diagnose(
         seen = store._device.to_host(last)[stepped[0], 0]
         logs = store._device.to_host(rules[1].logs)
         rules = (rules[0], rules[1]._replace(logs=logs))
-    keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE)
+    keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE, store._shard)
     return report_on(
         storage_name(store.dtype), store.rounding, *stepped, seen, rules, limit, keys,
         np.uint64(store._step),

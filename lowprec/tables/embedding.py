@@ -16,6 +16,7 @@ from lowprec.batches.batch import Batch
 from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint
+from lowprec.files.manifest import Manifest
 from lowprec.files.saved import Saved
 from lowprec.formats.entries import storage_dtype
 from lowprec.interrupts import Uninterrupted
@@ -26,6 +27,7 @@ from lowprec.tables import files
 from lowprec.tables.contents import check_rows, check_values, last_of_equal_rows, write_rows
 from lowprec.tables.copying import copy_as, copy_to
 from lowprec.tables.diagnosis import diagnose
+from lowprec.tables.folders import restore_shard
 from lowprec.tables.in_file import InFile
 from lowprec.tables.initial import begin, bounds_of_features
 from lowprec.tables.keys import row_keys
@@ -33,6 +35,7 @@ from lowprec.tables.lookup import as_batch, look_up
 from lowprec.tables.mapped import TableFile
 from lowprec.tables.reset import check_keys, reset_rows
 from lowprec.tables.rows import as_a_whole, at_hand
+from lowprec.tables.shard import Shard
 from lowprec.tables.states import fit_states
 from lowprec.tables.store import ROUNDINGS
 from lowprec.tables.update import check_grad, update
@@ -78,10 +81,13 @@ class EmbeddingTable(InFile, Saved):
     path : path, optional
         On the CPU: the file of a table that may be larger than memory.  A missing file is created,
         an existing one opened, with the same arguments; only `init` may be omitted.
+    shard : Shard, optional
+        Make only the rows of this shard.  Ids, `row_offsets` and random bits stay those of the
+        whole table; `weight`, `init` and the states have the rows of the shard.
 
     Attributes
     ----------
-    num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device
+    num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, shard
         As given (`dtype` as a NumPy dtype).
     row_offsets : ndarray of int64, shape (features + 1,)
         Feature f has the rows ``row_offsets[f]:row_offsets[f + 1]``.
@@ -135,10 +141,11 @@ class EmbeddingTable(InFile, Saved):
         init: ArrayLike | None = None,
         padding_idx: int | None = None,
         path: str | os.PathLike[str] | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self._configure(
             num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device, on_nonfinite,
-            padding_idx,
+            padding_idx, shard,
         )  # fmt: skip
         if init is not None and init_range is not None:
             raise ValueError("init gives the initial weights: leave out init_range")
@@ -154,7 +161,8 @@ class EmbeddingTable(InFile, Saved):
             f"EmbeddingTable(num_embeddings={self.num_embeddings!r}, "
             f"embedding_dim={self.embedding_dim}, dtype={self.dtype.name!r}, "
             f"rounding={self.rounding!r}, optimizer={self.optimizer!r}, seed={self.seed}, "
-            f"device={self.device!r}{'' if self.path is None else f', path={self.path!r}'})"
+            f"device={self.device!r}{'' if self.path is None else f', path={self.path!r}'}"
+            f"{'' if self.shard is None else f', shard={self.shard!r}'})"
         )
 
     def lookup(
@@ -198,8 +206,8 @@ class EmbeddingTable(InFile, Saved):
         Raises
         ------
         IndexError
-            If an id is out of range.  The message names the feature, the position, the id and the
-            limit.
+            If an id is out of range or in another shard.  The message names the position, the id
+            and the limit.
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
 
@@ -258,7 +266,7 @@ class EmbeddingTable(InFile, Saved):
         array([[4., 5.],
                [8., 9.]], dtype=float32)
         """
-        found = check_rows(self._device, rows, self._shape[0])
+        found = check_rows(self._device, rows, self._features.num_rows, self._shard)
         out = self._device.empty((found.size, self.embedding_dim), np.float32)
         if found.size:
             self._device.kernels.gather(*at_hand(self, found), out)
@@ -303,7 +311,7 @@ class EmbeddingTable(InFile, Saved):
         >>> table.read([3])
         array([[5.0000e-01, 6.5504e+04]], dtype=float32)
         """
-        found = check_rows(self._device, rows, self._shape[0])
+        found = check_rows(self._device, rows, self._features.num_rows, self._shard)
         check_choice("rounding", rounding, ROUNDINGS)
         given = self._device.asarray(values, "values")
         if found.size == 0 and given.size == 0:
@@ -314,7 +322,7 @@ class EmbeddingTable(InFile, Saved):
             found, given = found[last], given[last]
             shape = given.shape
         numbers, saturated = check_values(self._device, "values", given, shape, self.dtype)
-        keys = row_keys(self._device, self.seed, STREAM_WRITE)
+        keys = row_keys(self._device, self.seed, STREAM_WRITE, self._shard)
         self._check_writable()
         with (
             Uninterrupted(),
@@ -366,7 +374,7 @@ class EmbeddingTable(InFile, Saved):
         >>> bool((table.read([2]) == before).all())
         True
         """
-        found = check_rows(self._device, rows, self._shape[0])
+        found = check_rows(self._device, rows, self._features.num_rows, self._shard)
         numbers = check_keys(self._device, keys, found.shape)
         self._check_writable()
         alone = self._workspace.alone("rows of this table are reset")
@@ -592,4 +600,10 @@ class EmbeddingTable(InFile, Saved):
         table = cls.__new__(cls)
         files.restore(table, found, found.state, device)
         found.expect_arrays(files.names_in(table, found.state))
+        return table
+
+    @classmethod
+    def _from_folder(cls, found: Manifest, device: DeviceName, verify: bool) -> EmbeddingTable:
+        table = cls.__new__(cls)
+        restore_shard(table, found, None, device, verify)
         return table

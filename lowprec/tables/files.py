@@ -13,6 +13,7 @@ from lowprec.files.pieces import Pieces
 from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import describe, from_description
 from lowprec.tables.initial import begin, bounds_of_features
+from lowprec.tables.shard import Shard
 from lowprec.tables.store import Store
 from lowprec.typing import DeviceName
 
@@ -24,6 +25,7 @@ def description_of(store: Store) -> dict[str, Any]:
     """All but the arrays, as JSON has it."""
     sizes = store._features.num_embeddings.tolist()
     in_file = {} if store._file is None else store._file.description()
+    shard = {"shard": [store.shard.rank, store.shard.of]} if store.shard else {}
     return {
         "num_embeddings": sizes[0] if store._features.single else sizes,
         "embedding_dim": store.embedding_dim,
@@ -38,6 +40,7 @@ def description_of(store: Store) -> dict[str, Any]:
         "padding_idx": store.padding_idx,
         "init_range": store._init_range,
         **in_file,
+        **shard,
     }
 
 
@@ -73,17 +76,28 @@ def names_in(table: Store, description: Any) -> list[str]:
 
 def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
     """Be again what a table was, of which `arrays_of` gave these arrays."""
-    for name, own in ((_WEIGHT, store._weight), *_states(store)):
+    for name, own in arrays_by_name(store).items():
         own[...] = store._device.asarray(arrays[name].view(own.dtype))
     store._step, store._skipped_rows, store._decay_logs = step, skipped_rows, None
 
 
-def _states(store: Store) -> list[tuple[str, Any]]:
-    return [(f"{_STATE}{name}", array) for name, array in store._state.items()]
+def arrays_by_name(store: Store) -> dict[str, Any]:
+    """The arrays on the device, as it holds them, by their names in a file."""
+    states = {f"{_STATE}{name}": array for name, array in store._state.items()}
+    return {_WEIGHT: store._weight, **states}
 
 
-def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
-    """Make an empty table that of a file; `description` is its own, or part of a model's."""
+def layout_of(store: Store, rows: int) -> dict[str, tuple[tuple[int, int], np.dtype]]:
+    """The shapes and dtypes that the arrays of so many rows have in a file."""
+    states = {
+        f"{_STATE}{name}": (state.shape(rows, store.embedding_dim), store._state_dtypes[name])
+        for name, state in store.optimizer.kept_states().items()
+    }
+    return {_WEIGHT: ((rows, store.embedding_dim), store.dtype), **states}
+
+
+def configure(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
+    """Make an empty table what a file describes, but for its arrays."""
     with found.reading():
         table._configure(
             description["num_embeddings"],
@@ -95,6 +109,7 @@ def restore(table: Store, found: Checkpoint, description: Any, device: DeviceNam
             device,
             description["on_nonfinite"],
             description.get("padding_idx"),  # which the first files do not have
+            Shard(*description["shard"]) if "shard" in description else None,
         )
         table.trainable = description.get("trainable", True)
         table._init_range = description.get("init_range")
@@ -104,16 +119,21 @@ def restore(table: Store, found: Checkpoint, description: Any, device: DeviceNam
             setattr(table, f"_{name}", count)
     if table.rounding == "stochastic" and table.dtype != np.float32:
         warn_of_generator(found)
+
+
+def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
+    """Make an empty table that of a file; `description` is its own, or part of a model's."""
+    configure(table, found, description, device)
     if "touched" in description:
         _restore_touched(table, found, description)
         return
-    weight = found.array(_WEIGHT, table._shape, table.dtype)
-    table._weight = table._device.asarray(weight.view(table._device.held_as(table.dtype)))
-    dtypes = table._state_dtypes
-    table._state = {}
-    for name, state in table.optimizer.kept_states().items():
-        array = found.array(f"{_STATE}{name}", state.shape(*table._shape), dtypes[name])
-        table._state[name] = table._device.asarray(array.view(table._device.held_as(dtypes[name])))
+    here = table._device
+    arrays = {
+        name: here.asarray(found.array(name, shape, dtype).view(here.held_as(dtype)))
+        for name, (shape, dtype) in layout_of(table, table._shape[0]).items()
+    }
+    table._weight = arrays.pop(_WEIGHT)
+    table._state = {name.removeprefix(_STATE): array for name, array in arrays.items()}
 
 
 def _restore_touched(table: Store, found: Checkpoint, description: Any) -> None:
@@ -128,7 +148,6 @@ def _restore_touched(table: Store, found: Checkpoint, description: Any) -> None:
     begin(table, bounds_of_features(table, table._init_range))
     table.optimizer = optimizer
     places = table._device.asarray(rows)
-    dtypes = {_WEIGHT: table.dtype, **{f"{_STATE}{n}": d for n, d in table._state_dtypes.items()}}
-    for name, own in ((_WEIGHT, table._weight), *_states(table)):
-        array = found.array(name, (count, own.shape[1]), dtypes[name])
-        own[places] = table._device.asarray(array.view(own.dtype))
+    layout = layout_of(table, count)
+    for name, own in arrays_by_name(table).items():
+        own[places] = table._device.asarray(found.array(name, *layout[name]).view(own.dtype))

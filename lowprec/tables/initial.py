@@ -15,6 +15,7 @@ from lowprec.scalar.xorshift import STREAM_INIT, STREAM_WRITE
 from lowprec.schedules import check_nonnegative
 from lowprec.tables.contents import check_values, write_rows
 from lowprec.tables.keys import row_keys
+from lowprec.tables.shard import rows_before
 from lowprec.tables.states import fit_all_states, fit_rows
 from lowprec.tables.store import Store
 
@@ -49,8 +50,9 @@ def begin(store: Store, bounds: list[float], init: Any = None) -> None:
 
 def draw_weights(store: Store, bounds: list[float]) -> None:
     """Fill the weights with numbers that are uniform in these bounds, rounded to nearest."""
-    keys = row_keys(store._device, store.seed, STREAM_INIT)
-    starts, stops = store.row_offsets[:-1], store.row_offsets[1:]
+    keys = row_keys(store._device, store.seed, STREAM_INIT, store._shard)
+    begins = [rows_before(store._shard, row) for row in store.row_offsets]
+    starts, stops = begins[:-1], begins[1:]
     for start, stop, bound in zip(starts, stops, bounds, strict=True):
         store._device.kernels.fill_uniform(store._words(), start, stop, np.float32(bound), keys)
 
@@ -58,7 +60,7 @@ def draw_weights(store: Store, bounds: list[float]) -> None:
 def copy_weights(store: Store, values: NDArray[np.float32]) -> None:
     """Fill the weights with given numbers, rounded to nearest."""
     rows = store._device.xp.arange(store._shape[0], dtype=np.uint32)
-    keys = row_keys(store._device, store.seed, STREAM_WRITE)
+    keys = row_keys(store._device, store.seed, STREAM_WRITE, store._shard)
     write_rows(store._device, store._words(), rows, values, keys, store._step, "nearest")
 
 
@@ -75,7 +77,7 @@ def begin_rows(
         return
     device = store._device
     feature = np.searchsorted(store.row_offsets, rows, side="right") - 1
-    words, keys = device.words(weight, store.dtype), row_keys(device, store.seed, STREAM_INIT)
+    words, keys = device.words(weight, store.dtype), row_keys(device, store.seed, STREAM_INIT, store._shard)
     device.kernels.fill_rows(words, places, rows.astype(np.uint64), bounds[feature], keys)
     set_initial_states(store, optimizer, states, places)
     if states and bounds.any():

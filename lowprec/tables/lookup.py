@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
+from lowprec.device import Device
 from lowprec.tables.rows import at_hand
+from lowprec.tables.shard import batch_in_shard
 from lowprec.tables.store import Store
 from lowprec.typing import Pooling
 
@@ -25,10 +27,10 @@ def as_batch(
     """A checked batch from what a user gave: its arrays, or one that `batch` made before."""
     if not isinstance(indices, Batch):
         ids = store._device.asarray(indices, "indices")
-        return make_batch(
-            store._device, store._features, ids, offsets, pooling, per_sample_weights,
-            across_features, padding=store.padding_idx is not None,
-        )  # fmt: skip
+        given = ids, offsets, pooling, per_sample_weights, across_features
+        padding = store.padding_idx is not None
+        made = batch_of_whole(store, *given)
+        return batch_in_shard(store._device, store._shard, made, ids, padding)
     given = offsets is not None or per_sample_weights is not None
     if given or pooling != "sum" or across_features:
         raise ValueError(
@@ -40,21 +42,35 @@ def as_batch(
     return indices
 
 
+def batch_of_whole(
+    store: Store, indices: Any, offsets: Any, pooling: Pooling, weights: Any, across_features: bool
+) -> Batch:
+    """A checked batch of rows of the whole table, of which a store may be a shard."""
+    return make_batch(
+        store._device, store._features, indices, offsets, pooling, weights, across_features,
+        padding=store.padding_idx is not None,
+    )  # fmt: skip
+
+
 @in_standard_arithmetic
 def look_up(store: Store, batch: Batch, out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """The pooled rows of a batch, in `out` if it is given."""
     result = _check_out(store, out, batch)
     flat = store._device.xp.asarray(result).reshape(-1, store.embedding_dim)
-    kernels = store._device.kernels
     words, rows = at_hand(store, batch.rows)
+    pool(store._device, words, rows, batch, flat)
+    return result
+
+
+def pool(device: Device, words: Any, rows: NDArray[np.uint32], batch: Batch, out: Any) -> None:
+    """The pooled bags of a batch whose `rows` are those of `words`, into `out` (bags, columns)."""
     if batch.offsets is None and not batch.id_weights.size:
-        kernels.gather(words, rows, flat)
-        return result
+        device.kernels.gather(words, rows, out)
+        return
     bounds, weights = batch.offsets, batch.id_weights
     if bounds is None:
-        bounds = store._device.xp.arange(batch.rows.size + 1, dtype=np.int64)
-    kernels.pool(words, rows, bounds, weights, batch.mean, flat)
-    return result
+        bounds = device.xp.arange(batch.rows.size + 1, dtype=np.int64)
+    device.kernels.pool(words, rows, bounds, weights, batch.mean, out)
 
 
 def _check_out(store: Store, out: NDArray[np.float32] | None, batch: Batch) -> NDArray[np.float32]:

@@ -206,7 +206,7 @@ def _write_init(store: Store, file: MappedFile, opened: Opened, init: Any) -> in
     """Write all rows; the checksum of their numbers."""
     weight, *held = opened.arrays
     states = dict(zip(store.optimizer.kept_states(), held, strict=True))
-    keys, checksum = row_keys(store._device, store.seed, xorshift.STREAM_WRITE), 0
+    keys, checksum = row_keys(store._device, store.seed, xorshift.STREAM_WRITE, store._shard), 0
     words = store._device.words(weight, store.dtype)
     for rows, numbers in _init_pieces(store, init):
         for region in opened.layout.arrays:

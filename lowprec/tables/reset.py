@@ -15,6 +15,7 @@ from lowprec.scalar.xorshift import STREAM_RESET
 from lowprec.tables.contents import last_of_equal_rows
 from lowprec.tables.initial import bounds_of_features
 from lowprec.tables.keys import row_keys
+from lowprec.tables.shard import in_whole
 from lowprec.tables.states import fit_states
 from lowprec.tables.store import Store
 
@@ -42,9 +43,10 @@ def reset_rows(store: Store, rows: NDArray[np.uint32], keys: NDArray[np.uint64])
     last = last_of_equal_rows(device, rows)
     rows, keys = rows[last], keys[last]
     bounds = np.array(bounds_of_features(store, store._init_range), np.float32)
-    feature = np.searchsorted(store.row_offsets, device.to_host(rows), side="right") - 1
+    numbers = device.to_host(in_whole(store._shard, rows))
+    feature = np.searchsorted(store.row_offsets, numbers, side="right") - 1
     of_rows = device.asarray(bounds[feature])
-    stream = row_keys(device, store.seed, STREAM_RESET)
+    stream = row_keys(device, store.seed, STREAM_RESET, store._shard)
     device.kernels.fill_rows(store._words(), rows, keys, of_rows, stream)
     states = store.optimizer.kept_states()
     for name, array in store._state.items():

@@ -39,7 +39,7 @@ def fit_rows(
         if not kept[name].counter
     }
     numbers = _gathered(store, device.words(weight, store.dtype), rows, store.embedding_dim)
-    keys = row_keys(device, store.seed, STREAM_WRITE)
+    keys = row_keys(device, store.seed, STREAM_WRITE, store._shard)
     for name, values in optimizer.states_for(numbers, held).items():
         write_rows(device, words[name], rows, values, keys, store._step, "nearest")
 

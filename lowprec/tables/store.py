@@ -17,6 +17,7 @@ from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.checks import check_optimizer, check_same_states
 from lowprec.optimizers.rules import Rules, rules_of
 from lowprec.tables.rows import pieces_of
+from lowprec.tables.shard import WHOLE, Shard, check_shard, rows_before
 from lowprec.typing import DeviceName, OnNonfinite, Rounding, Storage
 from lowprec.workspace import Workspace
 
@@ -33,6 +34,7 @@ class Store:
     _decay_logs: DecayLogs | None = None
     _init_range: float | None = None  # as given
     _file: Any = None  # `lowprec.tables.mapped.TableFile` of a table in a file
+    _shard: Shard = WHOLE
 
     def _configure(
         self,
@@ -45,6 +47,7 @@ class Store:
         device: DeviceName,
         on_nonfinite: OnNonfinite,
         padding_idx: int | None = None,
+        shard: Shard | None = None,
     ) -> None:
         """All but the weights and the optimizer's state."""
         self._features = Features.check(num_embeddings)
@@ -59,7 +62,9 @@ class Store:
         self.on_nonfinite = check_choice("on_nonfinite", on_nonfinite, ON_NONFINITE)
         self._device = get_device(device)
         self.device = device
-        self._shape = (self._features.num_rows, self.embedding_dim)
+        self.shard, self._shard = shard, check_shard(shard, self._features.num_rows)
+        num_rows = rows_before(self._shard, self._features.num_rows)
+        self._shape = (num_rows, self.embedding_dim)
         if padding_idx is not None and check_int("padding_idx", padding_idx, low=-1) != -1:
             raise ValueError(f"padding_idx must be None or -1, got {padding_idx!r}")
         self.padding_idx = padding_idx

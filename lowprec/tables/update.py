@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,31 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
         store._step += 1
 
 
+@in_standard_arithmetic
+def update_together(
+    store: Store, batch: Batch, grad: NDArray[np.float32], agree: Callable[[Exception | None], None]
+) -> None:
+    """Step the rows of a batch if all others do so.
+
+    `agree` is told why this table cannot, or None.  It raises unless all can, before anything is
+    written.
+    """
+    with Uninterrupted(), store._workspace.alone("this table is updated"):
+        found, error = None, None
+        try:
+            rules = store._rules()
+            if store._trainable:
+                store._check_writable()
+                if batch.rows.size:
+                    found = _check_rows(store, batch, grad, rules, None)
+        except Exception as raised:
+            error = raised
+        agree(error)
+        if found is not None:
+            _write_steps(store, rules, *found)
+        store._step += 1
+
+
 def _update_rows(
     store: Store,
     batch: Batch,
@@ -53,13 +79,26 @@ def _update_rows(
     rules: Rules,
     diverged: Any,
 ) -> None:
-    kernels, scratch = store._device.kernels, store._workspace
-    segments, gradients = group(store, batch, grad, scratch)
+    _write_steps(store, rules, *_check_rows(store, batch, grad, rules, diverged))
+
+
+def _check_rows(
+    store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any
+) -> tuple[Any, Gradients, np.float32, Any]:
+    """The segments of a batch, their gradients, and whether these are within a limit."""
+    segments, gradients = group(store, batch, grad, store._workspace)
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rules)
-    check = check_steps(store, segments, gradients, limit, refuse, diverged, scratch)
+    check = check_steps(store, segments, gradients, limit, refuse, diverged, store._workspace)
     about_to_change(store, batch.rows)
-    keys = row_keys(store._device, store.seed, STREAM_UPDATE)
+    return segments, gradients, limit, check
+
+
+def _write_steps(
+    store: Store, rules: Rules, segments: Any, gradients: Gradients, limit: np.float32, check: Any
+) -> None:
+    kernels, scratch = store._device.kernels, store._workspace
+    keys = row_keys(store._device, store.seed, STREAM_UPDATE, store._shard)
     store._skipped_rows += kernels.update_rows(
         rules, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
         _stochastic(store), limit, check, scratch,
@@ -89,7 +128,7 @@ def group(
     if kept is not None:
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
-    num_rows, columns = store._features.num_rows, store.embedding_dim
+    num_rows, columns = store._shape
     segments = kernels.group_by_row(rows, labels, num_rows, columns, scratch)
     kernels.sum_pieces(segments, gradients)
     return segments, gradients
@@ -107,7 +146,8 @@ def check_steps(
     return check
 
 
-def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> None:
+def check_finite(store: Store, grad: NDArray[np.float32]) -> None:
+    """FloatingPointError if a number of a gradient, one row a bag, is not finite."""
     grad = store._device.to_host(grad)
     bad = np.argwhere(~np.isfinite(grad))
     if len(bad):
@@ -117,6 +157,10 @@ def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> 
             f"grad of sample {sample}, feature {feature}, column {column} is "
             f"{grad[bag, column]}; nothing was updated"
         )
+
+
+def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> None:
+    check_finite(store, grad)
     raise FloatingPointError(
         f"the gradients of {bad_rows} rows overflow float32 when summed, or in a step of "
         f"{store.optimizer!r}; nothing was updated"

@@ -59,9 +59,9 @@ def test_the_files_are_of_this_generator():
     assert (ROUNDED["generator"], ROUNDED["version"]) == (xorshift.NAME, xorshift.VERSION)
     streams = (
         xorshift.STREAM_UPDATE, xorshift.STREAM_ROUND, xorshift.STREAM_INIT, xorshift.STREAM_WRITE,
-        xorshift.STREAM_RESET,
+        xorshift.STREAM_RESET, xorshift.STREAM_WIRE,
     )  # fmt: skip
-    assert (*streams, ROUND_BLOCK) == (0, 1, 2, 3, 4, 1024)
+    assert (*streams, ROUND_BLOCK) == (0, 1, 2, 3, 4, 5, 1024)
 
 
 @pytest.mark.parametrize("case", WORDS["cases"], ids=lambda case: "-".join(map(str, case[:5])))

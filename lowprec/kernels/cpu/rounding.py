@@ -3,29 +3,61 @@
 import numpy as np
 
 from lowprec.formats import words
+from lowprec.kernels.blocks import load, store
+from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.rows import store_row
+from lowprec.kernels.cpu.memory import WIDTH
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
+@internal(forceinline=True, **SERIAL)
+def _round_columns(x, place, column, low, high, stochastic, out, width):
+    """Round as many elements as `width` has; the first one at `place` is `column` of its row."""
+    values = load(x, place, width)
+    store(round_columns(values, low, high, column, stochastic, out), out, place)
+
+
+@internal(**SERIAL)
+def _round_row(x, start, stop, column, key, stochastic, out):
+    """Round the elements from `start` to `stop`, which are one row from `column` on."""
+    low, high = halves_of(key)
+    shift = column - start
+    if column % 2 and start < stop:  # blocks begin with even columns
+        _round_columns(x, start, column, low, high, stochastic, out, 1)
+        start += 1
+    whole = start + (stop - start) // WIDTH * WIDTH
+    for place in range(start, whole, WIDTH):
+        _round_columns(x, place, place + shift, low, high, stochastic, out, WIDTH)
+    for place in range(whole, stop):
+        _round_columns(x, place, place + shift, low, high, stochastic, out, 1)
+
+
 @parallel
-def _round(x, key, stochastic, out, t, threads):
-    blocks = (x.size + ROUND_BLOCK - 1) // ROUND_BLOCK
-    for block in range(t * blocks // threads, (t + 1) * blocks // threads):
-        first, last = block * ROUND_BLOCK, min((block + 1) * ROUND_BLOCK, x.size)
-        low, high = halves_of(derive(key, block))
-        store_row(x[first:last], low, high, stochastic, out[first:last])
+def _round(x, key, number, stochastic, out, t, threads):
+    before = number // ROUND_BLOCK
+    blocks = (number + x.size + ROUND_BLOCK - 1) // ROUND_BLOCK - before
+    for i in range(t * blocks // threads, (t + 1) * blocks // threads):
+        block = before + i
+        start = max(block * ROUND_BLOCK - number, np.int64(0))
+        stop = min((block + 1) * ROUND_BLOCK - number, x.size)
+        column = start + number - block * ROUND_BLOCK
+        _round_row(x, start, stop, column, derive(key, block), stochastic, out)
 
 
-def round_stochastic(x, key, out):
-    """Round 1-D float32 `x` into the words `out`; i is column i % ROUND_BLOCK of a row."""
-    launch(_round, threads_for(x.size), x, key, True, out)
+def round_stochastic(x, key, out, first=0):
+    """Round 1-D float32 `x` into the words `out`.
+
+    Element i is number ``first + i`` of all, and column ``number % ROUND_BLOCK`` of a row.
+    """
+    launch(_round, threads_for(x.size), x, key, first, True, out)
 
 
 def round_nearest(x, out):
     """Round 1-D float32 `x` to nearest, ties to even, into the words `out`."""
-    launch(_round, threads_for(x.size), x, np.uint64(0), False, out)
+    launch(_round, threads_for(x.size), x, np.uint64(0), 0, False, out)
 
 
 @parallel

@@ -12,38 +12,44 @@ from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
 @njit(**INLINE)
-def _round_elements(x, key, stochastic, out, i, width):
+def _round_elements(x, key, first, stochastic, out, i, width):
     """Round elements from `i` on, as many as the constant `width`; all are of one row."""
-    row = i // ROUND_BLOCK
+    number = first + i
+    row = number // ROUND_BLOCK
     low, high = halves_of(derive(key, row))
-    column = i - row * ROUND_BLOCK
+    column = number - row * ROUND_BLOCK
     values = load(x, i, width)
     rounded = round_columns(values, low, high, column, stochastic, out)
     store(rounded, out, i)
 
 
 @kernel
-def _round(thread, threads, x, key, stochastic, out, wide):
+def _round(thread, threads, x, key, first, stochastic, out, wide):
     for i in range(thread * CHUNK, wide, threads * CHUNK):
-        _round_elements(x, key, stochastic, out, i, CHUNK)
+        _round_elements(x, key, first, stochastic, out, i, CHUNK)
     for i in range(wide + thread, x.size, threads):
-        _round_elements(x, key, stochastic, out, i, 1)
+        _round_elements(x, key, first, stochastic, out, i, 1)
 
 
-def _launch_round(x, key, stochastic, out):
+def _launch_round(x, key, first, stochastic, out):
     if x.size:
-        wide = wide_columns(x.size - x.size % CHUNK, x, out)
-        launch(_round, -(-x.size // CHUNK), x, np.uint64(key), stochastic, out, wide)
+        in_chunks = x.size - x.size % CHUNK
+        wide = 0 if first % CHUNK else wide_columns(in_chunks, x, out)
+        key, first = np.uint64(key), np.int64(first)
+        launch(_round, -(-x.size // CHUNK), x, key, first, stochastic, out, wide)
 
 
-def round_stochastic(x, key, out):
-    """Round 1-D float32 `x` into the words `out`; i is column i % ROUND_BLOCK of a row."""
-    _launch_round(x, key, True, out)
+def round_stochastic(x, key, out, first=0):
+    """Round 1-D float32 `x` into the words `out`.
+
+    Element i is number ``first + i`` of all, and column ``number % ROUND_BLOCK`` of a row.
+    """
+    _launch_round(x, key, first, True, out)
 
 
 def round_nearest(x, out):
     """Round 1-D float32 `x` to nearest, ties to even, into the words `out`."""
-    _launch_round(x, 0, False, out)
+    _launch_round(x, 0, 0, False, out)
 
 
 @kernel

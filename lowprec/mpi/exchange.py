@@ -1,0 +1,80 @@
+"""Arrays between ranks, and errors that all ranks raise together."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.files.checkpoint import CheckpointError
+from lowprec.mpi.communicator import as_communicator
+
+# An error of another rank is raised as one of these, which a message is enough to make.
+_NAMES = (
+    "FloatingPointError", "IndexError", "MemoryError", "OSError", "FileNotFoundError",
+    "PermissionError", "RuntimeError", "TypeError", "ValueError",
+)  # fmt: skip
+_KINDS: dict[str, type[Exception]] = {name: getattr(builtins, name) for name in _NAMES}
+_KINDS["CheckpointError"] = CheckpointError
+
+
+class Exchange:
+    """What ranks say to each other; `bytes_sent` counts what this one has sent to others."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = as_communicator(comm)
+        self.rank, self.size = self.comm.rank, self.comm.size
+        self.bytes_sent = 0
+
+    def flags(self, *numbers: int) -> NDArray[np.int64]:
+        """The numbers of every rank, (size, len(numbers))."""
+        own = np.array(numbers, np.int64)
+        self.bytes_sent += own.nbytes * (self.size - 1)
+        return self.comm.flags(own)
+
+    def counts(self, *to_each: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """For each array (size,) of numbers for the ranks, those from the ranks."""
+        rows = np.stack(to_each, axis=1).astype(np.int64)
+        self.bytes_sent += rows[0].nbytes * (self.size - 1)
+        return list(self.comm.counts(np.ascontiguousarray(rows)).T)
+
+    def rows(
+        self, array: NDArray[Any], to_each: NDArray[np.int64], from_each: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """The rows of an array, sorted by the rank that they go to, and those that come here."""
+        array = np.ascontiguousarray(array)
+        width = array.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
+        self.bytes_sent += width * int(to_each.sum() - to_each[self.rank])
+        data = array.reshape(-1).view(np.uint8)
+        found = self.comm.exchange(data, to_each * width, from_each * width)
+        return found.view(array.dtype).reshape(-1, *array.shape[1:])
+
+    def agreed(self, action: Callable[[], Any]) -> Any:
+        """What an action of this rank alone returns, if it raises on no rank."""
+        try:
+            found, error = action(), None
+        except Exception as raised:
+            found, error = None, raised
+        self.agree(error)
+        return found
+
+    def agree(self, error: Exception | None = None, *numbers: int) -> NDArray[np.int64]:
+        """The numbers of every rank, (size, len(numbers)), if none has an error.
+
+        Otherwise all ranks raise the error of the first that has one.
+        """
+        text = b"" if error is None else f"{type(error).__name__}\n{error}".encode()
+        found = self.flags(len(text), *numbers)
+        failed = np.flatnonzero(found[:, 0])
+        if not failed.size:
+            return found[:, 1:]
+        to_each = np.full(self.size, len(text), np.int64)
+        words = np.frombuffer(text * self.size, np.uint8)
+        texts = self.rows(words, to_each, found[:, 0]).tobytes()
+        start = int(found[: failed[0], 0].sum())
+        name, _, message = texts[start : start + int(found[failed[0], 0])].decode().partition("\n")
+        kind = _KINDS.get(name, RuntimeError)
+        raise kind(f"rank {failed[0]}: {message}") from error

@@ -1,0 +1,59 @@
+"""Gradients as they travel: float32, or float16 rounded stochastically."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.arithmetic import in_standard_arithmetic
+from lowprec.device import Device
+from lowprec.kernels.keys import stream_key
+from lowprec.scalar.xorshift import STREAM_WIRE
+
+Wire: TypeAlias = Literal["float32", "float16"]
+WIRES: tuple[str, ...] = get_args(Wire)
+_FLOAT16 = np.dtype(np.float16)
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def check_range(grad: NDArray[np.float32], wire: str) -> None:
+    """FloatingPointError if a finite gradient would saturate on the wire."""
+    if wire == "float32" or not grad.size:
+        return
+    beyond = np.argwhere((np.abs(grad) > _LARGEST) & np.isfinite(grad))
+    if len(beyond):
+        bag, column = (int(i) for i in beyond[0])
+        raise FloatingPointError(
+            f"grad of bag {bag}, column {column} is {grad[bag, column]}, beyond {_LARGEST:.0f}, "
+            "the largest number of wire='float16'; nothing was updated"
+        )
+
+
+@in_standard_arithmetic
+def packed(
+    device: Device, grad: NDArray[np.float32], wire: str, seed: int, step: int, first_bag: int
+) -> NDArray[Any]:
+    """Gradients (bags, columns) as they travel.
+
+    The random bits are a function of (seed, step, number of the bag in the whole batch, column).
+    """
+    if wire == "float32":
+        return grad
+    out = np.empty(grad.shape, _FLOAT16)
+    key, first = stream_key(seed, STREAM_WIRE, step), first_bag * grad.shape[1]
+    words = device.words(out.reshape(-1), _FLOAT16)
+    device.kernels.round_stochastic(grad.reshape(-1), key, words, first)
+    return out
+
+
+@in_standard_arithmetic
+def unpacked(device: Device, data: NDArray[Any]) -> NDArray[np.float32]:
+    """What arrived, as float32."""
+    if data.dtype == np.float32:
+        return data
+    out = np.empty(data.shape, np.float32)
+    rows = np.arange(len(data), dtype=np.uint32)
+    device.kernels.gather(device.words(data, _FLOAT16), rows, out)
+    return out

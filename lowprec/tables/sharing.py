@@ -1,0 +1,67 @@
+"""What a table that is spread over processes asks of the shard of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowprec.arithmetic import in_standard_arithmetic
+from lowprec.batches.batch import Batch
+from lowprec.files.manifest import Manifest
+from lowprec.tables.embedding import EmbeddingTable
+from lowprec.tables.folders import common_description, restore_shard
+from lowprec.tables.lookup import batch_of_whole
+from lowprec.tables.lookup import pool as pool_words
+from lowprec.tables.shard import Shard
+from lowprec.tables.store import Store
+from lowprec.tables.update import check_finite, check_grad, update_together
+from lowprec.workspace import Allocator
+
+__all__ = [
+    "batch_of_whole",
+    "check_finite",
+    "check_grad",
+    "common_description",
+    "load_shard",
+    "num_rows",
+    "pool",
+    "scratch_of",
+    "stored_rows",
+    "update_together",
+]
+
+
+def num_rows(table: Store) -> int:
+    """Rows of the whole table."""
+    return table._features.num_rows
+
+
+def scratch_of(table: Store) -> Allocator:
+    """Arrays that are used again by every step."""
+    return table._workspace
+
+
+def stored_rows(table: Store, rows: Any) -> NDArray[Any]:
+    """Rows of a shard as they are stored: unsigned integers, (n, embedding_dim)."""
+    words = table._weight.view(f"u{table.dtype.itemsize}")
+    return words[rows] if isinstance(rows, slice) else np.take(words, rows, axis=0)
+
+
+@in_standard_arithmetic
+def pool(table: Store, rows: NDArray[Any], batch: Batch) -> NDArray[np.float32]:
+    """The lookup of a batch whose rows are places in `rows`, as `stored_rows` gave them."""
+    device = table._device
+    out = device.empty((*batch.shape, table.embedding_dim), np.float32)
+    words = device.words(rows.view(table.dtype), table.dtype)
+    pool_words(device, words, batch.rows, batch, out.reshape(-1, table.embedding_dim))
+    return out  # type: ignore[no-any-return]
+
+
+def load_shard(manifest: Manifest, shard: Shard, verify: bool) -> EmbeddingTable:
+    """A shard of a table that was saved in any number of shards."""
+    manifest.expect(EmbeddingTable.__name__)
+    table = EmbeddingTable.__new__(EmbeddingTable)
+    restore_shard(table, manifest, shard, "cpu", verify)
+    return table
