@@ -1,6 +1,7 @@
 """The public rounding functions: arrays, seeds, threads and refusals."""
 
 import doctest
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -29,6 +30,29 @@ def floats(count, seed=0):
     anything = rng.integers(0, 2**32, count, dtype=np.uint32).view(np.float32)
     moderate = (rng.normal(size=count) * 10.0 ** rng.uniform(-9, 5, count)).astype(np.float32)
     return np.where(rng.random(count) < 0.5, anything, moderate)
+
+
+# --- parts of an array ---
+
+
+@every_dtype
+def test_parts_are_rounded_as_the_whole(dtype):
+    """Wherever a part begins: at odd numbers, in the middle of a block, or beyond 2**32."""
+    x = floats(3000)
+    for start in (0, 2**40 - 1000):
+        whole = lp.stochastic_round(x, dtype, seed=8, first=start)
+        bounds = [0, 1, 2, 16, 33, 1022, 1023, 1025, 2048, 2049, 3000]
+        for begin, end in pairwise(bounds):
+            part = lp.stochastic_round(x[begin:end], dtype, seed=8, first=start + begin)
+            assert bits(part) == bits(whole[begin:end])
+
+
+def test_the_first_number_is_checked():
+    for first in (-1, 2**63 - 1):
+        with pytest.raises(ValueError, match="first"):
+            lp.stochastic_round(np.ones(3, np.float32), "float16", first=first)
+    with pytest.raises(TypeError, match="first"):
+        lp.stochastic_round(np.ones(3, np.float32), "float16", first=1.0)
 
 
 # --- equal to the oracle ---

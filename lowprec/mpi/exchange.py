@@ -21,6 +21,12 @@ _KINDS: dict[str, type[Exception]] = {name: getattr(builtins, name) for name in 
 _KINDS["CheckpointError"] = CheckpointError
 
 
+def _kind_of(error: Exception) -> str:
+    """The name of the closest of these kinds."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((name for name in names if name in _KINDS), "RuntimeError")
+
+
 class Exchange:
     """What ranks say to each other; `bytes_sent` counts what this one has sent to others."""
 
@@ -66,7 +72,7 @@ class Exchange:
 
         Otherwise all ranks raise the error of the first that has one.
         """
-        text = b"" if error is None else f"{type(error).__name__}\n{error}".encode()
+        text = b"" if error is None else f"{_kind_of(error)}\n{error}".encode()
         found = self.flags(len(text), *numbers)
         failed = np.flatnonzero(found[:, 0])
         if not failed.size:
@@ -76,5 +82,4 @@ class Exchange:
         texts = self.rows(words, to_each, found[:, 0]).tobytes()
         start = int(found[: failed[0], 0].sum())
         name, _, message = texts[start : start + int(found[failed[0], 0])].decode().partition("\n")
-        kind = _KINDS.get(name, RuntimeError)
-        raise kind(f"rank {failed[0]}: {message}") from error
+        raise _KINDS[name](f"rank {failed[0]}: {message}") from error

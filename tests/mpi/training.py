@@ -1,6 +1,6 @@
 """A training that any number of ranks shares; run by mpiexec, it prints the digests of its tables.
 
-    mpiexec -n 3 python -m tests.mpi.training FOLDER
+mpiexec -n 3 python -m tests.mpi.training FOLDER
 """
 
 import hashlib
@@ -15,7 +15,7 @@ SIZES, DIM, SAMPLES, STEPS = [700, 31], 19, 300, 4
 # what a table is, and its batches: whether bags have several ids, how they are pooled, weights
 CASES = {
     "one id": ({"optimizer": lp.SGD(0.5)}, (False, "sum", False)),
-    "sum": ({"optimizer": lp.SGD(0.5, momentum=0.5), "dtype": "bfloat16"}, (True, "sum", False)),
+    "sum": ({"optimizer": lp.SGD(0.5), "dtype": "bfloat16"}, (True, "sum", False)),
     "mean": ({"optimizer": lp.RowWiseAdagrad(0.2), "dtype": "bfloat16"}, (True, "mean", False)),
     "weighted": (
         {"optimizer": lp.Adam(0.05, state_dtype="bfloat16", weight_decay=0.1, decay="catch_up")},
