@@ -29,6 +29,7 @@ class Example(NamedTuple):
     title: str
     summary: str
     arguments: str = ""
+    launcher: str = ""
 
 
 GALLERY = {
@@ -51,6 +52,11 @@ GALLERY = {
     "parity": Example("The quality of float32", "Paired differences in log loss, seed by seed."),
     "memory": Example("Half the memory", "What a process needs while it trains."),
     "rng": Example("Random generators", "What stochastic rounding costs with other generators."),
+    "sharded": Example(
+        "Many machines",
+        "A DLRM over MPI ranks: one hash of all parameters for any number of ranks.",
+        launcher="mpiexec -n 2",
+    ),
     "speed": Example("Where the time goes", "A training step in float32 and float16, in parts."),
 }
 
@@ -121,7 +127,7 @@ def pages() -> dict[str, str]:
         parts = text.split("`")  # options outside of code become code
         parts[::2] = [re.sub(r"(--[\w-]+)", r"`\1`", part) for part in parts[::2]]
         text = "`".join(parts)
-        command = f"python examples/{name}.py {example.arguments}".strip()
+        command = f"{example.launcher} python examples/{name}.py {example.arguments}".strip()
         made[f"gallery/{name}.md"] = PAGE.format(
             **example._asdict(), name=name, text=text, command=command
         )
@@ -132,14 +138,16 @@ def pages() -> dict[str, str]:
 
 def run(name: str, adult: Path | None) -> None:
     """Replace the output and the figure of an example."""
-    arguments = GALLERY[name].arguments.split()
+    arguments, launcher = GALLERY[name].arguments.split(), GALLERY[name].launcher.split()
+    if launcher:  # beside Python, where pip puts it
+        launcher[0] = str(Path(sys.executable).parent / launcher[0])
     with tempfile.TemporaryDirectory() as folder:
         if "adult.data.gz" in arguments:
             if adult is None:
                 raise SystemExit(f"{name} needs --adult PATH")
             shutil.copyfile(adult, Path(folder, "adult.data.gz"))
         done = subprocess.run(
-            [sys.executable, EXAMPLES / f"{name}.py", *arguments],
+            [*launcher, sys.executable, EXAMPLES / f"{name}.py", *arguments],
             cwd=folder, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         (DOCS / f"gallery/{name}.txt").write_text(done.stdout)

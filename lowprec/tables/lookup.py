@@ -27,9 +27,8 @@ def as_batch(
     """A checked batch from what a user gave: its arrays, or one that `batch` made before."""
     if not isinstance(indices, Batch):
         ids = store._device.asarray(indices, "indices")
-        given = ids, offsets, pooling, per_sample_weights, across_features
+        made = batch_of_whole(store, ids, offsets, pooling, per_sample_weights, across_features)
         padding = store.padding_idx is not None
-        made = batch_of_whole(store, *given)
         return batch_in_shard(store._device, store._shard, made, ids, padding)
     given = offsets is not None or per_sample_weights is not None
     if given or pooling != "sum" or across_features:

@@ -49,7 +49,7 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
 
 @in_standard_arithmetic
 def update_together(
-    store: Store, batch: Batch, grad: NDArray[np.float32], agree: Callable[[Exception | None], None]
+    store: Store, batch: Batch, grad: NDArray[np.float32], agree: Callable[[Exception | None], Any]
 ) -> None:
     """Step the rows of a batch if all others do so.
 
