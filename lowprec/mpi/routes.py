@@ -33,7 +33,7 @@ class Parcels(NamedTuple):
     rows: NDArray[np.uint32]  # (n,) in the owner's shard
     factors: NDArray[np.float32]  # (n,), or empty for ones
     ids_to_each: NDArray[np.int64]  # (size,)
-    bags: NDArray[np.int64]  # (m,) bags of the batch
+    bags: NDArray[np.uint32]  # (m,) bags of the batch
     sizes: NDArray[np.uint32]  # (m,) how many ids of the bag are of the owner
     bags_to_each: NDArray[np.int64]  # (size,)
 
@@ -69,14 +69,14 @@ def parcels(batch: Batch, size: int) -> Parcels:
     factors = factors[order] if factors.size else factors
     if not batch.bags.size:  # one id a bag
         ones = np.ones(order.size, np.uint32)
-        return Parcels(rows, factors, ids_to_each, order, ones, ids_to_each)
+        return Parcels(rows, factors, ids_to_each, order.astype(np.uint32), ones, ids_to_each)
     bags, owners = batch.bags[order], owners[order]
     begins = np.ones(order.size, np.bool_)
     begins[1:] = (bags[1:] != bags[:-1]) | (owners[1:] != owners[:-1])
     places = np.flatnonzero(begins)
     sizes = np.diff(places, append=order.size).astype(np.uint32)
     bags_to_each = np.bincount(owners[places], minlength=size)
-    return Parcels(rows, factors, ids_to_each, bags[places].astype(np.int64), sizes, bags_to_each)
+    return Parcels(rows, factors, ids_to_each, bags[places], sizes, bags_to_each)
 
 
 def arrived(

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.batches.batch import Batch
-from lowprec.device import get_device
 from lowprec.mpi.exchange import Exchange
 from lowprec.mpi.routes import arrived, parcels
-from lowprec.mpi.wire import check_range, packed, unpacked
+from lowprec.mpi.wire import check_range, is_within, packed, unpacked
 from lowprec.tables import sharing
 from lowprec.tables.embedding import EmbeddingTable
+from lowprec.workspace import Allocator
 
 _NOTHING = (0, 0, 0, 0, 0)
 
@@ -32,15 +32,16 @@ def update(exchange: Exchange, table: EmbeddingTable, given: Any, grad: Any, wir
         if len(set(flags[ids > 0])) > 1:
             raise ValueError(f"{what} must be given alike on all ranks that have ids")
     first_bag = int(bags[: exchange.rank].sum())
-    data = packed(get_device("cpu"), flat, wire, table.seed, table.step, first_bag)
+    scratch = sharing.scratch_of(table)
+    data = packed(scratch, flat, wire, table.seed, table.step, first_bag)
     weighted, sized = (bool(flags[ids > 0].any()) for flags in (has_factors, has_sizes))
-    own, gradients = _deliver(exchange, batch, data, weighted=weighted, sized=sized)
+    own, gradients = _deliver(exchange, scratch, batch, data, weighted=weighted, sized=sized)
     sharing.update_together(table, own, gradients, exchange.agree)
 
 
 def _check_grad(table: EmbeddingTable, batch: Batch, grad: Any, wire: str) -> NDArray[np.float32]:
     flat = sharing.check_grad(table, grad, (*batch.shape, table.embedding_dim))
-    if table.trainable:
+    if table.trainable and not is_within(flat, wire):
         if table.on_nonfinite == "raise":
             sharing.check_finite(table, flat)
         check_range(flat, wire)
@@ -54,7 +55,13 @@ def _header(batch: Batch) -> tuple[int, ...]:
 
 
 def _deliver(
-    exchange: Exchange, batch: Batch, data: NDArray[Any], *, weighted: bool, sized: bool
+    exchange: Exchange,
+    scratch: Allocator,
+    batch: Batch,
+    data: NDArray[Any],
+    *,
+    weighted: bool,
+    sized: bool,
 ) -> tuple[Batch, NDArray[np.float32]]:
     """The batch of this owner, and its gradients, one row a bag; `data` has those given here."""
     sent = parcels(batch, exchange.size)
@@ -62,6 +69,7 @@ def _deliver(
     rows = exchange.rows(sent.rows, sent.ids_to_each, ids)
     sizes = exchange.rows(sent.sizes, sent.bags_to_each, bags) if sized else None
     factors = exchange.rows(sent.factors, sent.ids_to_each, ids) if weighted else sent.factors[:0]
-    gradients = exchange.rows(np.take(data, sent.bags, axis=0), sent.bags_to_each, bags)
+    packed_bags = sharing.taken(scratch, "bags to send", data, sent.bags)
+    gradients = exchange.rows(packed_bags, sent.bags_to_each, bags)
     own = arrived(batch, rows, factors, sizes, int(bags.sum()))
-    return own, unpacked(get_device("cpu"), gradients)
+    return own, unpacked(scratch, gradients)

@@ -8,32 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.device import Device
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_WIRE
+from lowprec.workspace import Allocator
 
 Wire: TypeAlias = Literal["float32", "float16"]
 WIRES: tuple[str, ...] = get_args(Wire)
 _FLOAT16 = np.dtype(np.float16)
-_LARGEST = float(np.finfo(np.float16).max)
+_LARGEST = {"float32": float(np.finfo(np.float32).max), "float16": float(np.finfo(_FLOAT16).max)}
+
+
+def is_within(grad: NDArray[np.float32], wire: str) -> bool:
+    """Whether all gradients are finite, and not beyond what the wire can hold."""
+    most = _LARGEST[wire]  # comparisons with NaN are False
+    return bool(grad.max(initial=0.0) <= most and grad.min(initial=0.0) >= -most)
 
 
 def check_range(grad: NDArray[np.float32], wire: str) -> None:
     """FloatingPointError if a finite gradient would saturate on the wire."""
-    if wire == "float32" or not grad.size:
-        return
-    beyond = np.argwhere((np.abs(grad) > _LARGEST) & np.isfinite(grad))
+    most = _LARGEST[wire]
+    beyond = np.argwhere((np.abs(grad) > most) & np.isfinite(grad))
     if len(beyond):
         bag, column = (int(i) for i in beyond[0])
         raise FloatingPointError(
-            f"grad of bag {bag}, column {column} is {grad[bag, column]}, beyond {_LARGEST:.0f}, "
-            "the largest number of wire='float16'; nothing was updated"
+            f"grad of bag {bag}, column {column} is {grad[bag, column]}, beyond {most:g}, "
+            f"the largest number of wire={wire!r}; nothing was updated"
         )
 
 
 @in_standard_arithmetic
 def packed(
-    device: Device, grad: NDArray[np.float32], wire: str, seed: int, step: int, first_bag: int
+    scratch: Allocator, grad: NDArray[np.float32], wire: str, seed: int, step: int, first_bag: int
 ) -> NDArray[Any]:
     """Gradients (bags, columns) as they travel.
 
@@ -41,19 +46,19 @@ def packed(
     """
     if wire == "float32":
         return grad
-    out = np.empty(grad.shape, _FLOAT16)
+    out, device = scratch.empty("gradients on the wire", grad.shape, _FLOAT16), scratch.device
     key, first = stream_key(seed, STREAM_WIRE, step), first_bag * grad.shape[1]
     words = device.words(out.reshape(-1), _FLOAT16)
     device.kernels.round_stochastic(grad.reshape(-1), key, words, first)
-    return out
+    return out  # type: ignore[no-any-return]
 
 
 @in_standard_arithmetic
-def unpacked(device: Device, data: NDArray[Any]) -> NDArray[np.float32]:
+def unpacked(scratch: Allocator, data: NDArray[Any]) -> NDArray[np.float32]:
     """What arrived, as float32."""
     if data.dtype == np.float32:
         return data
-    out = np.empty(data.shape, np.float32)
+    out, device = scratch.empty("gradients", data.shape, np.float32), scratch.device
     rows = np.arange(len(data), dtype=np.uint32)
     device.kernels.gather(device.words(data, _FLOAT16), rows, out)
     return out

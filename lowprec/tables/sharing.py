@@ -29,8 +29,11 @@ __all__ = [
     "pool",
     "scratch_of",
     "stored_rows",
+    "taken",
     "update_together",
 ]
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 def num_rows(table: Store) -> int:
@@ -46,7 +49,28 @@ def scratch_of(table: Store) -> Allocator:
 def stored_rows(table: Store, rows: Any) -> NDArray[Any]:
     """Rows of a shard as they are stored: unsigned integers, (n, embedding_dim)."""
     words = table._weight.view(f"u{table.dtype.itemsize}")
-    return words[rows] if isinstance(rows, slice) else np.take(words, rows, axis=0)
+    return (
+        words[rows]
+        if isinstance(rows, slice)
+        else taken(scratch_of(table), "rows to send", words, rows)
+    )
+
+
+@in_standard_arithmetic
+def taken(
+    scratch: Allocator, name: str, array: NDArray[Any], rows: NDArray[np.uint32]
+) -> NDArray[Any]:
+    """``array[rows]``, of a C-contiguous matrix, in an array of this name.
+
+    The kernel that decodes rows copies them where they are whole float32 words: it prefetches.
+    """
+    if array.shape[1] * array.itemsize % 4 or not rows.size:
+        return np.take(array, rows, axis=0)  # type: ignore[no-any-return]
+    device = scratch.device
+    words = device.words(array.view(np.float32), _FLOAT32)
+    out = scratch.empty(name, (rows.size, words.shape[1]), np.float32)
+    device.kernels.gather(words, rows, out)
+    return out.view(array.dtype)  # type: ignore[no-any-return]
 
 
 @in_standard_arithmetic
