@@ -6,6 +6,7 @@ import pytest
 
 NEEDS = {
     "jax.md": ["jax"],
+    "many-machines.md": ["mpi4py"],
     "pytorch.md": ["torch"],
     "scikit-learn.md": ["sklearn", "pandas", "pyarrow"],
 }

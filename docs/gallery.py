@@ -55,7 +55,7 @@ GALLERY = {
     "sharded": Example(
         "Many machines",
         "A DLRM over MPI ranks: one hash of all parameters for any number of ranks.",
-        launcher="mpiexec -n 2",
+        launcher="mpiexec -n 2 -bind-to core",
     ),
     "speed": Example("Where the time goes", "A training step in float32 and float16, in parts."),
 }

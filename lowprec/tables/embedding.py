@@ -82,8 +82,7 @@ class EmbeddingTable(InFile, Saved):
         On the CPU: the file of a table that may be larger than memory.  A missing file is created,
         an existing one opened, with the same arguments; only `init` may be omitted.
     shard : Shard, optional
-        Make only the rows of this shard.  Ids, `row_offsets` and random bits stay those of the
-        whole table; `weight`, `init` and the states have the rows of the shard.
+        Make only this shard's rows of the table; ids and random bits stay those of the whole.
 
     Attributes
     ----------
@@ -206,8 +205,7 @@ class EmbeddingTable(InFile, Saved):
         Raises
         ------
         IndexError
-            If an id is out of range or in another shard.  The message names the position, the id
-            and the limit.
+            If an id is out of range or in another shard; names the position, the id and the limit.
         TypeError, ValueError
             If an array has the wrong dtype or shape, or `offsets` do not fit `indices`.
 

@@ -17,8 +17,10 @@ from lowprec.device import Device
 class Shard:
     """The part of a table with the rows that are `rank` modulo `of`.
 
-    `EmbeddingTable(..., shard=)` makes a table of these rows alone.  Row j of its `weight` is row
-    ``rank + j * of`` of the whole stacked table.
+    `EmbeddingTable(..., shard=)` makes a table of these rows alone.  Row j of its `weight`, `init`
+    and states is row ``rank + j * of`` of the whole stacked table.  `num_embeddings`,
+    `row_offsets`, ids and the rows of `read`, `write` and `reset` are those of the whole; a row of
+    another shard is an IndexError.
 
     Parameters
     ----------
