@@ -44,11 +44,6 @@ class Saved:
     def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
         """The object of a file of this kind."""
 
-    @classmethod
-    def _from_folder(cls: type[Self], found: Manifest, device: DeviceName, verify: bool) -> Self:
-        """The object of a folder of shards of this kind."""
-        raise CheckpointError(f"{found.folder}: a {cls.__name__} has no shards")
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, the vocabulary or the fitted model to a safetensors file.
 
@@ -128,7 +123,7 @@ class Saved:
         if has_manifest(path):
             folder = _folder(path, mmap, verify)
             folder.expect(cls.__name__)
-            return cls._from_folder(folder, device, verify)
+            return _from_folder(cls, folder, device, verify)
         found = read(path, mmap=mmap, verify=verify)
         found.expect(cls.__name__)
         return cls._from_file(found, device)
@@ -181,7 +176,7 @@ def load(
     get_device(device)  # before a large file is read
     if has_manifest(path):
         folder = _folder(path, mmap, verify)
-        return _kind_of(folder.kind, folder.folder)._from_folder(folder, device, verify)
+        return _from_folder(_kind_of(folder.kind, folder.folder), folder, device, verify)
     found = read(path, mmap=mmap, verify=verify)
     return _kind_of(found.kind, found.path)._from_file(found, device)
 
@@ -199,3 +194,9 @@ def _folder(path: str | os.PathLike[str], mmap: bool, verify: bool) -> Manifest:
     if check_flag("mmap", mmap):
         raise ValueError(f"{path} is a folder of shards: its arrays cannot be mapped, only copied")
     return read_manifest(path)
+
+
+def _from_folder(kind: Any, found: Manifest, device: DeviceName, verify: bool) -> Any:
+    if not hasattr(kind, "_from_folder"):
+        raise CheckpointError(f"{found.folder}: a {found.kind} has no shards")
+    return kind._from_folder(found, device, verify)

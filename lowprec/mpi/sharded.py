@@ -106,7 +106,7 @@ class ShardedTable:
         def make() -> EmbeddingTable:
             check_choice("wire", wire, WIRES)
             return EmbeddingTable(
-                num_embeddings, embedding_dim, dtype, rounding, optimizer, seed,
+                num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, "cpu",
                 init_range=init_range, on_nonfinite=on_nonfinite, padding_idx=padding_idx,
                 shard=Shard(exchange.rank, exchange.size),
             )  # fmt: skip

@@ -18,7 +18,6 @@ from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.rows import touch
-from lowprec.tables.shard import in_whole
 from lowprec.tables.store import Store
 from lowprec.tables.update import check_steps, group, largest_gradient
 from lowprec.workspace import Allocator
@@ -34,11 +33,10 @@ def diagnose(
     rules = store._rules()
     limit = largest_gradient(store, rules)
     kept, rows = None, batch.rows
-    most = min(rows.size, store._shape[0]) * store.embedding_dim
-    if max_numbers is not None and most > max_numbers:
-        every = -(-most // max_numbers)
-        numbers = in_whole(store._shard, rows)
-        kept = store._device.xp.flatnonzero(numbers % every == scattered(store._step) % every)
+    numbers = min(rows.size, store._shape[0]) * store.embedding_dim
+    if max_numbers is not None and numbers > max_numbers:
+        every = -(-numbers // max_numbers)
+        kept = store._device.xp.flatnonzero(rows % every == scattered(store._step) % every)
         rows = rows[kept]
     arrays, last = store._arrays_of_rows(), None
     if store.optimizer.catches_up:

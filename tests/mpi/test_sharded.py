@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lowprec as lp
 from tests import naive
@@ -207,3 +209,40 @@ def test_bags_across_features_and_padding():
 def test_what_is_no_communicator():
     with pytest.raises(TypeError, match="communicator of mpi4py"):
         lp.mpi.ShardedTable(None, 10, 4)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.booleans(), st.sampled_from(["sum", "mean"]))
+def test_any_batch(seed, size, weighted, pooling):
+    """Tables of any shape, bags of any sizes, cut among the ranks anywhere."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 40, rng.integers(1, 4))
+    sizes[0] += size  # a row for each rank
+    samples, features, dim = int(rng.integers(0, 30)), len(sizes), int(rng.choice([1, 3, 16, 20]))
+    counts = rng.integers(0, rng.integers(1, 9), samples * features)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    ids = rng.integers(0, sizes[np.repeat(np.arange(samples * features) % features, counts)])
+    weights = rng.normal(size=ids.size).astype(np.float32) if weighted else None
+    grad = rng.normal(size=(samples, features, dim)).astype(np.float32)
+    bounds = [0, *sorted(rng.integers(0, samples + 1, size - 1).tolist()), samples]
+    given_to_all = {"num_embeddings": sizes.tolist(), "embedding_dim": dim, "seed": seed}
+    one = lp.EmbeddingTable(**given_to_all, optimizer=lp.SGD(0.5))
+    expected = one.lookup(ids, offsets, pooling, weights)
+    for _ in range(2):
+        one.update(ids, grad, offsets, pooling, weights)
+
+    def run(comm):
+        table = lp.mpi.ShardedTable(comm, **given_to_all, optimizer=lp.SGD(0.5))
+        first, last = bounds[comm.rank], bounds[comm.rank + 1]
+        own = offsets[first * features : last * features + 1]
+        part = slice(own[0], own[-1])
+        batch = own - own[0], pooling, None if weights is None else weights[part]
+        out = table.lookup(ids[part], *batch)
+        for _ in range(2):
+            table.update(ids[part], grad[first:last], *batch)
+        return table, out, table.gather()
+
+    found = results(size, run)
+    assert bits(np.concatenate([out for _, out, _ in found])) == bits(expected)
+    assert bits(found[0][2]) == bits(one.weight)
+    assert {table.step for table, _, _ in found} == {2}
