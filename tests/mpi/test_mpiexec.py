@@ -12,6 +12,8 @@ import pytest
 import lowprec as lp
 from tests.conftest import ROOT
 from tests.mpi import training
+from tests.mpi.communicators import results
+from tests.mpi.test_sharded import digest_of
 
 pytest.importorskip("mpi4py", reason="comes with the extra `mpi`")
 MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
@@ -21,6 +23,7 @@ SECONDS = 300
 def mpiexec(ranks, *arguments):
     """What the ranks print, and how they end."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_NUM_THREADS": "1"}
+    environment |= {"OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         [MPIEXEC, "-n", str(ranks), sys.executable, "-m", "mpi4py", *map(str, arguments)],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False,
@@ -45,13 +48,51 @@ def test_bits_are_those_of_one_process(ranks, expected, tmp_path):
 
 
 @pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
-def test_a_rank_that_dies_ends_the_job():
+def test_a_rank_that_dies(tmp_path):
+    """It ends the job with its error; fewer ranks go on from the last files."""
+    folder, name = tmp_path / "t", "mean"
     program = (
-        "from mpi4py import MPI; import lowprec as lp; c = MPI.COMM_WORLD\n"
-        "table = lp.mpi.ShardedTable(c, 50, 4)\n"
-        "if c.rank: raise KeyError('the rank that dies')\n"
-        "table.lookup([1])"
+        "import lowprec as lp; from mpi4py import MPI; from tests.mpi import training\n"
+        f"comm, name = MPI.COMM_WORLD, {name!r}\n"
+        "table = lp.mpi.ShardedTable(comm, **training.arguments(name))\n"
+        "for step in range(training.STEPS):\n"
+        "    if comm.rank == 1 and step == 2: raise KeyError('the rank that dies')\n"
+        "    training.train(table, name, comm.rank, comm.size, [step])\n"
+        f"    table.save({str(folder)!r})\n"
     )
-    done = mpiexec(2, "-c", program)
+    done = mpiexec(3, "-c", program)
     assert done.returncode != 0
     assert "the rank that dies" in done.stderr
+
+    def go_on(comm):
+        table = lp.mpi.load(folder, comm)
+        steps = range(table.step, training.STEPS)
+        training.train(table, name, comm.rank, comm.size, steps)
+        return table, len(steps)
+
+    found = results(2, go_on)
+    assert [steps for _, steps in found] == [2, 2]
+    one, _ = training.in_one_process(name)
+    assert digest_of([table for table, _ in found]) == training.digest_of(one)
+
+
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
+def test_the_example(tmp_path):
+    """The hash of all parameters is one for any number of ranks, and so is the loss."""
+    script, arguments = ROOT / "examples" / "sharded.py", ["--samples", "2000"]
+    found = []
+    for ranks in (1, 3):
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        files = ["--json", folder / "out.json", "--figure", folder / "out.png"]
+        done = mpiexec(ranks, script, *arguments, *files, "--save", folder / "table")
+        assert done.returncode == 0, done.stderr[-5000:]
+        found.append(json.loads((folder / "out.json").read_text()))
+        assert found[-1]["hash"] in done.stdout
+    one, three = found
+    for name in ("hash", "log_loss", "losses"):
+        assert one[name] == three[name]
+    assert one["megabytes_per_step"] == 0 < three["megabytes_per_step"]
+    first, second = (lp.load(tmp_path / str(ranks) / "table") for ranks in (1, 3))
+    assert training.digest_of(first) == training.digest_of(second)
+    assert one["losses"][-1] < one["losses"][0]
