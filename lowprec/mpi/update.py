@@ -41,7 +41,7 @@ def update(exchange: Exchange, table: EmbeddingTable, given: Any, grad: Any, wir
 
 def _check_grad(table: EmbeddingTable, batch: Batch, grad: Any, wire: str) -> NDArray[np.float32]:
     flat = sharing.check_grad(table, grad, (*batch.shape, table.embedding_dim))
-    if table.trainable and not is_within(flat, wire):
+    if table.trainable and not is_within(sharing.scratch_of(table).device, flat, wire):
         if table.on_nonfinite == "raise":
             sharing.check_finite(table, flat)
         check_range(flat, wire)

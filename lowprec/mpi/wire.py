@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
+from lowprec.device import Device
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_WIRE
 from lowprec.workspace import Allocator
@@ -18,8 +19,13 @@ _FLOAT16 = np.dtype(np.float16)
 _LARGEST = {"float32": float(np.finfo(np.float32).max), "float16": float(np.finfo(_FLOAT16).max)}
 
 
-def is_within(grad: NDArray[np.float32], wire: str) -> bool:
+@in_standard_arithmetic
+def is_within(device: Device, grad: NDArray[np.float32], wire: str) -> bool:
     """Whether all gradients are finite, and not beyond what the wire can hold."""
+    if wire == "float32":
+        found = np.zeros(1, np.bool_)
+        device.kernels.note_nonfinite([grad.reshape(-1)], found)
+        return not found[0]
     most = _LARGEST[wire]  # comparisons with NaN are False
     return bool(grad.max(initial=0.0) <= most and grad.min(initial=0.0) >= -most)
 
