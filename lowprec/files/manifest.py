@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lowprec._version import __version__
-from lowprec.checks import check_path
+from lowprec.checks import check_flag, check_path
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.reading import describe, read
 from lowprec.files.writing import replacing
@@ -29,18 +29,19 @@ class Manifest:
     files: tuple[str, ...]
     state: dict[str, Any]  # all but the arrays, of the whole
     settings: dict[str, Any]  # of what trained it
+    verify: bool  # whether checksums are compared
 
     def expect(self, kind: str) -> None:
         """CheckpointError unless it is of this kind."""
         if self.kind != kind:
             raise CheckpointError(f"{self.folder} holds a {self.kind}, not a {kind}")
 
-    def open(self, shard: int, verify: bool) -> Checkpoint:
+    def open(self, shard: int) -> Checkpoint:
         """The file of a shard, its arrays mapped; CheckpointError if it is not there."""
         path = os.path.join(self.folder, self.files[shard])
         if not os.path.exists(path):
             raise CheckpointError(f"{path} is not there, but {MANIFEST} names it")
-        found = read(path, mmap=True, verify=verify)
+        found = read(path, mmap=True, verify=self.verify)
         found.expect(self.kind)
         return found
 
@@ -71,7 +72,7 @@ def write_manifest(
         temporary.write_text(json.dumps(entry, indent=1) + "\n")
 
 
-def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+def read_manifest(path: str | os.PathLike[str], *, verify: bool = True) -> Manifest:
     """The manifest of a folder; a single file is a folder of one.
 
     Raises
@@ -82,12 +83,13 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         If it is none, or damaged.
     """
     name = check_path("path", path)
+    check_flag("verify", verify)
     if not os.path.isdir(name):
         kind, state = describe(name)
         folder, file = os.path.split(name)
         if state.pop("shard", [0, 1]) != [0, 1]:
             raise CheckpointError(f"{name} is one shard of several: load their folder")
-        return Manifest(folder, kind, (file,), state, {})
+        return Manifest(folder, kind, (file,), state, {}, verify)
     where = os.path.join(name, MANIFEST)
     text = Path(where).read_bytes()
     try:
@@ -99,7 +101,9 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         files = tuple(map(str, entry["files"]))
         if not files or any(file != os.path.basename(file) or not file for file in files):
             raise CheckpointError(f"{where} names files outside its folder, or none")
-        return Manifest(name, entry["kind"], files, dict(entry["state"]), dict(entry["settings"]))
+        return Manifest(
+            name, entry["kind"], files, dict(entry["state"]), dict(entry["settings"]), verify
+        )
     except CheckpointError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lowprec.checks import check_flag
 from lowprec.device import get_device
 from lowprec.files import copies
-from lowprec.files.checkpoint import Checkpoint, CheckpointError
+from lowprec.files.checkpoint import CheckpointError
 from lowprec.files.manifest import Manifest, has_manifest, read_manifest
 from lowprec.files.reading import read
 from lowprec.files.writing import write
@@ -28,6 +28,7 @@ class Saved:
     Files, copies and pickles are of one moment, also where another thread trains.
     """
 
+    _has_shards = False  # whether `_from_file` takes a Manifest, too
     _is_of_a_pickle = False  # made for it alone, so that nothing changes it
     __copy__, __deepcopy__, __getstate__ = copies.shallow, copies.deep, copies.state
 
@@ -41,7 +42,7 @@ class Saved:
 
     @classmethod
     @abstractmethod
-    def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
+    def _from_file(cls: type[Self], found: Any, device: DeviceName) -> Self:
         """The object of a file of this kind."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -123,7 +124,7 @@ class Saved:
         if has_manifest(path):
             folder = _folder(path, mmap, verify)
             folder.expect(cls.__name__)
-            return _from_folder(cls, folder, device, verify)
+            return _from_folder(cls, folder, device)
         found = read(path, mmap=mmap, verify=verify)
         found.expect(cls.__name__)
         return cls._from_file(found, device)
@@ -176,7 +177,7 @@ def load(
     get_device(device)  # before a large file is read
     if has_manifest(path):
         folder = _folder(path, mmap, verify)
-        return _from_folder(_kind_of(folder.kind, folder.folder), folder, device, verify)
+        return _from_folder(_kind_of(folder.kind, folder.folder), folder, device)
     found = read(path, mmap=mmap, verify=verify)
     return _kind_of(found.kind, found.path)._from_file(found, device)
 
@@ -190,13 +191,12 @@ def _kind_of(name: str, path: str) -> Any:
 
 def _folder(path: str | os.PathLike[str], mmap: bool, verify: bool) -> Manifest:
     """The manifest of a folder, from which arrays are copied."""
-    check_flag("verify", verify)
     if check_flag("mmap", mmap):
         raise ValueError(f"{path} is a folder of shards: its arrays cannot be mapped, only copied")
-    return read_manifest(path)
+    return read_manifest(path, verify=verify)
 
 
-def _from_folder(kind: Any, found: Manifest, device: DeviceName, verify: bool) -> Any:
-    if not hasattr(kind, "_from_folder"):
+def _from_folder(kind: Any, found: Manifest, device: DeviceName) -> Any:
+    if not kind._has_shards:
         raise CheckpointError(f"{found.folder}: a {found.kind} has no shards")
-    return kind._from_folder(found, device, verify)
+    return kind._from_file(found, device)

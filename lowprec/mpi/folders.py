@@ -46,9 +46,9 @@ def save(
 
 def load(exchange: Exchange, folder: str | os.PathLike[str], verify: bool) -> tuple[Any, Any]:
     """The shard of this rank, and the settings that it was saved with."""
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, verify=verify)
     shard = Shard(exchange.rank, exchange.size)
-    return load_shard(manifest, shard, verify), manifest.settings
+    return load_shard(manifest, shard), manifest.settings
 
 
 def _failure(action: Any, *arguments: Any) -> Exception | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,26 +13,21 @@ from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch
 from lowprec.checks import check_choice, check_int
 from lowprec.device import get_device
-from lowprec.files.checkpoint import Checkpoint
-from lowprec.files.manifest import Manifest
-from lowprec.files.saved import Saved
 from lowprec.formats.entries import storage_dtype
 from lowprec.interrupts import Uninterrupted
 from lowprec.optimizers import Optimizer
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.scalar.xorshift import STREAM_WRITE
-from lowprec.tables import files
 from lowprec.tables.contents import check_rows, check_values, last_of_equal_rows, write_rows
 from lowprec.tables.copying import copy_as, copy_to
 from lowprec.tables.diagnosis import diagnose
-from lowprec.tables.folders import restore_shard
-from lowprec.tables.in_file import InFile
 from lowprec.tables.initial import begin, bounds_of_features
 from lowprec.tables.keys import row_keys
 from lowprec.tables.lookup import as_batch, look_up
 from lowprec.tables.mapped import TableFile
 from lowprec.tables.reset import check_keys, reset_rows
 from lowprec.tables.rows import as_a_whole, at_hand
+from lowprec.tables.saving import SavedTable
 from lowprec.tables.shard import Shard
 from lowprec.tables.states import fit_states
 from lowprec.tables.store import ROUNDINGS
@@ -42,7 +35,7 @@ from lowprec.tables.update import check_grad, update
 from lowprec.typing import DeviceName, OnNonfinite, Pooling, Rounding, Storage
 
 
-class EmbeddingTable(InFile, Saved):
+class EmbeddingTable(SavedTable):
     """Embedding tables of one or more features, stored in low precision and trained in place.
 
     The tables of all features are stacked into one matrix; feature f begins at row
@@ -586,22 +579,3 @@ class EmbeddingTable(InFile, Saved):
             check_int("max_numbers", max_numbers, low=1)
         flat_grad = check_grad(self, grad, (*batch.shape, self.embedding_dim))
         return diagnose(self, batch, flat_grad, max_numbers, self.on_nonfinite == "raise")
-
-    def _unchanged(self, what: str) -> AbstractContextManager[None]:
-        return self._workspace.unchanged(what)
-
-    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        return files.description_of(self), files.arrays_of(self)
-
-    @classmethod
-    def _from_file(cls, found: Checkpoint, device: DeviceName) -> EmbeddingTable:
-        table = cls.__new__(cls)
-        files.restore(table, found, found.state, device)
-        found.expect_arrays(files.names_in(table, found.state))
-        return table
-
-    @classmethod
-    def _from_folder(cls, found: Manifest, device: DeviceName, verify: bool) -> EmbeddingTable:
-        table = cls.__new__(cls)
-        restore_shard(table, found, None, device, verify)
-        return table

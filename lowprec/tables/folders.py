@@ -22,7 +22,7 @@ def common_description(description: dict[str, Any], skipped_rows: int) -> dict[s
 
 
 def restore_shard(
-    table: Store, manifest: Manifest, shard: Shard | None, device: DeviceName, verify: bool
+    table: Store, manifest: Manifest, shard: Shard | None, device: DeviceName
 ) -> None:
     """Make an empty table a shard of a saved one, or the whole of it for None.
 
@@ -40,7 +40,7 @@ def restore_shard(
     needed = [k for k in range(files) if (k - part.rank) % math.gcd(files, part.of) == 0]
     ready = False
     for k in needed:
-        found = manifest.open(k, verify)
+        found = manifest.open(k)
         if not ready:
             configure(table, found, description, device)
             _allocate(table, table._device)

@@ -77,7 +77,10 @@ def begin_rows(
         return
     device = store._device
     feature = np.searchsorted(store.row_offsets, rows, side="right") - 1
-    words, keys = device.words(weight, store.dtype), row_keys(device, store.seed, STREAM_INIT, store._shard)
+    words, keys = (
+        device.words(weight, store.dtype),
+        row_keys(device, store.seed, STREAM_INIT, store._shard),
+    )
     device.kernels.fill_rows(words, places, rows.astype(np.uint64), bounds[feature], keys)
     set_initial_states(store, optimizer, states, places)
     if states and bounds.any():

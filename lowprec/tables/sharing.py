@@ -83,9 +83,9 @@ def pool(table: Store, rows: NDArray[Any], batch: Batch) -> NDArray[np.float32]:
     return out  # type: ignore[no-any-return]
 
 
-def load_shard(manifest: Manifest, shard: Shard, verify: bool) -> EmbeddingTable:
+def load_shard(manifest: Manifest, shard: Shard) -> EmbeddingTable:
     """A shard of a table that was saved in any number of shards."""
     manifest.expect(EmbeddingTable.__name__)
     table = EmbeddingTable.__new__(EmbeddingTable)
-    restore_shard(table, manifest, shard, "cpu", verify)
+    restore_shard(table, manifest, shard, "cpu")
     return table

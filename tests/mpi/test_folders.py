@@ -141,3 +141,17 @@ def test_equal_rows_of_pretrained_weights(tmp_path):
     table.save(tmp_path / "t.safetensors")
     found = results(4, lambda comm: lp.mpi.load(tmp_path / "t.safetensors", comm).gather())
     assert bits(found[0]) == bits(table.weight)
+
+
+def test_the_file_of_a_table_in_a_file(tmp_path):
+    """It has the touched rows alone: loaded and saved, it has all."""
+    with lp.EmbeddingTable(9, 4, path=tmp_path / "big.table") as table:
+        table.update([3], np.ones((1, 4)))
+        table.save(tmp_path / "touched.safetensors")
+    (error,) = on_ranks(1, lambda comm: lp.mpi.load(tmp_path / "touched.safetensors", comm))
+    assert isinstance(error, lp.CheckpointError)
+    assert "load it into memory" in str(error)
+    whole = lp.load(tmp_path / "touched.safetensors")
+    whole.save(tmp_path / "all.safetensors")
+    found = results(2, lambda comm: lp.mpi.load(tmp_path / "all.safetensors", comm).gather())
+    assert bits(found[0]) == bits(whole.weight)

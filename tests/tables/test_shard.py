@@ -148,7 +148,7 @@ def test_another_shards_rows():
     assert not padded.lookup(np.array([-1])).any()
 
 
-def test_what_is_no_shard():
+def test_what_is_no_shard(tmp_path):
     for rank, of in ((3, 3), (-1, 3), (0, 0)):
         with pytest.raises(ValueError, match="must be"):
             lp.Shard(rank, of)
@@ -160,5 +160,8 @@ def test_what_is_no_shard():
         lp.EmbeddingTable(2, 4, shard=lp.Shard(2, 3))
     with pytest.raises(ValueError, match="shape"):
         lp.EmbeddingTable(4, 2, shard=lp.Shard(0, 2), init=np.zeros((4, 2)))
+    with pytest.raises(ValueError, match="a shard cannot be in a file"):
+        lp.EmbeddingTable(4, 2, shard=lp.Shard(0, 2), path=tmp_path / "big.table")
+    assert not list(tmp_path.iterdir())
     made = lp.EmbeddingTable(4, 2, shard=lp.Shard(1, 2), init=[[1, 2], [3, 4]])
     assert made.read([3]).tolist() == [[3, 4]]
