@@ -286,7 +286,7 @@ def test_the_bounds_of_the_page(root, fmt, row):
 def test_the_bounds_of_the_docstring():
     """The numbers that it names are those of the formats."""
     text = " ".join(lp.stochastic_round.__doc__.split())
-    told = text.split("always become 0: ")[1].split(", and nothing for bfloat16")[0]
+    told = text.split("always become 0: ")[1].split(", and 0 for bfloat16")[0]
     found = {}
     for part in told.split(", "):
         power, names = part.split(" for ")
