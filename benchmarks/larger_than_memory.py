@@ -23,7 +23,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -178,7 +177,7 @@ def kill_in_the_middle(arguments: dict[str, Any], folder: Path, step: int) -> in
     print(json.dumps(arguments), file=process.stdin, flush=True)
     while process.poll() is None and not any(written >= step for written in _steps(folder)):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-    process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    process.kill()
     process.stdin.close()
     process.wait()
     return max(_steps(folder))

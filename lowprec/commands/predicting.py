@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import lowprec as lp
 from lowprec.commands.files import add_data, format_of, reader_of
+from lowprec.files.system import replace
 
 NAME, HELP = "predict", "write the predictions of a model for the rows of files"
 COLUMN = "probability"
@@ -92,7 +94,7 @@ def _write(path: str, parts: Iterator[Any]) -> None:
         with writer(unfinished, schema) as out:
             for part in parts:
                 out.write_table(pyarrow.table([part], schema))
-        os.replace(unfinished, path)
+        replace(Path(unfinished), Path(path))
     finally:
         if os.path.exists(unfinished):
             os.remove(unfinished)
