@@ -115,9 +115,10 @@ def without_l2(steps: int, repetitions: int) -> list[dict[str, Any]]:
         least = objectives.log_loss(optimum, X, sign, 0.0)
         values = [objectives.log_loss(w, X, sign, 0.0) - least for w in total / steps]
         gap = 0.0 if dtype == "float32" else float(spacing(BOX / 2, dtype))
+        rounding = math.sqrt(d * G2) * gap / 2
         found.append({
             "dtype": dtype, "excess": float(np.mean(values)), "largest_weight": largest,
-            "bound": math.sqrt(distance2 * G2 / steps) + math.sqrt(d * G2) * gap / 2,
+            "bound": math.sqrt(distance2 * G2 / steps) + rounding, "of_rounding": rounding,
         })  # fmt: skip
     return found
 
@@ -146,9 +147,16 @@ def compare(steps: int, repetitions: int = REPETITIONS) -> str:
     of_loss = [
         [
             one["dtype"], f"{one['excess']:.1e}", f"{one['bound']:.1e}",
+            f"{one['of_rounding']:.1e}" if one["of_rounding"] else "",
             f"{one['largest_weight']:.2f}",
         ]
         for one in without_l2(steps, repetitions)
     ]  # fmt: skip
-    header = ("weights", "log loss above the least", "bound", "largest weight")
+    header = (
+        "weights",
+        "log loss above the least",
+        "bound",
+        "of that by rounding",
+        "largest weight",
+    )
     return f"{text}\n{markdown_table(header, of_loss)}"

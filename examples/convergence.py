@@ -31,7 +31,7 @@ import floors
 import numpy as np
 import report
 from objectives import Problem, logistic, quadratic
-from rounding_theory import bound, floor, predict
+from rounding_theory import bound, floor, predict, print_constants
 
 import lowprec as lp
 
@@ -180,6 +180,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = report.parser(__doc__, "convergence")
     parser.add_argument("--steps", type=int, help=f"default: {STEPS}; --full: {STEPS_IN_FULL}")
+    parser.add_argument(
+        "--constants", action="store_true", help="only print the constants of the theory's bounds"
+    )
     options = parser.parse_args(arguments)
     options.seeds = options.seeds or REPETITIONS
     options.steps = options.steps or (STEPS_IN_FULL if options.full else STEPS)
@@ -189,6 +192,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """Rates and floors: print what was found, save the figure and the numbers."""
     options = parse_arguments(arguments)
+    if options.constants:
+        print_constants()
+        return []
     rates, flat = [], []
     for problem in (quadratic(seed=0), logistic(seed=0)):
         rates.append(experiment(problem, options.steps, options.seeds))

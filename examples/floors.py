@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import report
-from rounding_theory import rounding_variance, sharp_bound, sharp_floor, spacing
+from rounding_theory import relative_floor, rounding_variance, sharp_bound, sharp_floor, spacing
 
 import lowprec as lp
 
@@ -91,18 +90,8 @@ def floor(case: Case, dtype: str) -> float:
 
 
 def lower_floor(case: Case, dtype: str) -> float:
-    """What no step sizes get below, were gaps the same everywhere."""
+    """What no step sizes fixed in advance get below, were gaps the same everywhere."""
     return case.dim * gap(dtype) * NOISE / 2
-
-
-def relative_floor(case: Case, dtype: str) -> float:
-    """The floor with gaps of at most ``u |x| + smallest``, wherever weights go."""
-    limits = ml_dtypes.finfo(dtype)
-    u, smallest = 2.0**-limits.nmant, float(limits.smallest_subnormal)
-    q = u * np.sqrt(case.start) + np.sqrt(case.moved) * smallest
-    G, beta, slope = np.sqrt(case.gradient2), np.sqrt(case.beta2), 2.0 - u * np.sqrt(case.beta2)
-    linear = u * G + beta * q
-    return float(((linear + np.sqrt(linear**2 + 4 * slope * q * G)) / (2 * slope)) ** 2)
 
 
 def draws(case: Case, steps: int, repetitions: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -219,7 +208,8 @@ def experiment_at_zero(steps: int, repetitions: int) -> dict[str, Any]:
         dtype: report.Interval.of(train(RARE, dtype, points, repetitions).mean(axis=0))
         for dtype in ("float32", *COLORS)
     }
-    floors = {dtype: relative_floor(RARE, dtype) for dtype in COLORS}
+    about = (1.0, RARE.gradient2, RARE.beta2, RARE.start**0.5, RARE.moved)
+    floors = {dtype: relative_floor(*about, dtype) for dtype in COLORS}
     return {"steps": steps, "squared_distance": found, "relative_floor": floors}
 
 

@@ -66,4 +66,5 @@ def test_the_average_keeps_1_over_t():
 def test_without_l2_the_bound_holds():
     for one in averaging_convex.without_l2(512, 5):
         assert 0 < one["excess"] < one["bound"]
+        assert 0 <= one["of_rounding"] < one["bound"]
         assert one["largest_weight"] < averaging_convex.BOX

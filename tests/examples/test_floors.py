@@ -6,7 +6,8 @@ import pytest
 from floors import Case
 
 DENSE, SPARSE = (16, 16), (256, 4)
-# A case, the steps that bring it to its floor, and the formats whose iterates stay in one binade.
+# A case, the steps that bring it to its floor, and the formats whose iterates rarely leave the
+# binade of the optimum, at 1 by the projection.
 REACHED = [
     (Case("SGD", *DENSE), 6000, ["float16", "bfloat16", "float8_e4m3fn"]),
     (Case("SGD", *SPARSE), 25_000, ["bfloat16", "float8_e4m3fn"]),
@@ -31,7 +32,7 @@ def test_the_floor_is_met_and_no_bound_violated(case, steps, dtypes):
 
 
 def test_a_coarse_format_is_below_its_floor():
-    """float8_e5m2 leaves the binade of the optimum: its floor is a bound only."""
+    """The projection cuts off steps of float8_e5m2: its floor is a bound only."""
     case, points = Case("SGD", *DENSE), np.linspace(500, 1000, 51).astype(int)
     found = floors.train(case, "float8_e5m2", points, 20).mean()
     assert 0.5 * floors.floor(case, "float8_e5m2") < found < floors.floor(case, "float8_e5m2")

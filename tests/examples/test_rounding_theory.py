@@ -4,9 +4,18 @@ Means of `REPETITIONS` runs, three standard errors allowed, at every step of eve
 seeds.
 """
 
+import convergence
+import ml_dtypes
 import numpy as np
 import pytest
-from rounding_theory import sharp_bound, sharp_floor
+from objectives import quadratic
+from rounding_theory import (
+    DTYPES,
+    constants,
+    relative_floor,
+    sharp_bound,
+    sharp_floor,
+)
 
 REPETITIONS, STEPS = 300, 300
 
@@ -88,11 +97,17 @@ def test_theorem_1(seed):
 
 
 @pytest.mark.parametrize(
-    "schedule", [lambda t: 0.5, lambda t: 2 / (t + 4), lambda t: 0.2 / (t + 1) ** 0.5]
+    "schedule",
+    [
+        lambda t: 0.5,
+        lambda t: 2 / (t + 4),
+        lambda t: 0.2 / (t + 1) ** 0.5,
+        lambda t: 0.7 if t % 5 == 4 else 0.1,  # larger: the other minimum, 0.04 / p, is above
+    ],
 )
 @pytest.mark.parametrize("blocks", [1, 4])
 def test_theorem_2(schedule, blocks):
-    """No steps of at most 1 / (2 h) get below the floor, h = 1 here."""
+    """No steps that are fixed in advance get below the floor, h = 1 here."""
     rng, gap, sigma, d = np.random.default_rng(blocks), 2.0**-4, 0.2, 4
     optimum = rng.uniform(-1, 1, d)
     w, floor = np.zeros((3000, d)), d * gap * sigma / 2
@@ -162,7 +177,7 @@ def test_theorem_5(seed):
 
 @pytest.mark.parametrize("state_mantissa", [None, 7, 3])
 def test_theorems_7_and_8(state_mantissa):
-    """Adagrad with exact sums, and with sums of a few bits."""
+    """7 (i) and (ii): Adagrad with exact sums, and with sums of a few bits."""
     rng, d, sigma, rate, gap = np.random.default_rng(0), 4, 0.3, 0.3, 2.0**-5
     optimum, width = rng.uniform(-0.9, 0.9, d), 2.0
     shape = (REPETITIONS, d)
@@ -190,3 +205,33 @@ def test_theorems_7_and_8(state_mantissa):
     assert least(sums.mean(axis=1) - exact.mean(axis=1)) <= 0 <= most((sums - exact).mean(axis=1))
     late = (away**2).sum(axis=1).mean() / (d * gap * sigma / 2)
     assert 0.8 < late < 1.6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_constants(dtype):
+    """Where the theory has two forms of a number, they agree."""
+    problem, found = quadratic(seed=0), constants(quadratic(seed=0), dtype)
+    mu, G, beta, kappa = problem.mu, problem.G2**0.5, problem.beta2**0.5, found["kappa"]
+    first = 4 * G * gaps(0.5, ml_dtypes.finfo(dtype).nmant, -6) / (2 * mu)  # sqrt(16) is 4
+    assert found["floor"] == pytest.approx(first * (kappa + np.sqrt(1 + kappa**2)))
+    assert first < found["floor"] <= found["bound"] / 2
+    assert (found["rate_until"] > 0) == (kappa < 0.5)
+    u, smallest = (
+        float(ml_dtypes.finfo(dtype).eps),
+        float(ml_dtypes.finfo(dtype).smallest_subnormal),
+    )
+    length = np.linalg.norm(problem.optimum)
+    a, q = found["relative_floor"], u * length + 4 * smallest
+    if u * beta >= 2 * mu:
+        assert a == np.inf
+    else:
+        assert (2 * mu - u * beta) * a == pytest.approx((u * G + beta * q) * np.sqrt(a) + q * G)
+    assert relative_floor(mu, 0.0, problem.beta2, 0.0, 16, "bfloat16") < 1e-60
+
+
+def test_the_page_has_what_the_command_prints(root, capsys):
+    assert convergence.main(["--constants"]) == []
+    table, about = capsys.readouterr().out.split("quadratic: ")
+    page = (root / "docs" / "theory" / "strongly-convex.md").read_text(encoding="utf-8")
+    assert table in page
+    assert "3,690" in about
