@@ -83,5 +83,6 @@ def test_tables_of_one_launch_keep_the_bits_that_they_have_alone(dim):
 
 
 def test_keys_of_one_table():
-    keys = row_keys(get_device("cpu"), 4, 2, first=6, stride=2)
-    assert int(key_of(keys, np.uint64(1), 5)) == naive.row_key(4, 2, 1, 16)
+    """Row 5 of shard 6 of 7 is row 6 + 5 * 7 of the whole."""
+    keys = row_keys(get_device("cpu"), 4, 2, lp.Shard(6, 7))
+    assert int(key_of(keys, np.uint64(1), 5)) == naive.row_key(4, 2, 1, 41)

@@ -158,7 +158,7 @@ def interrupt_at(step, times=1):
 def test_ctrl_c_ends_after_a_batch_with_a_file(make, samples, tmp_path, step):
     whole = make().fit(*samples)
     before = signal.getsignal(signal.SIGINT)
-    told = rf"interrupted after step {step}: .*; fit\(\.\.\., resume=.*\) goes on$"
+    told = rf"interrupted after step {step}: .*; fit\(\.\.\., resume=.*\) resumes it$"
     with pytest.raises(KeyboardInterrupt, match=told) as caught:
         make().fit(*samples, save=lp.Checkpoints(tmp_path), callback=interrupt_at(step))
     assert repr(str(tmp_path)) in str(caught.value)

@@ -102,5 +102,5 @@ def test_models_and_l2():
     with pytest.raises(ValueError, match="use its own l2 instead"):
         model.fit(X, y)
     model = lp.LogisticRegression([6, 4], l2=1e-3, optimizer=lp.Adam(), device=DEVICE)
-    with pytest.raises(ValueError, match="take its weight_decay, which"):
+    with pytest.raises(ValueError, match="use its weight_decay, which"):
         model.fit(X, y)
