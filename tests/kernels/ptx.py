@@ -81,7 +81,7 @@ def call_table_kernels(kernels, word):
     rows, bags = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
     floats, offsets = np.zeros(n, np.float32), np.arange(n + 1)
     none = bags[:0], floats[:0]
-    keys = row_keys(get_device("cpu"), 0, 0)
+    keys = row_keys(get_device("cpu"), 0, 0, lp.Shard(0, 1))
     kernels.fill_uniform(weight, 0, 12, np.float32(1.0), keys)
     kernels.fill_rows(weight, rows, np.zeros(n, np.uint64), floats, keys)
     kernels.round_stochastic(x, np.uint64(0), out)
