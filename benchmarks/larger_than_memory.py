@@ -6,7 +6,7 @@
 Makes a folder of planted rows, which is deleted afterwards: 26 columns of text (100 to 100,000
 categories of 8 bytes each, drawn by the cube of a uniform number), 13 of integers (a fifth of them
 missing) and a label, whose log odds are a sum of effects of the categories and of the numbers.  An
-encoder is fitted on the first million rows.  Then, each in a process of its own:
+encoder is fitted on the first million rows.  Then, each in a fresh process:
 
 - rows are read and encoded, and nothing else;
 - a model is trained on the folder, from beginning to end, shuffled;
@@ -188,7 +188,7 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _call(function: str, **arguments: Any) -> tuple[dict[str, Any], int]:
-    """What a function returns in a process of its own, and that one's peak memory."""
+    """What a function returns in a fresh process, and the peak memory of that process."""
     target = f"benchmarks.larger_than_memory:{function}"
     with child.Child(target, arguments, child.environment(machine.cores())) as process:
         return process.result, process.peak_memory

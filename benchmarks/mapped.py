@@ -169,7 +169,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--touched", type=number, default=10**6)
     parser.add_argument("--reads", type=number, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", help="where to make the file, on a disk of its own")
+    parser.add_argument(
+        "--folder", help="where to make the file; take a disk that nothing else uses"
+    )
     given = parser.parse_args(arguments)
     rows = given.bytes // (2 * COLUMNS)
     print(f"{machine.cores()} processors", flush=True)
