@@ -1,10 +1,11 @@
 """Makes the pages of the gallery, and runs the examples that they show.
 
     python docs/gallery.py
-    python docs/gallery.py NAME ... [--adult adult.data.gz]
+    python docs/gallery.py NAME ... [--adult adult.data.gz] [--out FOLDER]
 
 The first command makes the pages (docs/gallery/NAME.md, docs/gallery.md) from what is there.  The
-second also runs these examples, and replaces their output (NAME.txt) and figure (NAME.png).
+second also runs these examples, and replaces their output (NAME.txt) and figure (NAME.png); with
+--out it writes these to another folder, and no pages.
 """
 
 from __future__ import annotations
@@ -136,8 +137,8 @@ def pages() -> dict[str, str]:
     return made | {"gallery.md": INDEX.format(cards=cards, pages=listed)}
 
 
-def run(name: str, adult: Path | None) -> None:
-    """Replace the output and the figure of an example."""
+def run(name: str, adult: Path | None, out: Path) -> None:
+    """Run an example, and write its output and its figure to a folder."""
     arguments, launcher = GALLERY[name].arguments.split(), GALLERY[name].launcher.split()
     if launcher:  # beside Python, where pip puts it
         launcher[0] = str(Path(sys.executable).parent / launcher[0])
@@ -150,8 +151,9 @@ def run(name: str, adult: Path | None) -> None:
             [*launcher, sys.executable, EXAMPLES / f"{name}.py", *arguments],
             cwd=folder, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
-        (DOCS / f"gallery/{name}.txt").write_text(done.stdout)
-        shutil.copyfile(Path(folder, f"{name}.png"), DOCS / f"gallery/{name}.png")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.txt").write_text(done.stdout)
+        shutil.copyfile(Path(folder, f"{name}.png"), out / f"{name}.png")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -163,14 +165,15 @@ def main(arguments: list[str] | None = None) -> None:
         "names", nargs="*", metavar="NAME", help="examples to run: " + ", ".join(GALLERY)
     )
     parser.add_argument("--adult", type=Path, help="adult.data.gz, for the example of that name")
+    parser.add_argument("--out", type=Path, help="of outputs and figures; default: docs/gallery")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - GALLERY.keys()
     if unknown:
         parser.error(f"no such example: {', '.join(sorted(unknown))}")
     (DOCS / "gallery").mkdir(exist_ok=True)
     for name in options.names:
-        run(name, options.adult)
-    for path, text in pages().items():
+        run(name, options.adult, options.out or DOCS / "gallery")
+    for path, text in pages().items() if options.out is None else ():
         (DOCS / path).write_text(text)
 
 
