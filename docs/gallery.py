@@ -55,7 +55,7 @@ GALLERY = {
     "rng": Example("Random generators", "What stochastic rounding costs with other generators."),
     "sharded": Example(
         "Many machines",
-        "A DLRM over MPI ranks: one hash of all parameters for any number of ranks.",
+        "A DLRM over MPI ranks: the same parameters, bit for bit, for any number of ranks.",
         launcher="mpiexec -n 2 -bind-to core",
     ),
     "speed": Example("Where the time goes", "A training step in float32 and float16, in parts."),

@@ -23,7 +23,7 @@ def _affinity() -> int:
 
 
 def quota(membership: Path = _MEMBERSHIP, cgroups: Path = _CGROUPS) -> float:
-    """How many cores' time this process may take; inf if nobody says.
+    """How many cores' time this process may take; inf if there is no limit.
 
     A group has at most what the groups around it have.  In a container, what `membership` names
     may lie outside of what can be seen; the quota is then that of the root.

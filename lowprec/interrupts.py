@@ -39,7 +39,7 @@ class Uninterrupted:
 
 
 class InterruptedBetweenBatches(KeyboardInterrupt):
-    """Ctrl-C, after the batch in which it came was finished: the model is whole."""
+    """Ctrl-C, raised when the current batch has ended, so that the model is consistent."""
 
 
 @contextlib.contextmanager

@@ -162,9 +162,8 @@ def round_up_probability(
 
     Notes
     -----
-    Probabilities are multiples of the probability of one draw.  For numbers of at most half a draw
-    of the smallest subnormal number (sizes in `stochastic_round`) they are 0, and 1 for negative
-    numbers of that size.
+    Probabilities are multiples of the probability of one draw.  Tiny numbers, which always become 0
+    (`stochastic_round` has their sizes), have the probability 0, or 1 if they are negative.
 
     Examples
     --------

@@ -217,7 +217,7 @@ def describe(learning_rate: float | Schedule) -> float | dict[str, Any]:
 
 
 def from_description(description: Any) -> float | Schedule:
-    """What `describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    """What `describe` described; KeyError, TypeError or ValueError if it is invalid."""
     if not isinstance(description, dict):
         check_nonnegative("learning_rate", description)
         return float(description)

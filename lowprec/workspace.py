@@ -14,7 +14,7 @@ from lowprec.turns import Turns
 
 
 class Allocator:
-    """Arrays on a device that nobody else has: for calls that may run side by side."""
+    """New arrays on a device, not shared: for calls that may run side by side."""
 
     def __init__(self, device: Device) -> None:
         self.device = device

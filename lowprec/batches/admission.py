@@ -15,10 +15,9 @@ Admitted = tuple[NDArray[Any], NDArray[Any], NDArray[np.uint64]]
 
 
 def admit(vocabulary: Keeping, slots: Slots, words: NDArray[np.uint64], step: int) -> Admitted:
-    """The rows of keys, and those that were given to new keys, with them: see `Vocabulary.admit`.
+    """The row of each key, and the new keys with their rows: see `Vocabulary.admit`.
 
-    What is counted, wanted and given depends on the set of unknown keys and how often each is
-    there, and on nothing else.
+    The result depends only on the set of unknown keys, and on how often each occurs.
     """
     rows, count = slots.find(words, vocabulary._dtype, step)
     if not count:

@@ -29,10 +29,10 @@ _MOST_PARTS = 4  # dense, indices, offsets, weights
 def as_samples(X: Any, num_embeddings: list[int] | None = None) -> Samples:
     """`X` of a model as samples; `num_embeddings` says how many features there are, if known.
 
-    Samples as they are; (dense, indices), (dense, indices, offsets) or (dense, indices, offsets,
-    weights), each None where there are none; a sparse matrix of SciPy as one feature, whose ids are
-    the columns and whose entries are weights; a 2-D array, list or frame of integers as ids, of
-    other numbers as dense features.
+    - Samples are returned as they are.
+    - A tuple is (dense, indices[, offsets[, weights]]), with None for a missing part.
+    - A sparse matrix of SciPy is one feature: columns are ids, and entries are their weights.
+    - A 2-D array, list or frame of integers is ids; one of other numbers is dense features.
 
     Raises
     ------

@@ -17,7 +17,7 @@ _ROW = np.uint64(32)
 
 
 class Entries(NamedTuple):
-    """What a table of slots holds, by row."""
+    """The keys of a table of slots, with their rows and steps, sorted by row."""
 
     rows: NDArray[np.uint32]
     keys: NDArray[np.uint64]  # (n, words)
@@ -25,7 +25,7 @@ class Entries(NamedTuple):
 
 
 class Slots:
-    """Keys of so many 64-bit words, at most `capacity` of them, their rows and last steps."""
+    """At most `capacity` keys of a fixed number of 64-bit words, their rows and last steps."""
 
     def __init__(self, capacity: int, words: int, seed: int) -> None:
         self._capacity = capacity

@@ -36,7 +36,7 @@ def contents_of(vocabulary: Keeping) -> tuple[dict[str, Any], dict[str, NDArray[
 
 
 def restore(vocabulary: Keeping, found: Checkpoint) -> None:
-    """Give a new vocabulary what a file holds; CheckpointError if that cannot be."""
+    """Fill a new vocabulary from a file; CheckpointError if the contents are invalid."""
     names: list[str] = []
     with found.reading() as state:
         kind = state["holds"]

@@ -103,7 +103,7 @@ def shuffled(
 
 
 def without_first(parts: Iterator[Part], rows: int) -> Iterator[Part]:
-    """All rows but so many at the beginning."""
+    """All rows but the first ones."""
     for part in parts:
         if rows < len(part):
             yield part.between(rows, len(part))

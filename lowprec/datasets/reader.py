@@ -96,8 +96,8 @@ class Reader(ABC):
     def describe(self) -> dict[str, Any]:
         """What the order and the rows depend on, as JSON has it.
 
-        Its entry "files" has the name, the bytes and the rows of each file; rows that are not known
-        are None, and appear in it when they are.
+        The entry "files" lists the name, the size in bytes and the number of rows of each file.
+        The number is None until the file has been read, if it is not known before.
         """
         order: dict[str, Any] = {"shuffle": self.shuffle}
         if self.shuffle:
@@ -116,7 +116,7 @@ class Reader(ABC):
                 self._count_rows(number, check_int("rows", rows, low=0, high=_MOST))
 
     def _count_rows(self, number: int, rows: int) -> None:
-        """Note how many rows a file has, which stay so many."""
+        """Note how many rows a file has; this number must not change later."""
         known = self._files[number][2]
         if known is not None and known != rows:
             raise ValueError(f"{self.paths[number]} has {rows} rows, and had {known} before")

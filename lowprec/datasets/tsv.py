@@ -193,7 +193,7 @@ def _empty_rows(first_line: int, count: int, num_fields: int) -> Block:
 
 
 def _ends_in_empty_lines(pyarrow: Any, path: str, count: int) -> bool:
-    """Whether so many lines at the end of a file are empty, without tabs; reads it once more."""
+    """Whether the last `count` lines of a file are empty, without tabs; reads it once more."""
     size = 2 * (count + 1)  # so many bytes hold the ends of these lines and of the one before
     tail = b""
     with pyarrow.input_stream(path, compression=compression_of(path)) as stream:

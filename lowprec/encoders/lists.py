@@ -28,6 +28,6 @@ def lists_of(array: Any) -> Lists:
 
 
 def places_of(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where the entries of lists go, end to end, if list i begins at starts[i]."""
+    """The position of each entry of all lists, if list i begins at position starts[i]."""
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

@@ -91,7 +91,7 @@ class Checkpoint:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[dict[str, Any]]:
-        """The state; what it lacks, or says that cannot be, is a CheckpointError."""
+        """The state; CheckpointError if an entry is missing or has an impossible value."""
         try:
             yield self.state
         except CheckpointError:

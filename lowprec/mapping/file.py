@@ -62,7 +62,7 @@ class MappedFile:
         return self.file.read(PAGE)
 
     def empty(self, begin: bytes, nbytes: int) -> None:
-        """Make it a hole of so many bytes, after those that it begins with."""
+        """Make it a file of this size that begins with `begin`; the rest is a hole."""
         self.file.truncate(0)
         self.file.seek(0)
         self.file.write(begin)

@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 def lay_out(
     description_bytes: int, rows: int, arrays: Sequence[tuple[tuple[int, ...], np.dtype]]
 ) -> Layout:
-    """The layout for so many bytes of each description, and arrays of these shapes and dtypes."""
+    """The layout for descriptions of this size in bytes, and arrays of these shapes and dtypes."""
     regions, start = [], _aligned(PAGE + 2 * description_bytes)
     for shape, dtype in [((-(-rows // 8),), np.dtype(np.uint8)), *arrays]:
         region = Region(start, shape, dtype)

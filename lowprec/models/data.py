@@ -125,7 +125,7 @@ def without_first(
 
 
 def check_batches(samples: Samples, batch_size: int) -> None:
-    """ValueError if so many of these samples might not fit into a batch."""
+    """ValueError if a batch of this size might hold too many ids of these samples."""
     if (fits := fitting(samples, batch_size)) < batch_size:
         raise ValueError(
             f"batch_size={batch_size} is too large: {min(batch_size, len(samples))} of these "

@@ -44,7 +44,7 @@ class Validated(NamedTuple):
 
 
 def check_arguments(given: Arguments) -> None:
-    """TypeError if one of them is none of what it may be."""
+    """TypeError if an argument of `fit` has a wrong type."""
     check_diagnostics(given.diagnose)
     if given.save is not None and not isinstance(given.save, Checkpoints):
         raise TypeError(f"save must be a lowprec.Checkpoints, got {given.save!r}")

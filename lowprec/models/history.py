@@ -15,7 +15,7 @@ _MAX_COUNT = 2**63
 
 
 def begin(model: Model, epochs_before: int, *, validated: bool = False) -> None:
-    """Make the history of a `fit` that begins, after so many epochs of others."""
+    """Make the history of a `fit` that begins after this number of earlier epochs."""
     model.history_ = {TRAIN: [], **({VALIDATION: []} if validated else {})}
     model.best_epoch_, model._best = None, None
     model._loss_of_epoch, model._epochs_before = 0.0, epochs_before
@@ -56,7 +56,7 @@ def end_epoch(model: Model, samples: int, validation_loss: float | None) -> bool
 
 
 def is_exhausted(model: Model, patience: int | None) -> bool:
-    """Whether so many epochs had no lower validation loss."""
+    """Whether `patience` epochs in a row had no lower validation loss."""
     if patience is None or model.best_epoch_ is None:
         return False
     return len(model.history_[VALIDATION]) - 1 - model.best_epoch_ >= patience

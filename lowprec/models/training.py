@@ -165,7 +165,7 @@ def prepare(model: Model, num_dense: int, num_features: int) -> None:
 
 
 def take_optimizers(model: Model) -> None:
-    """Go on with the optimizers that `set_params` may have given; ValueError if they cannot."""
+    """Continue with the optimizers that `set_params` set; ValueError if their states differ."""
     dense = optimizer_of_dense(model)
     check_same_states(model._dense_stepped_by, dense)
     model.table_.optimizer = optimizer_of_table(model)

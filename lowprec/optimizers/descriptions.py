@@ -33,7 +33,7 @@ def describe(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def from_description(description: Any) -> Optimizer:
-    """What `describe` described; KeyError, TypeError or ValueError if that cannot be."""
+    """What `describe` described; KeyError, TypeError or ValueError if it is invalid."""
     numbers = dict(description)
     name = numbers.pop("optimizer")
     kinds = subclasses_by_name(Optimizer)

@@ -19,7 +19,7 @@ _LARGEST_FLOAT32 = largest_finite(np.dtype(np.float32))
 
 
 def in_pieces(rows: int) -> Iterator[slice]:
-    """All of so many rows, some at a time, so that little memory is needed beside them."""
+    """All rows, some at a time, so that little memory is needed beside them."""
     for start in range(0, rows, _ROWS_AT_ONCE):
         yield slice(start, min(start + _ROWS_AT_ONCE, rows))
 

@@ -27,7 +27,7 @@ from lowprec.workspace import Allocator
 def diagnose(
     store: Store, batch: Batch, grad: NDArray[np.float32], max_numbers: int | None, refuse: bool
 ) -> RoundoffReport:
-    """What `EmbeddingTable.diagnose` tells; rows without a finite step are counted or refused."""
+    """What `EmbeddingTable.diagnose` returns; rows without a finite step are counted, or raise."""
     from lowprec.roundoff.survey import report_on  # here, to keep the package quick to import
 
     rules = store._rules()

@@ -88,7 +88,7 @@ def arrays_by_name(store: Store) -> dict[str, Any]:
 
 
 def layout_of(store: Store, rows: int) -> dict[str, tuple[tuple[int, int], np.dtype]]:
-    """The shapes and dtypes that the arrays of so many rows have in a file."""
+    """The shapes and dtypes that the arrays of this number of rows have in a file."""
     states = {
         f"{_STATE}{name}": (state.shape(rows, store.embedding_dim), store._state_dtypes[name])
         for name, state in store.optimizer.kept_states().items()

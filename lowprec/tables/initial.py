@@ -21,7 +21,7 @@ from lowprec.tables.store import Store
 
 
 def bounds_of_features(store: Store, init_range: float | None) -> list[float]:
-    """How large the weights of each feature are at most."""
+    """The largest absolute initial weight of each feature."""
     if init_range is None and store.optimizer.starts_at_zero:
         init_range = 0.0
     if init_range is None:
@@ -69,7 +69,7 @@ def begin_rows(
     store: Store, optimizer: Optimizer, bounds: NDArray[np.float32], weight: Any,
     states: dict[str, Any], places: NDArray[np.uint32], rows: NDArray[np.uint32],
 ) -> None:  # fmt: skip
-    """Write what `begin` gives `rows` of a table into `places` of these arrays.
+    """Write the initial weights and states of `rows` into these arrays, at `places`.
 
     `bounds` has a number for each feature.  The places differ.  Without states, only weights.
     """

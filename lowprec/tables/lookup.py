@@ -44,7 +44,7 @@ def as_batch(
 def batch_of_whole(
     store: Store, indices: Any, offsets: Any, pooling: Pooling, weights: Any, across_features: bool
 ) -> Batch:
-    """A checked batch of rows of the whole table, of which a store may be a shard."""
+    """A checked batch with row numbers of the whole table, also if `store` is a shard."""
     return make_batch(
         store._device, store._features, indices, offsets, pooling, weights, across_features,
         padding=store.padding_idx is not None,

@@ -58,7 +58,7 @@ WHOLE = Shard(0, 1)
 
 
 def check_shard(shard: Any, num_rows: int) -> Shard:
-    """The shard, or all rows for None; ValueError if it has none of so many."""
+    """The shard, or all rows for None; ValueError if the shard has no row of the table."""
     if shard is None:
         return WHOLE
     if not isinstance(shard, Shard):

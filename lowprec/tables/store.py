@@ -86,9 +86,9 @@ class Store:
         """The weights in the storage dtype, (rows, embedding_dim).
 
         A view, which may be written.  Numbers out of range then become inf or NaN;
-        `EmbeddingTable.write` saturates and counts them.  CuPy has no bfloat16 and no 8-bit floats,
-        so on ``"cuda"`` it is there for float32 and float16.  A table in a file
-        raises a ValueError, because untouched rows are not there: use `EmbeddingTable.read`.
+        `EmbeddingTable.write` saturates and counts them.  On ``"cuda"`` only float32 and float16
+        tables have this view, because CuPy has no bfloat16 and no 8-bit floats.  A table in a file
+        raises a ValueError, because its untouched rows are not stored: use `EmbeddingTable.read`.
         """
         if self._file is not None:
             raise ValueError(

@@ -19,7 +19,7 @@ def serial(function):
 
 
 def parallel(part):
-    """A kernel of what each thread does, for `launch`; cached on disk.
+    """Compile what one thread does into a kernel for `launch`; cached on disk.
 
     The last parameters of a part are its number and how many parts there are.  It returns nothing.
     """

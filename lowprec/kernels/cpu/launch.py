@@ -47,7 +47,7 @@ _turns: Any = None  # the lock, where it is needed
 
 
 def _start_threads():
-    """Have Numba start its threads; until then nobody knows the functions that run kernels."""
+    """Have Numba start its threads; before that, the functions that run kernels are not known."""
     global _started, _turns
     numba.get_num_threads()
     if numba.threading_layer() == "workqueue":

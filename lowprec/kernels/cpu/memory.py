@@ -49,7 +49,7 @@ def end_of_stream(typingctx):
 
 @internal(forceinline=True, **SERIAL)
 def in_blocks(columns):
-    """How many of so many columns are handled in blocks."""
+    """How many of the columns are handled in blocks."""
     return columns - columns % WIDTH
 
 

@@ -194,7 +194,7 @@ def weight_gradient(x, dy):
 
 
 def samples_of_part(samples):
-    """How many samples a part of so many has; it never depends on the number of threads."""
+    """How many samples a part of a batch has; it never depends on the number of threads."""
     return min(_MOST, max(_LEAST, -(-samples // _PARTS)))
 
 

@@ -16,7 +16,7 @@ def started_threads() -> int:
 
 
 def allow_threads(count: int) -> None:
-    """Let kernels use so many at most."""
+    """Let kernels use at most this number of threads."""
     global _allowed
     _allowed = count
 

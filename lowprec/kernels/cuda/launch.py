@@ -88,7 +88,7 @@ def kernel(function):
 
 
 def launch(kernel, threads, *arguments):
-    """Run a kernel by about so many threads: fewer stride further."""
+    """Run a kernel with about this number of threads; with fewer, each takes more items."""
     if threads == 0:
         return
     if SIMULATED:
@@ -112,7 +112,7 @@ def _variant(kernel, arguments, gpu):
 
 
 def in_groups(items, arrays):
-    """Tuples of items, each of so many 1-D arrays, that a kernel can be given at once."""
+    """Pack items, each this number of 1-D arrays, into tuples that one kernel can take."""
     most = _MOST_BYTES // (CELL * len(letters_of(np.empty(0))) * arrays)
     return [tuple(items[first : first + most]) for first in range(0, len(items), most)]
 

@@ -118,9 +118,10 @@ def _overload_add_squares(numbers, chains, place, chain):
 
 
 def chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch):
-    """The squares of what a rule measures of each row, in CHAINS sums, where its segment begins.
+    """Sums of squares of a row, CHAINS of them, stored at the beginning of the row's segment.
 
-    Column c is in sum c % CHAINS.  The array is one of `scratch`.
+    What is squared are the rule's measures of each column; column c is in sum c % CHAINS.  The
+    array is one of `scratch`.
     """
     shape = (segments.order.size, CHAINS * num_measures(type(rules[0])))
     chains = scratch.empty("chains", shape, np.float32)

@@ -7,7 +7,7 @@ CHUNK = 8  # columns that a thread takes at a time: 16 bytes of float16
 
 
 def wide_columns(columns, *arrays):
-    """How many of so many columns can be moved in blocks: all or none.
+    """How many of the columns can be moved in blocks: all or none.
 
     Every row begins at a multiple of WIDE_BYTES if the array does and a row is whole blocks.
     """
