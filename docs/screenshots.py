@@ -16,11 +16,12 @@ from pathlib import Path
 
 PAGES = (
     "index", "tutorial", "frames", "own-code", "claims", "gallery", "gallery/criteo", "api",
-    "api/tables", "performance", "faq",
+    "api/tables", "performance", "optimizers", "many-machines", "streams", "faq",
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 WIDTHS = (1280, 390)
 HEIGHT = 2400
+BORDER = 100  # of a window, more than headless Chromium takes of its height
 
 # A page in a frame of the width: a browser's own window is never narrower than some 500 pixels.
 FRAME = """<!doctype html><body style="margin: 0; background: grey">
@@ -34,7 +35,7 @@ def shoot(browser: str, page: Path, width: int, dark: bool, out: Path) -> None:
         frame.write_text(FRAME.format(source=page.resolve().as_uri(), width=width, height=HEIGHT))
         command = [
             browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-            f"--user-data-dir={folder}/profile", f"--window-size={width},{HEIGHT}",
+            f"--user-data-dir={folder}/profile", f"--window-size={width},{HEIGHT + BORDER}",
             "--allow-file-access-from-files", "--virtual-time-budget=5000",
             f"--screenshot={out.resolve()}",
         ]  # fmt: skip
