@@ -175,14 +175,14 @@ def findings(results: list[dict[str, Any]]) -> list[str]:
                 lines.append(
                     f"{model}, {optimizer}: weights that are 0, of ids trained on: {shares}"
                 )
-        if BASELINE in found and len(found) > 1:
-            losses = {name: one["runs"][FLOAT32]["log_loss"] for name, one in found.items()}
-            best = min(
-                (name for name in losses if name != BASELINE), key=lambda n: np.mean(losses[n])
-            )
-            common = zip(losses[best], losses[BASELINE], strict=False)  # seeds of both
-            less = interval([one - other for one, other in common])
-            lines.append(f"{model}, float32: {best} less {BASELINE} is {less} 1e-4")
+        losses = {name: one["runs"][FLOAT32]["log_loss"] for name, one in found.items()}
+        best = min(losses, key=lambda name: np.mean(losses[name]), default=None)
+        pairs = [(best, name) for name in losses] + [(name, BASELINE) for name in losses]
+        for one, other in dict.fromkeys(pairs):
+            if one != other and other in losses:
+                common = zip(losses[one], losses[other], strict=False)  # seeds of both
+                less = interval([a - b for a, b in common])
+                lines.append(f"{model}, float32: {one} less {other} is {less} 1e-4")
     return lines
 
 

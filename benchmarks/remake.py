@@ -3,7 +3,7 @@
     python -m benchmarks.remake --list
     python -m benchmarks.remake --data FOLDER [--minutes 60] [NAME ...]
     python -m benchmarks.remake --check [NAME ...]
-    python -m benchmarks.remake --figures [NAME ...]
+    python -m benchmarks.remake --copy [NAME ...]
 
 The second command runs what is named, or all of benchmarks/measurements.py, and keeps outputs,
 figures and times in build/remake/NAME.  What has already run is not repeated without `--again`, so
@@ -11,8 +11,8 @@ an interrupted run goes on.  Speed comes first and needs an idle machine; nothin
 estimated to end after `--minutes`.  Real data is looked for below `--data`; a measurement without
 its data or its packages is skipped, and the exit status is 1.
 
-`--check` lists the numbers of the pages that the outputs do not contain.  `--figures` copies the
-figures that were made into docs.
+`--check` lists the numbers of the pages that the outputs do not contain.  `--copy` copies figures
+into docs, and replaces the tables of pages that a command prints as they stand there.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.measurements import DATA, MEASUREMENTS, Measurement
 from benchmarks.page_numbers import missing, numbers_of, part
+from benchmarks.page_tables import replaced
 
 ROOT = Path(__file__).parent.parent
 OUTPUTS = ("*.txt", "*.md", "*/*.txt", "*/*/*.md")
@@ -174,12 +175,20 @@ def output_of(folder: Path) -> str:
     return "\n".join(path.read_text() for path in files if path.name not in DATA)
 
 
-def copy_figures(names: Sequence[str], out: Path) -> None:
-    """Into docs, what has run."""
+def copy(names: Sequence[str], out: Path) -> None:
+    """Bring figures and tables of what has run into the pages; print what changed."""
     for name in names:
-        if finished(out / name):
-            for page, made in MEASUREMENTS[name].figures.items():
-                shutil.copyfile(out / name / made, ROOT / page)
+        if not finished(out / name):
+            continue
+        for page, made in MEASUREMENTS[name].figures.items():
+            new = (out / name / made).read_bytes()
+            if not (ROOT / page).exists() or (ROOT / page).read_bytes() != new:
+                (ROOT / page).write_bytes(new)
+                print(page)
+        for page in dict.fromkeys(place.partition("#")[0] for place in MEASUREMENTS[name].places):
+            text = (ROOT / page).read_text()
+            if (new_text := replaced(text, output_of(out / name))) != text:
+                (ROOT / page).write_text(new_text)
                 print(page)
 
 
@@ -196,7 +205,7 @@ def list_all(names: Sequence[str], out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List, run, check, or copy figures."""
+    """List, run, check, or copy."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -204,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", help="what there is, and what has run")
     action.add_argument("--check", action="store_true", help="numbers of pages against outputs")
-    action.add_argument("--figures", action="store_true", help="copy figures into docs")
+    action.add_argument("--copy", action="store_true", help="bring figures and tables into docs")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="real data is below it")
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="in all; default: no limit"
@@ -220,8 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name for name in MEASUREMENTS if not options.names or name in options.names]
     if options.list:
         list_all(names, options.out)
-    elif options.figures:
-        copy_figures(names, options.out)
+    elif options.copy:
+        copy(names, options.out)
     elif options.check:
         return check(names, options.out)
     else:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks import page_numbers, remake
+from benchmarks import page_numbers, page_tables, remake
 from benchmarks.measurements import DATA, MEASUREMENTS, Measurement
 from tests.conftest import ROOT
 
@@ -98,21 +98,27 @@ def test_what_cannot_run_is_skipped(tmp_path, listed, capsys):
     assert (tmp_path / "out/data" / file).read_text() == "rows"
 
 
-def test_pages_are_compared_and_figures_copied(tmp_path, listed, monkeypatch, capsys):
+def test_pages_are_compared_and_results_copied(tmp_path, listed, monkeypatch, capsys):
     monkeypatch.setattr(remake, "ROOT", tmp_path)
     (tmp_path / "page.md").write_text(
-        "# Page\n\nOf 0.7.\n\n## Part one\n\n| 0.9 | 1.25 |\n\n2.5 s\n\n## Rest\n\n0.1\n"
+        "# Page\n\nOf 0.7.\n\n## Part one\n\n| a | b |\n|---|---|\n| 0.9 | 1.25 |\n\n2.5 s\n\n"
+        "## Rest\n\n0.1\n"
     )
-    command = "python -c \"print('1.2468'); open('a.png', 'w').write('drawn')\""
+    table = "| a | b |\\n| --- | --- |\\n| 0.9 | 1.2468 |\\n"
+    command = f"python -c \"print('{table}'); open('a.png', 'w').write('drawn')\""
     listed(one=Measurement(command, 0.1, ("page.md#part-one",), {"b.png": "a.png"}))
     out = ["--out", str(tmp_path / "out")]
     assert remake.main(out) == 0
     assert remake.main([*out, "--check"]) == 1
     told = capsys.readouterr().out
     assert "page.md#part-one: 1 of 2 numbers are found" in told
-    assert "page.md:9: 2.5" in told
-    assert remake.main([*out, "--figures"]) == 0
+    assert "page.md:11: 2.5" in told
+    assert remake.main([*out, "--copy"]) == 0
     assert (tmp_path / "b.png").read_text() == "drawn"
+    assert "| 0.9 | 1.2468 |\n\n2.5 s" in (tmp_path / "page.md").read_text()
+    capsys.readouterr()
+    assert remake.main([*out, "--copy"]) == 0
+    assert capsys.readouterr().out == ""
     assert remake.main([*out, "--list"]) == 0
     assert "0.1 min; 20" in capsys.readouterr().out
 
@@ -157,3 +163,15 @@ def test_parts_of_a_page():
     assert (first, text.splitlines()[-1]) == (3, "y")
     with pytest.raises(ValueError, match="no heading #g"):
         page_numbers.part(page, "g")
+
+
+def test_tables_of_a_page_are_replaced_where_the_output_has_them():
+    page = "a\n| x | y |\n|---|---|\n| A | 1 |\n| B | 2 |\nb\n| x | y |\n|---|---|\n| C | 3 |\n"
+    assert [table.keys for table in page_tables.tables_of(page)] == [["A", "B"], ["C"]]
+    output = "seconds\n| x | y |\n| --- | --- |\n| C | 4 |\n| D |  |\n\n| x | z |\n| - | - |\n"
+    output += "| A | 5 |\n"
+    new = page.replace("|---|---|\n| C | 3 |", "| --- | --- |\n| C | 4 |\n| D |  |")
+    assert page_tables.replaced(page, output) == new
+    assert page_tables.replaced(f"```\n{page}```\n", output) == f"```\n{page}```\n"
+    few = "| x | y |\n|---|---|\n| B | 7 |\n"  # half of the rows of the first table
+    assert page_tables.replaced(page, few) == page
