@@ -16,10 +16,11 @@ from typing import Any
 
 import report
 import turns
-from turns import Shape, make_model, median, quartiles, speed_up, train_in_turns
+from turns import Shape, make_model, median, quartiles, speed_up, told, train_in_turns
 
 import lowprec as lp
 from benchmarks.generator_kernels import NoGenerator, NumbaTwister, NumpyTwister, Xorshift
+from benchmarks.report import markdown_table
 
 KWX32 = "KWX32 (lowprec)"
 GENERATORS = {
@@ -66,12 +67,22 @@ def print_result(result: dict[str, Any]) -> None:
     for name, found in result["generators"].items():
         update, whole = found["update_speed_up"], found["training_speed_up"]
         print(
-            f"  {name:<32} update {found['update_milliseconds']:7.2f} ms: {update['median']:.2f} "
-            f"[{update['low']:.2f}, {update['high']:.2f}]  "
-            f"step {found['step_milliseconds']:7.2f} ms: {whole['median']:.2f} "
-            f"[{whole['low']:.2f}, {whole['high']:.2f}]",
+            f"  {name:<32} update {found['update_milliseconds']:7.2f} ms: {told(update)}  "
+            f"step {found['step_milliseconds']:7.2f} ms: {told(whole)}",
             flush=True,
         )
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The table of docs/claims.md: how many times faster training and updates are with KWX32."""
+    rows = [
+        [name]
+        + [told(result["generators"][name]["training_speed_up"]) for result in results]
+        + [told(results[0]["generators"][name]["update_speed_up"])]
+        for name in GENERATORS if name != KWX32
+    ]  # fmt: skip
+    shapes = [result["shape"] for result in results]
+    return markdown_table(["instead of KWX32", *shapes, f"{shapes[0]}: the update alone"], rows)
 
 
 def draw(results: list[dict[str, Any]], path: str) -> None:
@@ -98,7 +109,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """All shapes; print, save the figure and the numbers."""
     options = turns.parser(__doc__, "rng", rounds=9, batches=8).parse_args(arguments)
     shapes = SHAPES_IN_FULL if options.full else SHAPES
-    return turns.run(options, shapes, compare, print_result, draw)
+    return turns.run(options, shapes, compare, print_result, table, draw)
 
 
 if __name__ == "__main__":

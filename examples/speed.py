@@ -15,9 +15,10 @@ from typing import Any
 
 import report
 import turns
-from turns import Shape, make_model, median, quartiles, speed_up, train_in_turns
+from turns import Shape, make_model, median, quartiles, speed_up, told, train_in_turns
 
 import lowprec as lp
+from benchmarks.report import markdown_table
 
 SHAPES = (
     Shape(1_000_000, 64, (64,), 2048),
@@ -69,11 +70,26 @@ def print_result(result: dict[str, Any]) -> None:
         )
     tables, whole = (result["speed_up"][part] for part in ("embedding", "total"))
     print(
-        f"  float16 is faster: tables {tables['median']:.2f} "
-        f"[{tables['low']:.2f}, {tables['high']:.2f}], whole training {whole['median']:.2f} "
-        f"[{whole['low']:.2f}, {whole['high']:.2f}] (median and quartiles)",
+        f"  float16 is faster: tables {told(tables)}, whole training {told(whole)} "
+        "(median and quartiles)",
         flush=True,
     )
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The table of docs/claims.md: milliseconds, and how many times faster float16 is."""
+    rows = []
+    for result in results:
+        row = [result["shape"]]
+        for part in ("embedding", "total"):
+            row += [f"{parts[part]:.1f}" for parts in result["milliseconds"].values()]
+            row.append(told(result["speed_up"][part]))
+        rows.append(row)
+    header = [
+        f"{part}{column}"
+        for part in ("tables, ", "whole step, ") for column in ("float32", "float16", "faster")
+    ]  # fmt: skip
+    return markdown_table(["rows x columns", *header], rows)
 
 
 def draw(results: list[dict[str, Any]], path: str) -> None:
@@ -105,7 +121,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """All shapes; print, save the figure and the numbers."""
     options = turns.parser(__doc__, "speed", rounds=11, batches=10).parse_args(arguments)
     shapes = SHAPES_IN_FULL if options.full else SHAPES
-    return turns.run(options, shapes, compare, print_result, draw)
+    return turns.run(options, shapes, compare, print_result, table, draw)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,11 @@ def quartiles(seconds: list[float], batches: int) -> tuple[float, float]:
     return 1e3 * found.low / batches, 1e3 * found.high / batches
 
 
+def told(ratio: dict[str, float]) -> str:
+    """A ratio and its quartiles, for people."""
+    return f"{ratio['median']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
 def whisker(axis: Any, low: float, high: float, y: float) -> None:
     """A line from one quartile to the other, beside the middle of a bar."""
     middle, half = (low + high) / 2, (high - low) / 2
@@ -172,6 +177,7 @@ def run(
     shapes: Sequence[Shape],
     compare: Callable[[Shape, int, int], dict[str, Any]],
     print_result: Callable[[dict[str, Any]], None],
+    table: Callable[[list[dict[str, Any]]], str],
     draw: Callable[[list[dict[str, Any]], str], None],
 ) -> list[dict[str, Any]]:
     """Compare the models of every shape; print, save the figure and the numbers."""
@@ -181,6 +187,7 @@ def run(
             shape = replace(shape, rows=options.rows)
         results.append(compare(shape, options.batches, options.rounds))
         print_result(results[-1])
+    print(f"\n{table(results)}")
     draw(results, options.figure)
     report.write_json(options.json, {"results": results})
     return results
