@@ -55,17 +55,17 @@ _GALLERY = "criteo own_loop adult word2vec convergence parity memory rng sharded
 # In the order in which they run: speed first, the most important before the rest.
 MEASUREMENTS = {
     "speed": Measurement(
-        "python examples/speed.py --full", 8,
+        "python examples/speed.py --full", 3,
         (_CLAIMS, "docs/claims.md#faster-training"),
         {"docs/speed.png": "speed.png"}, quiet=True,
     ),
     "rng": Measurement(
-        "python examples/rng.py --full", 6,
+        "python examples/rng.py --full", 3,
         (_CLAIMS, "docs/claims.md#a-fast-random-generator"),
         {"docs/rng.png": "rng.png"}, quiet=True,
     ),
     "benchmarks": Measurement(
-        "python -m benchmarks --out build/benchmarks", 25,
+        "python -m benchmarks --out build/benchmarks", 15,
         (
             _RESULTS, "docs/index.md", "docs/performance.md#compared-with-pytorch-and-fbgemm",
             "docs/performance.md#benchmarks",
@@ -82,7 +82,7 @@ MEASUREMENTS = {
         {"docs/memory.png": "memory.png"}, quiet=True,
     ),
     "first_call": Measurement(
-        "python -m benchmarks.first_call", 0.5,
+        "python -m benchmarks.first_call", 0.3,
         ("docs/install.md#the-first-call-compiles",), quiet=True,
     ),
     "vocabulary_cost": Measurement(
@@ -97,52 +97,53 @@ MEASUREMENTS = {
         ("docs/frames.md#speed",), quiet=True,
     ),
     "busy": Measurement(
-        "python -m benchmarks.busy", 3, ("docs/performance.md#threads",), quiet=True,
+        "python -m benchmarks.busy", 2, ("docs/performance.md#threads",), quiet=True,
     ),
     "ranks": Measurement(
-        "mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 python -m mpi4py -m benchmarks.ranks --rows 4e6", 1,
+        "mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 python -m mpi4py -m benchmarks.ranks --rows 4e6",
+        0.5,
         ("docs/many-machines.md#what-travels",), quiet=True, needs=("mpi4py",),
     ),
     "launches": Measurement(
-        "python -m benchmarks.launches", 0.5, ("docs/gpu.md#launches",), quiet=True,
+        "python -m benchmarks.launches", 0.1, ("docs/gpu.md#launches",), quiet=True,
     ),
     "larger_than_memory": Measurement(
-        "python -m benchmarks.larger_than_memory --rows 1e7", 4,
+        "python -m benchmarks.larger_than_memory --rows 1e7", 3,
         ("docs/streams.md#memory-and-speed",), quiet=True,
     ),
     "mapped": Measurement(
-        "python -m benchmarks.mapped", 5, ("docs/tables-in-files.md#speed",), quiet=True,
+        "python -m benchmarks.mapped", 2, ("docs/tables-in-files.md#speed",), quiet=True,
     ),
     "optimizers_logistic": Measurement(
         f"{_ONE_THREAD} python -m benchmarks.optimizers --data train.tsv.gz --models logistic "
-        "--seeds 10 --json logistic.json --markdown logistic.md", 15,
+        "--seeds 10 --json logistic.json --markdown logistic.md", 8,
         ("docs/optimizers.md#which-optimizer-to-take",), quiet=True,
     ),
     "optimizers_dlrm": Measurement(
         f"{_ONE_THREAD} python -m benchmarks.optimizers --data train.tsv.gz --models DLRM "
         '--seeds 16 --json dlrm.json --markdown dlrm.md --optimizers SGD "SGD, momentum" '
-        '"SGD, Adam" Adagrad RowWiseAdagrad Adam', 12,
+        '"SGD, Adam" Adagrad RowWiseAdagrad Adam', 14,
         ("docs/optimizers.md#which-optimizer-to-take",), quiet=True,
     ),
     "word2vec": Measurement(
-        f"python examples/word2vec.py {_WORDS} --full --peers", 40,
+        f"python examples/word2vec.py {_WORDS} --full --peers", 30,
         (_RESULTS, "docs/claims.md#word-vectors"),
         {"docs/word2vec.png": "word2vec.png"}, quiet=True, needs=("gensim",),
     ),
     "word2vec_short": Measurement(
-        f"python examples/word2vec.py {_WORDS} --words 2000000 --epochs 1 --seeds 5 --peers", 4,
+        f"python examples/word2vec.py {_WORDS} --words 2000000 --epochs 1 --seeds 5 --peers", 3,
         ("docs/claims.md#word-vectors",), quiet=True, needs=("gensim",),
     ),
     "word2vec_one_thread": Measurement(
         f"{_ONE_THREAD} python examples/word2vec.py {_WORDS} --words 2000000 --epochs 1 --seeds 5 "
-        "--peers --readers 1", 6,
+        "--peers --readers 1", 4,
         ("docs/claims.md#word-vectors",), quiet=True, needs=("gensim",),
     ),
     "durations": Measurement(
         "python -m benchmarks.durations", 6, ("docs/claims.md",), quiet=True,
     ),
     "gallery": Measurement(
-        f"python docs/gallery.py {_GALLERY} --adult adult.data.gz --out gallery", 6,
+        f"python docs/gallery.py {_GALLERY} --adult adult.data.gz --out gallery", 5,
         ("docs/gallery.md", "docs/index.md", "docs/diagnose.md#predicted-and-measured",
          "docs/claims.md#the-quality-of-float32"),
         {
@@ -161,7 +162,7 @@ MEASUREMENTS = {
         {"docs/convergence.png": "convergence.png"},
     ),
     "constants": Measurement(
-        "python examples/convergence.py --constants", 0.2,
+        "python examples/convergence.py --constants", 0.1,
         ("docs/theory/strongly-convex.md#reading-it",),
     ),
     "parity": Measurement(
@@ -170,10 +171,10 @@ MEASUREMENTS = {
         {"docs/parity.png": "parity.png"},
     ),
     "criteo_sgd": Measurement(
-        "python examples/criteo.py --optimizer sgd", 2, ("docs/claims.md#the-quality-of-float32",),
+        "python examples/criteo.py --optimizer sgd", 1, ("docs/claims.md#the-quality-of-float32",),
     ),
     "formats": Measurement(
-        "python -m benchmarks.formats", 2,
+        "python -m benchmarks.formats", 0.7,
         ("docs/choosing-a-format.md#what-the-rounding-noise-costs",),
     ),
     "predict": Measurement(
@@ -184,14 +185,14 @@ MEASUREMENTS = {
         "logistic dlrm", 30, ("docs/defaults.md",),
     ),
     "adult": Measurement(
-        "python examples/adult.py --data adult.data.gz --peers", 1,
+        "python examples/adult.py --data adult.data.gz --peers", 0.4,
         (_RESULTS, "docs/frames.md#numbers"), needs=("sklearn",),
     ),
     "states": Measurement(
-        "python -m benchmarks.states", 1, ("docs/optimizers.md#states-in-low-precision",),
+        "python -m benchmarks.states", 0.7, ("docs/optimizers.md#states-in-low-precision",),
     ),
     "averaging": Measurement(
-        "python -m benchmarks.averaging", 10,
+        "python -m benchmarks.averaging", 8,
         ("docs/theory/averaging.md#measured", "docs/theory/convex.md#measured"),
     ),
     "averaging_criteo": Measurement(
@@ -203,14 +204,14 @@ MEASUREMENTS = {
         ("docs/vocabularies.md#compared-with-hashing",),
     ),
     "draw": Measurement(
-        "python docs/draw.py figures", 0.5, ("docs/optimizers.md#clipping-and-weight-decay",),
+        "python docs/draw.py figures", 0.2, ("docs/optimizers.md#clipping-and-weight-decay",),
         {
             f"docs/figures/{name}.svg": f"figures/{name}.svg"
             for name in ("batches", "decay", "neighbours", "spacing", "stall", "step")
         },
     ),
     "fuzz": Measurement(
-        "python -m tests.fuzz --full --seed 3 --minutes 8.5", 35,
+        "python -m tests.fuzz --full --seed 3 --minutes 8.5", 34,
         ("docs/reliability.md#random-cases",),
     ),
     "faults": Measurement(
