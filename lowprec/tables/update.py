@@ -85,22 +85,22 @@ def _update_rows(
 def _check_rows(
     store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any
 ) -> tuple[Any, Gradients, np.float32, Any]:
-    """The segments of a batch, their gradients, and whether these are within a limit."""
-    segments, gradients = group(store, batch, grad, store._workspace)
+    """A batch grouped by row, its gradients, and whether these are within a limit."""
+    groups, gradients = group(store, batch, grad, store._workspace, to_update=True)
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rules)
-    check = check_steps(store, segments, gradients, limit, refuse, diverged, store._workspace)
+    check = check_steps(store, groups, gradients, limit, refuse, diverged, store._workspace)
     about_to_change(store, batch.rows)
-    return segments, gradients, limit, check
+    return groups, gradients, limit, check
 
 
 def _write_steps(
-    store: Store, rules: Rules, segments: Any, gradients: Gradients, limit: np.float32, check: Any
+    store: Store, rules: Rules, groups: Any, gradients: Gradients, limit: np.float32, check: Any
 ) -> None:
     kernels, scratch = store._device.kernels, store._workspace
     keys = row_keys(store._device, store.seed, STREAM_UPDATE, store._shard)
     store._skipped_rows += kernels.update_rows(
-        rules, store._arrays_of_rows(), segments, gradients, keys, np.uint64(store._step),
+        rules, store._arrays_of_rows(), groups, gradients, keys, np.uint64(store._step),
         _stochastic(store), limit, check, scratch,
     )  # fmt: skip
 
@@ -117,9 +117,13 @@ def largest_gradient(store: Store, rules: Rules) -> np.float32:
 
 
 def group(
-    store: Store, batch: Batch, grad: NDArray[np.float32], scratch: Allocator, kept: Any = None
-) -> tuple[Any, Gradients]:
-    """The positions of a batch by row, or some of them, and what they add to its gradient."""
+    store: Store, batch: Batch, grad: NDArray[np.float32], scratch: Allocator, kept: Any = None,
+    *, to_update: bool = False,
+) -> tuple[Any, Gradients]:  # fmt: skip
+    """The positions of a batch by row, or some of them, and what they add to its gradient.
+
+    They are sorted, or only grouped as is best `to_update` the rows.
+    """
     factors, none = store._unaliased(batch.factors()), batch.bags[:0]
     rows = batch.rows
     labels, bags = batch.bags, none
@@ -129,18 +133,19 @@ def group(
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
     num_rows, columns = store._shape
-    segments = kernels.group_by_row(rows, labels, num_rows, columns, scratch)
-    kernels.sum_pieces(segments, gradients)
-    return segments, gradients
+    group_by_row = kernels.group_to_update if to_update else kernels.group_by_row
+    groups = group_by_row(rows, labels, num_rows, columns, scratch)
+    kernels.sum_pieces(groups, gradients)
+    return groups, gradients
 
 
 def check_steps(
-    store: Store, segments: Any, gradients: Gradients, limit: np.float32, refuse: bool,
+    store: Store, groups: Any, gradients: Gradients, limit: np.float32, refuse: bool,
     diverged: Any, scratch: Allocator,
 ) -> Any:  # fmt: skip
     """Whether the steps are finite; raises if they are to be refused at once."""
     kernels = store._device.kernels
-    check = kernels.check_steps(segments, gradients, limit, refuse, diverged, scratch)
+    check = kernels.check_steps(groups, gradients, limit, refuse, diverged, scratch)
     if refuse and diverged is None and check.refused:
         _raise_nonfinite(store, gradients.grad, check.bad_rows)
     return check

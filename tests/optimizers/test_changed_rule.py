@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import lowprec as lp
-from lowprec.kernels.cpu import update
+from lowprec.kernels.cpu import one_column
 from lowprec.optimizers import Optimizer
 from tests import children
 
@@ -38,13 +38,13 @@ class Mine(Optimizer):
 """
 SCRIPT = """
 import numpy as np, lowprec as lp
-from lowprec.kernels.cpu import update
+from lowprec.kernels.cpu import one_column
 from my_rule import Mine
 
 # of one column, whose kernel is compiled fastest
 table = lp.EmbeddingTable(2, 1, "float32", optimizer=Mine(0.5), init_range=0.0)
 table.update(np.array([1]), np.ones((1, 1), np.float32))
-hits = update._update_rows_of_one_column.stats.cache_hits
+hits = one_column._update_rows_of_one_column.stats.cache_hits
 print(float(table.weight[1, 0]), sum(hits.values()))
 """
 
@@ -92,4 +92,4 @@ def test_a_rule_that_is_defined_anew():
 
 def test_kernels_are_cached():
     """What the first test counts on."""
-    assert update._update_rows_of_one_column.stats.cache_path
+    assert one_column._update_rows_of_one_column.stats.cache_path

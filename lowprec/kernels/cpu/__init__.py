@@ -4,6 +4,7 @@ from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
 from lowprec.kernels.cpu.dense import add_bias, bias_backward
 from lowprec.kernels.cpu.dense_update import update_dense
 from lowprec.kernels.cpu.finite import check_steps, note_nonfinite
+from lowprec.kernels.cpu.groups import group_to_update
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
@@ -26,6 +27,7 @@ __all__ = [
     "fill_uniform",
     "gather",
     "group_by_row",
+    "group_to_update",
     "hash_categories",
     "logistic_loss",
     "matmul",

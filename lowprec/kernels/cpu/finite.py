@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lowprec.kernels.cpu.compiling import parallel
+from lowprec.kernels.cpu.groups import segments_of
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.sums import sum_segment
@@ -90,31 +91,32 @@ class StepCheck:
     bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 
 
-def check_steps(segments, gradients, limit, refuse, diverged, scratch):
+def check_steps(groups, gradients, limit, refuse, diverged, scratch):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
     `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    check = _check_steps(segments, gradients, limit, refuse, scratch)
+    check = _check_steps(groups, gradients, limit, refuse, scratch)
     if diverged is not None:
         diverged[0] |= check.refused
         check = replace(check, refused=bool(diverged[0]))
     return check
 
 
-def _check_steps(segments, gradients, limit, refuse, scratch):
+def _check_steps(groups, gradients, limit, refuse, scratch):
     threads = threads_for(gradients.grad.size)
     largest = np.zeros(threads, np.uint32)
     launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
     bits = largest.max()
     if bits < _INF:
         factor = float(np.abs(gradients.factors).max(initial=1.0))
-        bound = float(bits.view(np.float32)) * factor * segments.order.size
+        bound = float(bits.view(np.float32)) * factor * groups.order.size
         if bound < float(limit):
             return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return StepCheck(guard=True, refused=False, bad_rows=0)
+    segments = segments_of(groups, gradients, scratch)
     bad_rows = _rows_beyond(segments, gradients, limit, scratch)
     return StepCheck(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)

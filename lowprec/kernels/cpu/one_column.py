@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.blocks import load, store, zeros
+from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import (
     by_column,
     copy_numbers,
@@ -12,12 +12,12 @@ from lowprec.kernels.columns import (
     step_columns,
     step_row,
 )
+from lowprec.kernels.cpu.buckets import first_bucket, sum_buckets
+from lowprec.kernels.cpu.compiling import parallel
+from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.segments import row_of_segment
 from lowprec.kernels.cpu.squares import squares_of
-from lowprec.kernels.cpu.sums import bag_at
-from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (
     OfRow,
@@ -28,18 +28,16 @@ from lowprec.kernels.preparing import (
     scale_of_norm,
     without_last,
 )
-from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import internal, overloaded
+from lowprec.scalar.xorshift import derive, halves_of
 
 _ROWS_AHEAD = np.uint64(24)
 _ONE = np.uint64(1)
 
 
 class RowsInLanes(NamedTuple):
-    """WIDTH rows: scratch, with zeros or older numbers in lanes without a row."""
+    """WIDTH rows: scratch, with any numbers in lanes without a row."""
 
-    rows: np.ndarray  # int64
-    sums: np.ndarray  # float32: their gradients
     low: np.ndarray  # uint32: the halves of their keys
     high: np.ndarray
     missed: np.ndarray  # float32: as `OfRow` has it
@@ -49,8 +47,7 @@ class RowsInLanes(NamedTuple):
 def rows_in_lanes():
     """New scratch."""
     return RowsInLanes(
-        np.zeros(WIDTH, np.int64), np.zeros(WIDTH, np.float32),
-        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32),
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32)
     )  # fmt: skip
 
 
@@ -67,34 +64,17 @@ def _overload_numbers_in_lanes(arrays):
     )
 
 
-@internal(**SERIAL)
-def _sum_segments_of_one_column(segments, gradients, first, count, rows, sums):
-    """The rows and gradients of up to WIDTH segments of one column, as `sum_segment` has them."""
-    store(zeros(sums, WIDTH), sums, 0)
-    start = np.uint64(segments.starts[first])
-    slot, previous = np.uint64(0), segments.order[start]
-    for i in range(start, np.uint64(segments.starts[first + count])):
-        entry = segments.order[i]
-        # without a branch, since where a segment ends is hard to predict
-        slot += np.uint64(((entry ^ previous) >> ROW_SHIFT) != np.uint64(0))
-        previous = entry
-        rows[slot] = np.int64(entry >> ROW_SHIFT)
-        term = load(gradients.grad, bag_at(gradients, entry), 1)
-        if gradients.factors.size:
-            sums[slot] = fma(gradients.factors[np.uint32(entry & LABEL)], term, sums[slot])
-        else:
-            sums[slot] += term
-    if segments.first_pieces[first] == segments.first_pieces[first + count]:
+@internal(forceinline=True, **SERIAL)
+def _keys_of_rows(keys, step, of_first, rows, start, low, high):
+    """The halves of the keys of WIDTH rows; those of one table in a loop without branches."""
+    if keys.starts.size > 1:
+        for lane in range(WIDTH):
+            low[lane], high[lane] = row_key(keys, step, of_first, np.int64(rows[start + lane]))
         return
-    for place in range(count):
-        segment = first + place
-        if segments.first_pieces[segment] < segments.first_pieces[segment + _ONE]:
-            total = np.float32(0.0)
-            for piece in range(
-                segments.first_pieces[segment], segments.first_pieces[segment + _ONE]
-            ):
-                total += segments.pieces[piece, 0]
-            sums[place] = total
+    key, begin, number, stride = of_first
+    for lane in range(np.uint64(WIDTH)):
+        row = np.int64(rows[start + lane])
+        low[lane], high[lane] = halves_of(derive(key, number + (row - begin) * stride))
 
 
 def prepare_rows(preparation, gradient, missed):
@@ -115,28 +95,57 @@ def _overload_prepare_rows(preparation, gradient, missed):
 
 @internal(**SERIAL)
 def step_range_of_one_column(
-    rule, preparation, arrays, segments, gradients, keys, step, stochastic,
-    numbers, lanes, first, last,
-):  # fmt: skip
-    """Step the segments from `first` to `last`; `numbers` and `lanes` are scratch."""
-    rows, of_first = lanes.rows, first_table(keys, step)
+    rule, preparation, arrays, rows, sums, keys, step, stochastic, numbers, lanes, first, last
+):
+    """Step the rows from place `first` to `last` of `rows` by their `sums`.
+
+    Both have WIDTH more numbers, of any value; `numbers` and `lanes` are scratch.
+    """
+    of_first = first_table(keys, step)
     of_rule = without_last(preparation, numbers)
     stepped = by_column(rule, of_rule)
     for start in range(first, last, np.uint64(WIDTH)):
         count = min(np.uint64(WIDTH), last - start)
-        _sum_segments_of_one_column(segments, gradients, start, count, rows, lanes.sums)
+        _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
         for lane in range(count):
-            ahead = min(start + lane + _ROWS_AHEAD, last - _ONE)
-            prefetch_numbers(arrays, row_of_segment(segments, ahead))
-            lanes.low[lane], lanes.high[lane] = row_key(keys, step, of_first, rows[lane])
-            lanes.missed[lane] = missed_of_row(preparation, arrays, rows[lane], step)
-            note_seen(preparation, arrays, rows[lane], step)
-            copy_numbers(arrays, rows[lane], numbers, lane)
-        gradient, missed = load(lanes.sums, 0, WIDTH), load(lanes.missed, 0, WIDTH)
+            row = np.int64(rows[start + lane])
+            prefetch_numbers(arrays, np.int64(rows[min(start + lane + _ROWS_AHEAD, last - _ONE)]))
+            lanes.missed[lane] = missed_of_row(preparation, arrays, row, step)
+            note_seen(preparation, arrays, row, step)
+            copy_numbers(arrays, row, numbers, lane)
+        gradient, missed = load(sums, start, WIDTH), load(lanes.missed, 0, WIDTH)
         low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
         of_row = prepare_rows(preparation, gradient, missed)
         measured = measure_columns(rule, preparation, of_row, stepped, 0, gradient)
         own = step_row(rule, of_rule, 0, squares_of(measured), low, high, stochastic)
         step_columns(own, preparation, of_row, stepped, 0, 0, gradient, low, high, stochastic)
         for lane in range(count):
-            copy_numbers(numbers, lane, arrays, rows[lane])
+            copy_numbers(numbers, lane, arrays, np.int64(rows[start + lane]))
+
+
+@parallel
+def _update_rows_of_one_column(
+    rule, preparation, arrays, buckets, gradients, keys, step, stochastic,
+    held, totals, rows, sums, t, threads,
+):  # fmt: skip
+    first = first_bucket(buckets.bounds, t, threads)
+    last = first_bucket(buckets.bounds, t + 1, threads)
+    end = sum_buckets(buckets, gradients, first, last, held[t], totals[t], rows, sums)
+    step_range_of_one_column(
+        rule, preparation, arrays, rows, sums, keys, step, stochastic,
+        numbers_in_lanes(arrays), rows_in_lanes(), np.uint64(buckets.bounds[first]), end,
+    )  # fmt: skip
+
+
+def update_rows_of_one_column(rules, arrays, buckets, gradients, keys, step, stochastic, scratch):
+    """One step on every row of a batch: see `update_rows`."""
+    ids, inside = buckets.order.size, 1 << int(buckets.shift)
+    threads = threads_for(ids * (1 + NUMBERS_TO_FIND_A_ROW))
+    held = scratch.empty("held", (threads, inside), np.uint64)
+    totals = scratch.empty("totals", (threads, inside), np.float32)
+    rows = scratch.empty("rows_of_buckets", (ids + WIDTH,), np.uint32)
+    sums = scratch.empty("sums_of_buckets", (ids + WIDTH,), np.float32)
+    launch(
+        _update_rows_of_one_column, threads, *rules, arrays, buckets, gradients, keys, step,
+        stochastic, held, totals, rows, sums,
+    )  # fmt: skip

@@ -33,7 +33,7 @@ def _count(packed, shift, mask, counts, part, parts):
 
 
 @internal(**SERIAL)
-def _counts_to_places(counts):
+def counts_to_places(counts):
     """In place: where each thread writes its first entry of each digit, digits before threads."""
     place = np.uint32(0)
     for digit in range(counts.shape[1]):
@@ -64,7 +64,7 @@ def _sort_by_row(rows, labels, passes, digit_bits, packed, spare, counts, thread
             in_parts(_pack_and_count, rows, labels, packed, mask, counts, threads)
         else:
             in_parts(_count, packed, shift, mask, counts, threads)
-        _counts_to_places(counts)
+        counts_to_places(counts)
         in_parts(_scatter, packed, shift, mask, counts, spare, threads)
         packed, spare = spare, packed
 

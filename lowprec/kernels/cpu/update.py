@@ -4,15 +4,13 @@ import numpy as np
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
+from lowprec.kernels.cpu.buckets import Buckets
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.finite import are_within
+from lowprec.kernels.cpu.groups import segments_of
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
-from lowprec.kernels.cpu.one_column import (
-    numbers_in_lanes,
-    rows_in_lanes,
-    step_range_of_one_column,
-)
+from lowprec.kernels.cpu.one_column import update_rows_of_one_column
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.segments import row_of_segment
@@ -103,33 +101,23 @@ def _update_rows(
     )  # fmt: skip
 
 
-@parallel
-def _update_rows_of_one_column(
-    rule, preparation, arrays, segments, gradients, keys, step, stochastic, t, threads
-):
-    first = _first_segment(segments.starts, t, threads)
-    last = _first_segment(segments.starts, t + 1, threads)
-    step_range_of_one_column(
-        rule, preparation, arrays, segments, gradients, keys, step, stochastic,
-        numbers_in_lanes(arrays), rows_in_lanes(), first, last,
-    )  # fmt: skip
-
-
-def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
+def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `rules` are a rule and its preparation, `arrays` are ``(weight, *states)``, `keys` are
-    `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that are rounded so, and `step` is
-    uint64.  Nothing is written if the `check` says so.
+    `groups` is what `group_to_update` or `group_by_row` gave.  `rules` are a rule and its
+    preparation, `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum
+    of WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is written if the
+    `check` says so.
     """
     if check.refused:
         return 0
+    if isinstance(groups, Buckets) and not check.guard:
+        update_rows_of_one_column(rules, arrays, groups, gradients, keys, step, stochastic, scratch)
+        return 0
+    segments = segments_of(groups, gradients, scratch)
     columns = arrays[0].shape[1]
     threads = threads_for(segments.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
     common = *rules, arrays, segments, gradients, keys, step, stochastic
-    if columns == 1 and not check.guard:  # as a linear model's weights
-        launch(_update_rows_of_one_column, threads, *common)
-        return 0
     totals = scratch.empty("totals", (threads, columns), np.float32)
     chains = scratch.empty("chains", (threads, CHAINS_OF_ROW), np.float32)
     skipped = np.zeros(threads, np.int64)

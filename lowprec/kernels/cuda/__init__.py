@@ -5,6 +5,7 @@ from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
 from lowprec.kernels.cuda.dense import add_bias, bias_backward
 from lowprec.kernels.cuda.dense_update import update_dense
 from lowprec.kernels.cuda.finite import check_steps, note_nonfinite
+from lowprec.kernels.cuda.groups import group_to_update
 from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
@@ -27,6 +28,7 @@ __all__ = [
     "fill_uniform",
     "gather",
     "group_by_row",
+    "group_to_update",
     "hash_categories",
     "logistic_loss",
     "matmul",

@@ -81,15 +81,15 @@ def _check_steps(thread, threads, segments, gradients, how, limit, check):
                     check.diverged[0] = True
 
 
-def check_steps(segments, gradients, limit, refuse, diverged, scratch):
+def check_steps(groups, gradients, limit, refuse, diverged, scratch):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
     `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
     None begins anew.
     """
-    how, places, limit = how_to_sum(segments, gradients), segments.order.size, np.float32(limit)
-    gradients = without_empty(segments, gradients)
+    how, places, limit = how_to_sum(groups, gradients), groups.order.size, np.float32(limit)
+    gradients = without_empty(groups, gradients)
     flags = scratch.empty("flags", (2,), np.bool_)
     flags.fill(False)
     bad = scratch.empty("bad", (places,), np.bool_)
@@ -98,5 +98,5 @@ def check_steps(segments, gradients, limit, refuse, diverged, scratch):
     x = gradients.grad.reshape(-1)
     most = max(x.size, gradients.factors.size) if how.weighted else x.size
     launch(_guard_steps, most, x, gradients.factors, how.weighted, places, limit, check)
-    launch(_check_steps, places, segments, gradients, how, limit, check)
+    launch(_check_steps, places, groups, gradients, how, limit, check)
     return check

@@ -70,27 +70,28 @@ def _update_rows(
             column += lanes.threads
 
 
-def update_rows(rules, arrays, segments, gradients, keys, step, stochastic, limit, check, scratch):
+def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `rules` are a rule and its preparation, `arrays` are ``(weight, *states)``, `keys` are
-    `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that are rounded so, and `step` is
-    uint64.  Nothing is written if the `check` says so.
+    `groups` is what `group_to_update` or `group_by_row` gave.  `rules` are a rule and its
+    preparation, `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum
+    of WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is written if the
+    `check` says so.
     """
     rule, preparation = rules
     by_rows, step = has_row(type(rule)), np.uint64(step)
     columns = arrays[0].shape[1]
     # where a row has states, one thread reads and writes them, and so steps all of the row
-    how = how_to_sum(segments, gradients, *(a for a in arrays if a.shape[1] == columns))
+    how = how_to_sum(groups, gradients, *(a for a in arrays if a.shape[1] == columns))
     how = how._replace(lanes=lanes_for(1)) if by_rows or catches_up(type(preparation)) else how
-    gradients = without_empty(segments, gradients)
+    gradients = without_empty(groups, gradients)
     scales, chains = gradients.factors, gradients.grad  # something, where there are none
     if has_norm(preparation):
-        scales = scale_rows(preparation, segments, gradients, how, scratch)
+        scales = scale_rows(preparation, groups, gradients, how, scratch)
     if by_rows:
-        chains = chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch)
+        chains = chain_squares(rules, arrays, groups, gradients, how, scales, step, scratch)
     launch(
-        _update_rows, segments.order.size * how.lanes.threads,
-        *rules, arrays, segments, gradients, how, scales, chains, keys, step, stochastic, check,
+        _update_rows, groups.order.size * how.lanes.threads,
+        *rules, arrays, groups, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
     return 0 if check.refuse else check.bad.sum()

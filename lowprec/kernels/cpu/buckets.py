@@ -1,0 +1,135 @@
+"""The positions of a batch in buckets of neighbouring rows: enough order for rows of one number.
+
+Rows of one bucket have a small table of sums that stays in the caches, so they need not be sorted,
+nor their segments found: this takes one pass by the highest bits of the rows instead of all.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lowprec.kernels.cpu.compiling import serial
+from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
+from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.parts import in_parts
+from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.cpu.sort import counts_to_places
+from lowprec.kernels.cpu.sums import bag_at
+from lowprec.kernels.gradients import LABEL, PIECE, ROW_SHIFT
+from lowprec.scalar.bits import bits_as_float, float_as_bits, fma
+from lowprec.scalar.internal import internal
+
+_BITS_INSIDE = 12  # of a row within its bucket, so that 4096 sums fit into the first-level cache
+_LEAST_BITS, _MOST_BITS = 6, 12  # of the number of a bucket: for all threads, and for the caches
+_ONE = np.uint64(1)
+_ZERO = np.float32(0.0)
+
+
+class Buckets(NamedTuple):
+    """The ids of a batch by bucket: bucket b has the rows from ``b << shift`` on."""
+
+    order: np.ndarray  # (n,) uint64: row << 32 | label, in batch order within a bucket
+    bounds: np.ndarray  # (buckets + 1,) uint32: where in `order` each begins
+    shift: np.uint64
+
+    @property
+    def pieces(self):
+        """None: the gradients of a frequent row are added up with those of its bucket."""
+        return ()
+
+
+@internal(**SERIAL)
+def _count(rows, shift, counts, part, parts):
+    start, stop = part * rows.size // parts, (part + 1) * rows.size // parts
+    counts = counts[part]
+    counts[:] = np.uint32(0)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        counts[np.uint64(rows[i]) >> shift] += np.uint32(1)
+
+
+@internal(**SERIAL)
+def _scatter(rows, labels, shift, places, order, part, parts):
+    start, stop = part * rows.size // parts, (part + 1) * rows.size // parts
+    places = places[part]
+    for i in range(np.uint64(start), np.uint64(stop)):
+        row = np.uint64(rows[i])
+        place = places[row >> shift]
+        order[place] = (row << ROW_SHIFT) | (np.uint64(labels[i]) if labels.size else i)
+        places[row >> shift] = place + np.uint32(1)
+
+
+@serial
+def _put_in_buckets(rows, labels, shift, counts, bounds, order, threads):
+    in_parts(_count, rows, shift, counts, threads)
+    counts_to_places(counts)
+    for bucket in range(bounds.size - 1):
+        bounds[bucket] = counts[0, bucket]
+    bounds[bounds.size - 1] = rows.size
+    in_parts(_scatter, rows, labels, shift, counts, order, threads)
+
+
+def put_in_buckets(rows, labels, num_rows, scratch):
+    """The positions of a batch by bucket, each as its label, as `sort_by_row` has them."""
+    threads = threads_for(rows.size * NUMBERS_TO_SORT_AN_ID)
+    bits = (num_rows - 1).bit_length()
+    shift = max(0, bits - min(max(bits - _BITS_INSIDE, _LEAST_BITS), _MOST_BITS))
+    buckets = ((num_rows - 1) >> shift) + 1
+    counts = scratch.empty("counts_of_buckets", (threads, buckets), np.uint32)
+    bounds = scratch.empty("bounds_of_buckets", (buckets + 1,), np.uint32)
+    order = scratch.empty("order_of_buckets", (rows.size,), np.uint64)
+    shift = np.uint64(shift)
+    launch(_put_in_buckets, threads, rows, labels, shift, counts, bounds, order)
+    return Buckets(order, bounds, shift)
+
+
+@internal(forceinline=True, **SERIAL)
+def first_bucket(bounds, part, parts):
+    """The first bucket of a part of the batch; all parts have about as many ids."""
+    if part == parts:
+        return bounds.size - 1
+    return first_at_least(bounds, np.int64(bounds[bounds.size - 1]) * part // parts)
+
+
+@internal(**SERIAL)
+def sum_buckets(buckets, gradients, first, last, held, totals, rows, sums):
+    """The rows of some buckets, each once, and their gradients, as `sum_segment` has them.
+
+    They are written to `rows` (uint32) and `sums` (float32) from the place on that the first of
+    the buckets has in the batch; returns behind the last of them.  `held` (uint64) and `totals`
+    (float32) are scratch for the rows of a bucket: how many gradients a row has so far with the sum
+    of its last piece, and the sum of its pieces before.
+    """
+    order, bounds = buckets.order, buckets.bounds
+    mask = (_ONE << buckets.shift) - _ONE
+    held[:] = np.uint64(0)
+    totals[:] = _ZERO
+    end = np.uint64(bounds[first])
+    for bucket in range(first, last):
+        begin = end
+        for i in range(np.uint64(bounds[bucket]), np.uint64(bounds[bucket + 1])):
+            entry = order[i]
+            row = entry >> ROW_SHIFT
+            before = held[row & mask]
+            rows[end] = np.uint32(row)  # overwritten if it was there, which is faster than a branch
+            end += np.uint64(before == np.uint64(0))
+            total = bits_as_float(np.uint32(before & LABEL))
+            term = gradients.grad[bag_at(gradients, entry), 0]
+            if gradients.factors.size:
+                total = fma(gradients.factors[np.uint32(entry & LABEL)], term, total)
+            else:
+                total += term
+            count = (before >> ROW_SHIFT) + _ONE
+            if count & np.uint64(PIECE - 1) == np.uint64(0):
+                totals[row & mask] += total
+                total = _ZERO
+            held[row & mask] = (count << ROW_SHIFT) | np.uint64(float_as_bits(total))
+        for place in range(begin, end):
+            inside = np.uint64(rows[place]) & mask
+            last_piece = held[inside]
+            total = bits_as_float(np.uint32(last_piece & LABEL))
+            if (last_piece >> ROW_SHIFT) >= np.uint64(PIECE):
+                total = totals[inside] + total
+                totals[inside] = _ZERO
+            sums[place] = total
+            held[inside] = np.uint64(0)
+    return end

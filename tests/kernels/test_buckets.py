@@ -1,0 +1,126 @@
+"""Rows of one number: grouped in buckets, and their gradients added up there."""
+
+import numpy as np
+import pytest
+
+from lowprec.device import get_device
+from lowprec.kernels.cpu import buckets as of_rows
+from lowprec.kernels.cpu.compiling import parallel
+from lowprec.kernels.cpu.groups import group_to_update, segments_of
+from lowprec.kernels.gradients import Gradients
+from lowprec.workspace import Allocator
+
+NONE = np.empty(0, np.float32)
+
+
+@parallel
+def sum_parts(buckets, gradients, held, totals, rows, sums, ends, t, threads):
+    first = of_rows.first_bucket(buckets.bounds, t, threads)
+    last = of_rows.first_bucket(buckets.bounds, t + 1, threads)
+    ends[t, 0] = buckets.bounds[first]
+    ends[t, 1] = of_rows.sum_buckets(
+        buckets, gradients, first, last, held[t], totals[t], rows, sums
+    )
+
+
+def sums_of(buckets, gradients, threads):
+    """The rows of a batch with their summed gradients, as so many threads find them."""
+    n, inside = buckets.order.size, 1 << int(buckets.shift)
+    held, totals = np.ones((threads, inside), np.uint64), np.ones((threads, inside), np.float32)
+    rows, sums = np.empty(n + 1, np.uint32), np.empty(n + 1, np.float32)
+    ends = np.empty((threads, 2), np.int64)
+    sum_parts(buckets, gradients, held, totals, rows, sums, ends, threads)
+    return [
+        (int(row), total)
+        for begin, end in ends
+        for row, total in zip(rows[begin:end], sums[begin:end], strict=True)
+    ]
+
+
+def expected_sums(rows, labels, grad, factors):
+    """The same from the definition: in batch order, in pieces of 128 that are then added."""
+    terms = {}
+    for position, row in enumerate(rows.tolist()):
+        term = grad[labels[position]].astype(np.float64)
+        if factors.size:
+            term = term * factors[position]
+        terms.setdefault(row, []).append(term)
+    found = {}
+    for row, numbers in terms.items():
+        pieces = [numbers[start : start + 128] for start in range(0, len(numbers), 128)]
+        totals = []
+        for piece in pieces:
+            total = np.float32(0.0)
+            for term in piece:  # float64 holds the product exactly, and rounds the sum once
+                total = np.float32(np.float64(total) + term)
+            totals.append(total)
+        total = totals[0]
+        for further in totals[1:]:
+            total = np.float32(total + further)
+        found[row] = total
+    return found
+
+
+def batch(num_rows, n, rng):
+    """Rows of which some are frequent, each with the sample that it is of."""
+    rows = rng.integers(0, num_rows, n)
+    frequent = rng.random(n) < 0.5
+    rows[frequent] = num_rows - 1 - rng.integers(0, min(3, num_rows), frequent.sum())
+    return rows.astype(np.uint32), (np.arange(n) // 3).astype(np.uint32)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("num_rows", [1, 2, 63, 64, 4097, 2**22 + 5, 2**32 - 1])
+def test_sums_are_those_of_the_definition(num_rows, weighted, threads):
+    rng = np.random.default_rng([num_rows, weighted])
+    rows, labels = batch(num_rows, 1500, rng)
+    # few bits, so that neither a product nor its sum with a float32 is rounded in float64
+    grad = rng.integers(-(2**20), 2**20, (500, 1)).astype(np.float32)
+    factors = rng.integers(-8, 8, rows.size).astype(np.float32) / 8 if weighted else NONE
+    buckets = of_rows.put_in_buckets(
+        rows, NONE.astype(np.uint32) if weighted else labels, num_rows, Allocator(get_device("cpu"))
+    )
+    gradients = Gradients(grad, labels if weighted else labels[:0], factors)
+    found = sums_of(buckets, gradients, threads)
+    expected = expected_sums(rows, labels, grad[:, 0], factors)
+    assert len(found) == len(expected)
+    assert {row: total.tobytes() for row, total in found} == {
+        row: total.tobytes() for row, total in expected.items()
+    }
+
+
+@pytest.mark.parametrize("count", [127, 128, 129, 255, 256, 257])
+def test_pieces_end_where_they_are_long_enough(count):
+    rng = np.random.default_rng(count)
+    rows, labels = np.zeros(count, np.uint32), np.arange(count, dtype=np.uint32)
+    grad = rng.standard_normal((count, 1)).astype(np.float32)
+    buckets = of_rows.put_in_buckets(rows, labels, 1, Allocator(get_device("cpu")))
+    ((row, total),) = sums_of(buckets, Gradients(grad, labels[:0], NONE), 1)
+    assert (row, total) == (0, expected_sums(rows, labels, grad[:, 0], NONE)[0])
+
+
+@pytest.mark.parametrize("num_rows", [3, 5000, 2**31])
+def test_buckets_hold_every_position_once_in_order(num_rows):
+    rows, labels = batch(num_rows, 2000, np.random.default_rng(num_rows))
+    none = labels[:0]
+    found = of_rows.put_in_buckets(rows, none, num_rows, Allocator(get_device("cpu")))
+    entries = (rows.astype(np.uint64) << np.uint64(32)) | np.arange(rows.size, dtype=np.uint64)
+    by_bucket = np.argsort(rows >> np.uint32(found.shift), kind="stable")
+    np.testing.assert_array_equal(found.order, entries[by_bucket])
+    starts = np.searchsorted(rows[by_bucket] >> np.uint32(found.shift), range(len(found.bounds)))
+    np.testing.assert_array_equal(found.bounds, starts)
+
+
+def test_segments_of_buckets_are_those_of_sorted_rows():
+    scratch = Allocator(get_device("cpu"))
+    rows, labels = batch(1000, 2000, np.random.default_rng(5))
+    grad = np.random.default_rng(6).standard_normal((2000, 1)).astype(np.float32)
+    gradients = Gradients(grad, labels[:0], NONE)
+    buckets = group_to_update(rows, labels, 1000, 1, scratch)
+    assert isinstance(buckets, of_rows.Buckets)
+    segments = segments_of(buckets, gradients, scratch)
+    order = np.argsort(rows, kind="stable")
+    np.testing.assert_array_equal(segments.order >> np.uint64(32), rows[order])
+    np.testing.assert_array_equal(segments.order.astype(np.uint32), labels[order])
+    assert segments_of(segments, gradients, scratch) is segments
