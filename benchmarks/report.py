@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from benchmarks import goals, machine
+from benchmarks import goals, machine, summary
 from benchmarks.results import Comparison
 from benchmarks.timing import STEADY, Spread
 
@@ -140,7 +140,9 @@ def as_markdown(
     parts = ["# Benchmarks\n", _METHOD, markdown_table(["", ""], facts)]
     if failures:
         parts += ["## Failed\n", "".join(f"- {failure}\n" for failure in failures)]
-    parts += ["## Goals\n", _goals(comparisons)]
+    parts += ["## Goals\n", _goals(comparisons), "## Summary\n"]
+    for header, rows in (summary.milliseconds(comparisons), summary.of_goals(comparisons)):
+        parts.append(markdown_table(header, rows) if rows else "This run has no such settings.\n")
     parts += [f"![{name}]({name})\n" for name in figures]
     for suite, title in titles.items():
         if found := [one for one in comparisons if one.suite == suite]:

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import figures, goals, report
+from benchmarks import figures, goals, page_tables, report, summary
 from benchmarks.goals import Goal, reached
 from benchmarks.results import REFERENCE, SUBJECT
+from tests.conftest import ROOT
 
 ABOUT = {"processor": "an abacus", "packages": {"numpy": "2.0"}}
 
@@ -55,6 +56,18 @@ def test_goals(make_comparison, milliseconds, met):
     assert [one.setting for one in found] == [near.setting, {"dim": 64, "ids": "uniform"}]
     assert found[0].ratio == pytest.approx(milliseconds / 2)
     assert (found[0].ratio >= goal.at_least) == met
+
+
+def test_summaries_are_the_tables_of_the_page(whole_run):
+    page = page_tables.tables_of((ROOT / "docs/performance.md").read_text())
+    for header, rows in (summary.milliseconds(whole_run), summary.of_goals(whole_run)):
+        made = page_tables.Table(0, 0, [header, *rows])
+        assert page_tables.page_table(made, page) is not None, header
+        assert all(len(row) == len(header) for row in rows)
+    _, (first, *_) = summary.milliseconds(whole_run)
+    assert first[0] == "1e7 x 64, uniform"
+    assert float(first[3]) < float(first[2]) < float(first[1])  # as made up
+    assert summary.milliseconds(whole_run[-1:])[1] == []
 
 
 def test_a_whole_run(whole_run, tmp_path):
