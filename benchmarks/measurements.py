@@ -68,7 +68,7 @@ MEASUREMENTS = {
         "python -m benchmarks --out build/benchmarks", 15,
         (
             _RESULTS, "docs/index.md", "docs/performance.md#compared-with-pytorch-and-fbgemm",
-            "docs/performance.md#benchmarks",
+            "docs/performance.md#benchmarks", "docs/comparison.md#fbgemm-and-torchrec",
         ),
         {
             "docs/benchmark-peers.png": "build/benchmarks/peers.png",
@@ -186,7 +186,8 @@ MEASUREMENTS = {
     ),
     "adult": Measurement(
         "python examples/adult.py --data adult.data.gz --peers", 0.4,
-        (_RESULTS, "docs/frames.md#numbers"), needs=("sklearn",),
+        (_RESULTS, "docs/frames.md#numbers", "docs/comparison.md#scikit-learn"),
+        needs=("sklearn",),
     ),
     "states": Measurement(
         "python -m benchmarks.states", 0.7, ("docs/optimizers.md#states-in-low-precision",),
