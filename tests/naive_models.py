@@ -33,14 +33,19 @@ def bag(indices, offsets, sample, feature, features):
     return indices[offsets[k] : offsets[k + 1]]
 
 
-def embeddings(table, sizes, indices, offsets, samples):
-    """float64 (samples, features, dim): the sum of the rows of each bag."""
+def embeddings(table, sizes, X):
+    """float64 (samples, features, dim): the sum of the rows of each bag, times their weights."""
+    dense, indices, offsets, weights = X
     starts = np.cumsum([0, *sizes])
-    out = np.zeros((samples, len(sizes), table.shape[1]))
-    for b in range(samples):
+    out = np.zeros((len(dense), len(sizes), table.shape[1]))
+    for b in range(len(dense)):
         for f in range(len(sizes)):
-            for index in bag(indices, offsets, b, f, len(sizes)):
-                out[b, f] += table[starts[f] + index]
+            rows = bag(indices, offsets, b, f, len(sizes))
+            factors = [1.0] * len(rows)
+            if weights is not None:
+                factors = bag(weights, offsets, b, f, len(sizes))
+            for index, factor in zip(rows, factors, strict=True):
+                out[b, f] += float(factor) * table[starts[f] + index]
     return out
 
 
@@ -55,9 +60,8 @@ def log_loss(logits, y):
 def logistic_loss(parameters, sizes, X, y, l2=0.0):
     """parameters: table (rows, 1), coef, intercept; the penalty is on all but the intercept."""
     table, coef, intercept = parameters
-    dense, indices, offsets = X
-    of_ids = embeddings(table, sizes, indices, offsets, len(dense)).sum(axis=(1, 2))
-    logits = intercept[0] + of_ids + dense @ coef
+    of_ids = embeddings(table, sizes, X).sum(axis=(1, 2))
+    logits = intercept[0] + of_ids + X[0] @ coef
     return log_loss(logits, y) + l2 / 2 * ((table**2).sum() + (coef**2).sum())
 
 
@@ -73,11 +77,10 @@ def dlrm_loss(parameters, num_bottom, interaction, sizes, X, y):
     """parameters: table, then weight and bias of each layer; `num_bottom` are of the bottom MLP."""
     table, *rest = parameters
     layers = list(zip(rest[::2], rest[1::2], strict=True))
-    dense, indices, offsets = X
-    bottom = mlp(dense, layers[:num_bottom], last_relu=True)
-    rows = embeddings(table, sizes, indices, offsets, len(dense))
+    bottom = mlp(X[0], layers[:num_bottom], last_relu=True)
+    rows = embeddings(table, sizes, X)
     logits = []
-    for b in range(len(dense)):
+    for b in range(len(bottom)):
         vectors = [bottom[b], *rows[b]]
         joined = list(bottom[b])
         if interaction == "dot":
@@ -91,8 +94,22 @@ def dlrm_loss(parameters, num_bottom, interaction, sizes, X, y):
 # --- samples ---
 
 
-def samples(n, sizes, num_dense, jagged=False, seed=0):
-    """X = (dense, indices) or (dense, indices, offsets) and y, at random."""
+def in_float64(X):
+    """(dense in float64, indices, offsets or None, weights or None) of a model's X."""
+    dense, *rest = X
+    return (dense.astype(np.float64), *rest, *[None] * (3 - len(rest)))
+
+
+def samples(n, sizes, num_dense, jagged=False, seed=0, weighted=False):
+    """X = (dense, indices), (dense, indices, offsets) or these with weights, and y, at random."""
+    X, y = _samples(n, sizes, num_dense, jagged, seed)
+    if not weighted:
+        return X, y
+    weights = np.random.default_rng(seed).normal(size=X[1].shape).astype(np.float32)
+    return (*X, *[None] * (3 - len(X)), weights), y
+
+
+def _samples(n, sizes, num_dense, jagged, seed):
     rng = np.random.default_rng(seed)
     dense = rng.normal(size=(n, num_dense)).astype(np.float32)
     y = rng.integers(0, 2, n)

@@ -15,6 +15,7 @@ SIZES = [5, 3, 4]
 RATE, DENSE_RATE = 0.5, 0.25
 INTERACTION = pytest.mark.parametrize("interaction", ["dot", "cat"])
 JAGGED = pytest.mark.parametrize("jagged", [False, True], ids=["one id", "jagged"])
+WEIGHTED = pytest.mark.parametrize("weighted", [False, True], ids=["sums", "weighted sums"])
 
 
 def parameters(model):
@@ -23,9 +24,9 @@ def parameters(model):
     return [array.astype(np.float64) for array in (model.table_.weight, *layers)]
 
 
-def fitted(interaction="dot", jagged=False, num_dense=2, sizes=SIZES, **kwargs):
+def fitted(interaction="dot", jagged=False, num_dense=2, sizes=SIZES, weighted=False, **kwargs):
     """A model after one step, with rows as large as the dense vector, and samples for more."""
-    X, y = naive_models.samples(12, sizes, num_dense, jagged=jagged, seed=1)
+    X, y = naive_models.samples(12, sizes, num_dense, jagged=jagged, seed=1, weighted=weighted)
     defaults = {
         "embedding_dim": 3,
         "bottom_mlp": (5,),
@@ -43,10 +44,9 @@ def fitted(interaction="dot", jagged=False, num_dense=2, sizes=SIZES, **kwargs):
 
 def loss_of(model, X, y):
     """The loss as a function of all parameters, and the parameters."""
-    unpacked = X[0].astype(np.float64), X[1], X[2] if len(X) == 3 else None
-    sizes = model.table_.num_embeddings
+    given, sizes = naive_models.in_float64(X), model.table_.num_embeddings
     return lambda values: naive_models.dlrm_loss(
-        values, len(model.bottom_), model.interaction, sizes, unpacked, y
+        values, len(model.bottom_), model.interaction, sizes, given, y
     )
 
 
@@ -88,8 +88,9 @@ def slope_errors(model, X, y, gradients, rng):
 
 @INTERACTION
 @JAGGED
-def test_predicts_what_the_definition_says(interaction, jagged):
-    model, X, y = fitted(interaction, jagged)
+@WEIGHTED
+def test_predicts_what_the_definition_says(interaction, jagged, weighted):
+    model, X, y = fitted(interaction, jagged, weighted=weighted)
     p = model.predict_proba(X)[:, 1]
     expected = loss_of(model, X, y)(parameters(model))
     assert lp.metrics.log_loss(y, p) == pytest.approx(expected, rel=1e-5)
@@ -119,9 +120,10 @@ def test_a_wrong_gradient_is_seen(interaction):
 
 @INTERACTION
 @JAGGED
-def test_a_step_goes_down_the_slope(interaction, jagged):
+@WEIGHTED
+def test_a_step_goes_down_the_slope(interaction, jagged, weighted):
     """Weights - rate * gradient, every partial derivative by finite differences."""
-    model, X, y = fitted(interaction, jagged)
+    model, X, y = fitted(interaction, jagged, weighted=weighted)
     loss, before = loss_of(model, X, y), parameters(model)
     model.partial_fit(X, y)
     for k, got in enumerate(parameters(model)):

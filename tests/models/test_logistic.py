@@ -10,16 +10,12 @@ from tests import naive_models
 
 SIZES = [5, 3, 4]
 JAGGED = pytest.mark.parametrize("jagged", [False, True], ids=["one id", "jagged"])
+WEIGHTED = pytest.mark.parametrize("weighted", [False, True], ids=["sums", "weighted sums"])
 
 
 def raw(*sizes, **kwargs):
     """A model of dense features as they are."""
     return lp.LogisticRegression(*sizes, **{"standardize": False, **kwargs})
-
-
-def unpack(X):
-    """(dense in float64, indices, offsets or None)."""
-    return X[0].astype(np.float64), X[1], X[2] if len(X) == 3 else None
 
 
 def parameters(model):
@@ -28,12 +24,13 @@ def parameters(model):
     return [ids, model.coef_.astype(np.float64), model.intercept_.astype(np.float64)]
 
 
-def fitted(jagged=False, seed=0, **kwargs):
+def fitted(jagged=False, seed=0, weighted=False, **kwargs):
     """A model after a few steps, and the samples of the next one."""
-    X, y = naive_models.samples(30, SIZES, 2, jagged=jagged, seed=seed)
+    X, y = naive_models.samples(30, SIZES, 2, jagged=jagged, seed=seed, weighted=weighted)
     kwargs = {"dtype": "float32", "optimizer": lp.SGD(0.5), "batch_size": 10, **kwargs}
     model = raw(SIZES, seed=seed, **kwargs).fit(X, y)
-    return model, *naive_models.samples(12, SIZES, 2, jagged=jagged, seed=seed + 1)
+    more = naive_models.samples(12, SIZES, 2, jagged=jagged, seed=seed + 1, weighted=weighted)
+    return model, *more
 
 
 def naive_gradients(model, X, y, l2=0.0):
@@ -42,7 +39,7 @@ def naive_gradients(model, X, y, l2=0.0):
     def gradient_of(k):
         def loss(value):
             changed = [*before[:k], value, *before[k + 1 :]]
-            return naive_models.logistic_loss(changed, SIZES, unpack(X), y, l2)
+            return naive_models.logistic_loss(changed, SIZES, naive_models.in_float64(X), y, l2)
 
         return naive_models.gradient(loss, before[k])
 
@@ -57,14 +54,15 @@ def test_predicts_what_the_definition_says(jagged):
     model, X, y = fitted(jagged, l2=0.1)
     assert model.table_scale_ < 1.0
     p = model.predict_proba(X)[:, 1]
-    expected = naive_models.logistic_loss(parameters(model), SIZES, unpack(X), y)
+    expected = naive_models.logistic_loss(parameters(model), SIZES, naive_models.in_float64(X), y)
     assert lp.metrics.log_loss(y, p) == pytest.approx(expected, rel=1e-6)
 
 
 @JAGGED
-def test_a_step_goes_down_the_slope(jagged):
+@WEIGHTED
+def test_a_step_goes_down_the_slope(jagged, weighted):
     """One batch without penalty: weights - rate * gradient, the gradient by finite differences."""
-    model, X, y = fitted(jagged)
+    model, X, y = fitted(jagged, weighted=weighted)
     before = parameters(model)
     gradients = naive_gradients(model, X, y)
     assert np.linalg.norm(gradients[0]) > 0.01
@@ -117,10 +115,9 @@ def test_no_dense_features():
     model = raw(SIZES, dtype="float32", optimizer=lp.SGD(1.0))
     model.fit((np.empty((50, 0), "f4"), indices), y)
     assert model.coef_.shape == (0,)
+    given = naive_models.in_float64((np.empty((50, 0)), indices))
     expected = naive_models.gradient(
-        lambda b: naive_models.logistic_loss(
-            [np.zeros((12, 1)), np.zeros(0), b], SIZES, (np.empty((50, 0)), indices, None), y
-        ),
+        lambda b: naive_models.logistic_loss([np.zeros((12, 1)), np.zeros(0), b], SIZES, given, y),
         np.zeros(1),
     )
     np.testing.assert_allclose(model.intercept_, -1.0 * expected, rtol=1e-5)
@@ -137,7 +134,7 @@ def test_scale_trick_is_plain_decay():
         SIZES, dtype="float32", optimizer=lp.SGD(rate), l2=l2, batch_size=batch, shuffle=False
     ).fit(X, y)
     assert (1 - rate * l2) ** 40 < 2**-2  # so the scale was doubled twice at least
-    dense, indices, _ = unpack(X)
+    dense, indices, *_ = naive_models.in_float64(X)
     rows = indices + np.cumsum([0, *SIZES[:-1]])
     ids, coef, intercept = np.zeros(12), np.zeros(2), 0.0
     for start in range(0, 400, batch):
