@@ -1,4 +1,4 @@
-"""A table in a file."""
+"""What a table is in a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.pieces import Pieces
 from lowprec.files.reading import warn_of_generator
 from lowprec.optimizers import describe, from_description
-from lowprec.tables.initial import begin, bounds_of_features
+from lowprec.tables.initial import bounds_of_features
 from lowprec.tables.shard import Shard
 from lowprec.tables.store import Store
 from lowprec.typing import DeviceName
 
-_WEIGHT, _STATE, _ROWS = "weight", "optimizer.", "rows"  # names of arrays
+WEIGHT, STATE, ROWS = "weight", "optimizer.", "rows"  # names of arrays
 _MAX_COUNT = 2**63  # of steps and skipped rows
 
 
@@ -50,10 +50,10 @@ def arrays_of(store: Store) -> dict[str, Any]:
         return _touched_arrays(store)
     dtypes = store._state_dtypes
     state = {
-        f"{_STATE}{name}": store._device.to_host(array).view(dtypes[name])
+        f"{STATE}{name}": store._device.to_host(array).view(dtypes[name])
         for name, array in store._state.items()
     }
-    return {_WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
+    return {WEIGHT: store._device.to_host(store._weight).view(store.dtype), **state}
 
 
 def _touched_arrays(store: Store) -> dict[str, Pieces]:
@@ -64,14 +64,14 @@ def _touched_arrays(store: Store) -> dict[str, Pieces]:
         return Pieces((count, array.shape[1]), dtype, parts)
 
     dtypes = store._state_dtypes
-    states = {f"{_STATE}{name}": pieces(a, dtypes[name]) for name, a in store._state.items()}
+    states = {f"{STATE}{name}": pieces(a, dtypes[name]) for name, a in store._state.items()}
     rows = Pieces((count,), np.dtype(np.uint32), touched.pieces)
-    return {_ROWS: rows, _WEIGHT: pieces(store._weight, store.dtype), **states}
+    return {ROWS: rows, WEIGHT: pieces(store._weight, store.dtype), **states}
 
 
 def names_in(table: Store, description: Any) -> list[str]:
     """The names of the arrays in a table's file."""
-    return [*arrays_of(table), *([_ROWS] if "touched" in description else [])]
+    return [*arrays_of(table), *([ROWS] if "touched" in description else [])]
 
 
 def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
@@ -83,17 +83,17 @@ def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_
 
 def arrays_by_name(store: Store) -> dict[str, Any]:
     """The arrays on the device, as it holds them, by their names in a file."""
-    states = {f"{_STATE}{name}": array for name, array in store._state.items()}
-    return {_WEIGHT: store._weight, **states}
+    states = {f"{STATE}{name}": array for name, array in store._state.items()}
+    return {WEIGHT: store._weight, **states}
 
 
 def layout_of(store: Store, rows: int) -> dict[str, tuple[tuple[int, int], np.dtype]]:
     """The shapes and dtypes that the arrays of this number of rows have in a file."""
     states = {
-        f"{_STATE}{name}": (state.shape(rows, store.embedding_dim), store._state_dtypes[name])
+        f"{STATE}{name}": (state.shape(rows, store.embedding_dim), store._state_dtypes[name])
         for name, state in store.optimizer.kept_states().items()
     }
-    return {_WEIGHT: ((rows, store.embedding_dim), store.dtype), **states}
+    return {WEIGHT: ((rows, store.embedding_dim), store.dtype), **states}
 
 
 def configure(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
@@ -119,35 +119,3 @@ def configure(table: Store, found: Checkpoint, description: Any, device: DeviceN
             setattr(table, f"_{name}", count)
     if table.rounding == "stochastic" and table.dtype != np.float32:
         warn_of_generator(found)
-
-
-def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
-    """Make an empty table that of a file; `description` is its own, or part of a model's."""
-    configure(table, found, description, device)
-    if "touched" in description:
-        _restore_touched(table, found, description)
-        return
-    here = table._device
-    arrays = {
-        name: here.asarray(found.array(name, shape, dtype).view(here.held_as(dtype)))
-        for name, (shape, dtype) in layout_of(table, table._shape[0]).items()
-    }
-    table._weight = arrays.pop(_WEIGHT)
-    table._state = {name.removeprefix(_STATE): array for name, array in arrays.items()}
-
-
-def _restore_touched(table: Store, found: Checkpoint, description: Any) -> None:
-    """The table in memory that a table in a file was: all rows begin, some are those saved."""
-    optimizer = table.optimizer
-    with found.reading():
-        count = check_int("touched", description["touched"], low=0, high=table._shape[0] + 1)
-        table.optimizer = from_description(description["first_optimizer"])
-        rows = found.array(_ROWS, (count,), np.dtype(np.uint32))
-        if count and (int(rows[-1]) >= table._shape[0] or (rows[1:] <= rows[:-1]).any()):
-            raise ValueError("has rows that do not ascend, or that there are not")
-    begin(table, bounds_of_features(table, table._init_range))
-    table.optimizer = optimizer
-    places = table._device.asarray(rows)
-    layout = layout_of(table, count)
-    for name, own in arrays_by_name(table).items():
-        own[places] = table._device.asarray(found.array(name, *layout[name]).view(own.dtype))

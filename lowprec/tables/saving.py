@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.manifest import Manifest
 from lowprec.files.saved import Saved
-from lowprec.tables import files
+from lowprec.tables import files, restoring
 from lowprec.tables.folders import restore_shard
 from lowprec.tables.in_file import InFile
 from lowprec.typing import DeviceName
@@ -35,6 +35,6 @@ class SavedTable(InFile, Saved):
         if isinstance(found, Manifest):
             restore_shard(table, found, None, device)
             return table
-        files.restore(table, found, found.state, device)
+        restoring.restore(table, found, found.state, device)
         found.expect_arrays(files.names_in(table, found.state))
         return table

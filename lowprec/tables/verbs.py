@@ -13,7 +13,7 @@ from lowprec.batches.features import Features
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_ROUND
-from lowprec.tables import files
+from lowprec.tables import files, restoring
 from lowprec.tables.contents import in_pieces
 from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.embedding import EmbeddingTable
@@ -41,7 +41,7 @@ __all__ = [
 def restore(found: Checkpoint, description: Any, device: DeviceName) -> EmbeddingTable:
     """The table of a model's file."""
     table = EmbeddingTable.__new__(EmbeddingTable)
-    files.restore(table, found, description, device)
+    restoring.restore(table, found, description, device)
     return table
 
 
