@@ -1,17 +1,11 @@
-"""The house: which module may import which, what is public, and that it is documented."""
+"""The house: which module may import which."""
 
 import ast
-import functools
-import inspect
-import statistics
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import lowprec as lp
-
-PACKAGE = Path(lp.__file__).parent
+from tests.sources import SOURCES, inside
 
 # Lower floors first: a module may import its own floor and those below.  The longest matching
 # prefix says where a module lives.
@@ -42,15 +36,6 @@ FLOORS = {
 }
 
 
-def module_name(path):
-    """``lowprec.scalar.bits`` of its file; a package goes by its own name."""
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-SOURCES = {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
-
-
 def imports(name):
     """Every module that module `name` imports, at its head or inside a function."""
     found = set()
@@ -64,10 +49,6 @@ def imports(name):
                 inner = f"{node.module}.{alias.name}"
                 found.add(inner if inner in SOURCES else node.module)
     return found
-
-
-def inside(name, package):
-    return name == package or name.startswith(package + ".")
 
 
 def floor(name):
@@ -205,228 +186,3 @@ def test_a_wrong_import_is_seen(monkeypatch):
         test_imports_go_down("lowprec.scalar.bits")
     with pytest.raises(ValueError, match="cycle"):
         test_no_import_cycles()
-
-
-# --- rooms: their sizes, and no private doors between them ---
-
-
-MOST_LINES = {"lowprec.tables.embedding": 600}  # most of it docstrings
-MOST_LINES_OF_ANY, MEDIAN_LINES = 300, 100
-# Inherited: five of a classifier are what scikit-learn asks for beside `fit` and `predict`:
-# score, n_features_in_, _repr_html_, __sklearn_tags__ and __sklearn_is_fitted__.
-MOST_METHODS, MOST_WITH_INHERITED = 20, 33 + 5
-
-
-def room(name):
-    """The folder of a module: a module of the package itself is a room of its own."""
-    package = name.rpartition(".")[0]
-    return name if package == "lowprec" else package
-
-
-def test_files_are_small():
-    lines = {name: source.count("\n") for name, source in SOURCES.items()}
-    large = {n: k for n, k in lines.items() if k > MOST_LINES.get(n, MOST_LINES_OF_ANY)}
-    assert not large
-    assert statistics.median(lines.values()) <= MEDIAN_LINES
-
-
-def methods_of(node):
-    """The methods that a class defines; a property and its setter are one."""
-    return {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-
-
-def classes():
-    """Each class of the package by name: its methods, and the names of its bases."""
-    found = {}
-    for source in SOURCES.values():
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ClassDef):
-                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-                found.setdefault(node.name, (methods_of(node), bases))
-    return found
-
-
-def test_classes_are_small():
-    found = classes()
-
-    def all_methods(name):
-        own, bases = found.get(name, (set(), []))
-        return own.union(*map(all_methods, bases))
-
-    assert not {name: len(own) for name, (own, _) in found.items() if len(own) > MOST_METHODS}
-    whole = {name: len(all_methods(name)) for name in found}
-    assert not {name: count for name, count in whole.items() if count > MOST_WITH_INHERITED}
-    assert whole["DLRM"] > 20  # what it inherits counts
-
-
-def private(name):
-    return name.startswith("_") and not name.endswith("__")
-
-
-def of_itself(node):
-    """Whether an attribute is one of ``self`` or ``cls``."""
-    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-
-
-@functools.cache
-def private_names(source):
-    """The private names that a module defines: of functions, classes, variables and attributes."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            found |= {node.attr} if of_itself(node) else set()
-    return {each for each in found if private(each)}
-
-
-def private_doors(name):
-    """The private names of other rooms that a module uses."""
-    rooms = {True: set(), False: set()}
-    for other, source in SOURCES.items():
-        rooms[room(other) == room(name)] |= private_names(source)
-    theirs = rooms[False] - rooms[True]
-    found = set()
-    for node in ast.walk(ast.parse(SOURCES[name])):
-        if isinstance(node, ast.ImportFrom):
-            if inside(node.module, "lowprec") and room(node.module) != room(name):
-                found |= {alias.name for alias in node.names if private(alias.name)}
-        elif isinstance(node, ast.Attribute) and node.attr in theirs and not of_itself(node):
-            found.add(node.attr)
-    return found
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_there_are_no_private_doors(name):
-    """Nothing outside a room touches another's underscored names."""
-    assert not private_doors(name)
-
-
-def test_a_private_door_is_seen(monkeypatch):
-    source = (
-        "from lowprec.batches.batch import _find_rows\n\ndef f(table):\n    table._weight = 1\n"
-    )
-    monkeypatch.setitem(SOURCES, "lowprec.models.dlrm", source)
-    assert private_doors("lowprec.models.dlrm") == {"_find_rows", "_weight"}
-
-
-def test_a_large_class_is_seen(monkeypatch):
-    body = "".join(f"    def f{k}(self): ...\n" for k in range(MOST_METHODS + 1))
-    monkeypatch.setitem(SOURCES, "lowprec.models.dlrm", f"class Large:\n{body}")
-    with pytest.raises(AssertionError, match="Large"):
-        test_classes_are_small()
-
-
-# --- the public names ---
-
-
-def public(module):
-    """The names that a module of the package defines for its users."""
-    return sorted(
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
-    )
-
-
-def test_exported_names():
-    assert sorted(lp.__all__) == [
-        "Adagrad",
-        "Adam",
-        "CheckpointError",
-        "Checkpoints",
-        "CriteoReader",
-        "CsvReader",
-        "DLRM",
-        "Diagnostics",
-        "EmbeddingTable",
-        "FTRL",
-        "LAMB",
-        "LogisticRegression",
-        "ParquetReader",
-        "Recommendation",
-        "RoundoffReport",
-        "RowWiseAdagrad",
-        "SGD",
-        "Samples",
-        "Shard",
-        "TabularEncoder",
-        "Vocabulary",
-        "__version__",
-        "datasets",
-        "get_num_threads",
-        "load",
-        "metrics",
-        "mpi",
-        "nearest_round",
-        "round_up_probability",
-        "schedules",
-        "set_num_threads",
-        "stochastic_round",
-    ]
-    assert sorted(lp.datasets.__all__) == [
-        "CriteoReader",
-        "CsvReader",
-        "DEFAULT_NUM_EMBEDDINGS",
-        "ParquetReader",
-        "hash_categories",
-        "load_criteo",
-        "make_clicks",
-    ]
-    assert sorted(lp.mpi.__all__) == ["ShardedTable", "load"]
-    assert sorted(lp.metrics.__all__) == [
-        "calibration",
-        "grouped_roc_auc",
-        "log_loss",
-        "ndcg_at_k",
-        "normalized_entropy",
-        "recall_at_k",
-        "roc_auc",
-    ]
-    assert public(lp.schedules) == [
-        "Constant",
-        "InverseTime",
-        "Schedule",
-        "WarmupLinearDecay",
-        "check_nonnegative",
-        "check_positive",
-        "describe",
-        "from_description",
-    ]
-
-
-def documented():
-    """Every public class and function, by its full name."""
-    exported = {f"lp.{name}": getattr(lp, name) for name in lp.__all__}
-    for module, names in (
-        (lp.datasets, lp.datasets.__all__),
-        (lp.metrics, lp.metrics.__all__),
-        (lp.mpi, lp.mpi.__all__),
-        (lp.schedules, ["Constant", "InverseTime", "WarmupLinearDecay"]),
-    ):
-        exported |= {f"{module.__name__}.{name}": getattr(module, name) for name in names}
-    return {
-        name: value
-        for name, value in exported.items()
-        if inspect.isclass(value) or inspect.isfunction(value)
-    }
-
-
-@pytest.mark.parametrize(("name", "value"), documented().items(), ids=documented())
-def test_public_names_have_examples(name, value):
-    text = inspect.getdoc(value) or ""
-    assert "Examples\n--------\n" in text, name
-    assert ">>> " in text, name
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_module_says_what_it_is_for(name):
-    module = ast.parse(SOURCES[name])
-    assert not module.body or ast.get_docstring(module), name
-
-
-def test_every_export_is_listed_once_and_there():
-    assert len(set(lp.__all__)) == len(lp.__all__)
-    assert all(hasattr(lp, name) for name in lp.__all__)

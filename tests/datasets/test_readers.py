@@ -6,27 +6,12 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from tests.datasets.tables import lines_of, make_table, parquet, pyarrow
 
-pyarrow = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("pyarrow.csv")
 
 ROWS = [70, 0, 130, 45]  # of each file; row groups have 40
 TOTAL = sum(ROWS)
-
-
-def make_table(start, rows):
-    """Rows that differ from each other: `x` numbers them over all files."""
-    numbers = np.arange(start, start + rows)
-    return pyarrow.table({
-        "x": numbers.astype(np.float64),
-        "city": pyarrow.array([f"c{k % 7}" for k in numbers], pyarrow.string()),
-        "tags": pyarrow.array(
-            [["a", "b", "c"][: k % 4] for k in numbers], pyarrow.list_(pyarrow.string())
-        ),
-        "click": numbers % 2,
-        "weight": 1.0 + numbers,
-    })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +28,6 @@ def folder(tmp_path_factory):
 def encoder():
     frame = make_table(0, TOTAL).select(["x", "city", "tags"])
     return lp.TabularEncoder(numerical=["x"]).fit(frame)
-
-
-def lines_of(numbers):
-    rows = []
-    for k in numbers:
-        categories = [f"{(k * 31 + c) % 97:08x}" for c in range(26)]
-        rows.append("\t".join([str(k % 2), str(k), *["7"] * 12, *categories]))
-    return ("\n".join(rows) + "\n").encode() if rows else b""
 
 
 @pytest.fixture(scope="module")
@@ -286,34 +263,6 @@ def test_what_is_wrong_in_a_file_says_where(tmp_path, encoder):
         lp.ParquetReader(path)
 
 
-def test_files_that_change_while_they_are_read(tmp_path):
-    for name in "ab":
-        parquet.write_table(make_table(0, 30), tmp_path / f"{name}.parquet")
-    reader = lp.ParquetReader(tmp_path)
-    parquet.write_table(make_table(0, 31), tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match=r"b\.parquet was changed since this reader was made"):
-        list(reader)
-    (tmp_path / "c").write_bytes(lines_of(range(3)))
-    reader = lp.CriteoReader(tmp_path / "c")
-    (tmp_path / "c").write_bytes(lines_of(range(4)))
-    with pytest.raises(ValueError, match="c was changed since this reader was made"):
-        list(reader)
-
-
-def test_a_file_that_is_cut_in_the_middle(tmp_path):
-    """Its rows before the damage come, and then the error, in the thread of the caller."""
-    parquet.write_table(make_table(0, 20_000), tmp_path / "a.parquet", row_group_size=5000)
-    data = bytearray((tmp_path / "a.parquet").read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 3000] = bytes(3000)
-    (tmp_path / "a.parquet").write_bytes(data)
-    seen = []
-    blocks = iter(lp.ParquetReader(tmp_path, batch_size=1000))
-    with pytest.raises(ValueError, match=r"a\.parquet: row group \d, rows from"):
-        seen.extend(blocks)
-    assert len(seen) >= 5
-
-
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
@@ -333,13 +282,3 @@ def test_bad_places(make):
         make().blocks(-1)
     with pytest.raises(TypeError, match="first must be an integer"):
         make().blocks(0, 1.5)
-
-
-def test_other_columns_in_another_file(tmp_path):
-    parquet.write_table(make_table(0, 3), tmp_path / "a.parquet")
-    parquet.write_table(make_table(0, 3).drop_columns(["city"]), tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match=r"b\.parquet has other columns than .*a\.parquet"):
-        lp.ParquetReader(tmp_path)
-    lp.ParquetReader(tmp_path, columns=["x"])
-    with pytest.raises(ValueError, match=r"b\.parquet: there is no column 'city'"):
-        lp.ParquetReader(tmp_path, columns=["city"])
