@@ -58,8 +58,8 @@ assert found[0].tobytes() == found[1].get().tobytes(), "other bits than on the C
 _CHECK_BITS = "from benchmarks.gpu import check_bits; print(check_bits(), 'tables agree')"
 _QUICK = ("-m", "benchmarks.gpu", "--quick", "--out", "build/first-minutes")
 _TESTS = (
-    "tests/test_cuda.py", "tests/test_rounding.py", "tests/test_rounding_randomness.py", "tests/tables/test_embedding.py",
-    "tests/models/test_on_cuda.py",
+    "tests/test_cuda.py", "tests/test_rounding.py", "tests/test_rounding_randomness.py",
+    "tests/tables/test_embedding.py", "tests/models/test_on_cuda.py",
 )  # fmt: skip
 # one launch of each of these, of tables that the quick benchmark makes
 _KERNELS = r"regex:(_gather|_sum_pieces|_update_rows|_join_dots)"
