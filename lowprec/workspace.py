@@ -23,6 +23,12 @@ class Allocator:
         """An array of this shape and dtype with arbitrary contents."""
         return self.device.empty(shape, dtype)
 
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """An array of zeros, which whoever writes to it leaves as zeros again."""
+        array = self.device.empty(shape, dtype)
+        array[...] = 0
+        return array
+
 
 class Workspace(Allocator):
     """Named arrays on a device, made anew only where a larger one is asked for."""
@@ -30,6 +36,7 @@ class Workspace(Allocator):
     def __init__(self, device: Device) -> None:
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
+        self._zeros: dict[str, Any] = {}
         self._turns = Turns()
         self._used: Any = None  # an event of the stream that worked with the arrays last
         self._stream: int | None = None  # its address
@@ -71,4 +78,12 @@ class Workspace(Allocator):
         kept = self._arrays.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
             kept = self._arrays[name] = self.device.empty((size,), dtype)
+        return kept[:size].reshape(shape)
+
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """An array of zeros, valid until the next call with its name; it is left as zeros."""
+        size = math.prod(shape)
+        kept = self._zeros.get(name)
+        if kept is None or kept.size < size or kept.dtype != dtype:
+            kept = self._zeros[name] = super().zeros(name, (size,), dtype)
         return kept[:size].reshape(shape)

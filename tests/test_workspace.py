@@ -2,9 +2,11 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from lowprec.workspace import Workspace
+from lowprec.device import get_device
+from lowprec.workspace import Allocator, Workspace
 
 
 class Streams:
@@ -44,3 +46,22 @@ def test_what_failed_may_still_run():
     with pytest.raises(ZeroDivisionError), scratch.alone("it fails"):
         raise ZeroDivisionError
     assert streams.log == [("record", 1)]
+
+
+@pytest.mark.parametrize("kind", [Allocator, Workspace])
+def test_zeros_are_zeros_in_every_shape(kind):
+    scratch = kind(get_device("cpu"))
+    for shape, dtype in ((3, 4), "u4"), ((2, 2), "u4"), ((5, 7), "u4"), ((5, 7), "f8"):
+        array = scratch.zeros("sums", shape, dtype)
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert not array.any()
+        scratch.empty("sums", shape, dtype)[...] = 1  # another array, of the same name
+
+
+def test_arrays_are_kept_until_a_larger_one_is_asked_for():
+    scratch = Workspace(get_device("cpu"))
+    for make in (scratch.empty, scratch.zeros):
+        large = make("sums", (4, 5), np.float32)
+        assert np.shares_memory(make("sums", (2, 3), np.float32), large)
+        assert not np.shares_memory(make("sums", (5, 5), np.float32), large)

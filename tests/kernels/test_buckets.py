@@ -26,10 +26,12 @@ def sum_parts(buckets, gradients, held, totals, rows, sums, ends, t, threads):
 def sums_of(buckets, gradients, threads):
     """The rows of a batch with their summed gradients, as so many threads find them."""
     n, inside = buckets.order.size, 1 << int(buckets.shift)
-    held, totals = np.ones((threads, inside), np.uint64), np.ones((threads, inside), np.float32)
+    held, totals = np.zeros((threads, inside), np.uint64), np.zeros((threads, inside), np.float32)
     rows, sums = np.empty(n + 1, np.uint32), np.empty(n + 1, np.float32)
     ends = np.empty((threads, 2), np.int64)
     sum_parts(buckets, gradients, held, totals, rows, sums, ends, threads)
+    assert not held.any()
+    assert not totals.any()
     return [
         (int(row), total)
         for begin, end in ends

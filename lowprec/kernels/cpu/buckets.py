@@ -96,13 +96,11 @@ def sum_buckets(buckets, gradients, first, last, held, totals, rows, sums):
 
     They are written to `rows` (uint32) and `sums` (float32) from the place on that the first of
     the buckets has in the batch; returns behind the last of them.  `held` (uint64) and `totals`
-    (float32) are scratch for the rows of a bucket: how many gradients a row has so far with the sum
-    of its last piece, and the sum of its pieces before.
+    (float32) are for the rows of a bucket: how many gradients a row has so far with the sum of its
+    last piece, and the sum of its pieces before.  They are zeros, and zeros again at the end.
     """
     order, bounds = buckets.order, buckets.bounds
     mask = (_ONE << buckets.shift) - _ONE
-    held[:] = np.uint64(0)
-    totals[:] = _ZERO
     end = np.uint64(bounds[first])
     for bucket in range(first, last):
         begin = end

@@ -141,8 +141,8 @@ def update_rows_of_one_column(rules, arrays, buckets, gradients, keys, step, sto
     """One step on every row of a batch: see `update_rows`."""
     ids, inside = buckets.order.size, 1 << int(buckets.shift)
     threads = threads_for(ids * (1 + NUMBERS_TO_FIND_A_ROW))
-    held = scratch.empty("held", (threads, inside), np.uint64)
-    totals = scratch.empty("totals", (threads, inside), np.float32)
+    held = scratch.zeros("held", (threads, inside), np.uint64)
+    totals = scratch.zeros("totals", (threads, inside), np.float32)
     rows = scratch.empty("rows_of_buckets", (ids + WIDTH,), np.uint32)
     sums = scratch.empty("sums_of_buckets", (ids + WIDTH,), np.float32)
     launch(
