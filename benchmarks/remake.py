@@ -127,8 +127,9 @@ def run_all(names: Sequence[str], options: argparse.Namespace) -> int:
     print(f"{machine.describe()['processor']}, {machine.cores()} processors", flush=True)
     for name in names:
         one, folder = MEASUREMENTS[name], options.out / name
-        if finished(folder) and not options.again:
-            print(f"{name:<20} has run already", flush=True)
+        earlier = finished(folder)
+        if earlier and not options.again:
+            print(f"{name:<20} has run already{_disturbances(one, earlier)}", flush=True)
             continue
         left = options.minutes - (time.perf_counter() - started) / 60
         why = obstacle(one, options.data)
@@ -141,13 +142,18 @@ def run_all(names: Sequence[str], options: argparse.Namespace) -> int:
         print(f"{name:<20} estimate {one.minutes:5g} min", end="", flush=True)
         about = run(one, folder, options.data)
         told = f", took {about['minutes']:5.1f} min ({about['CPU minutes']:.1f} of CPU time)"
-        if one.quiet and about["disturbances"]:
-            told += "; disturbed: " + "; ".join(about["disturbances"])
+        told += _disturbances(one, about)
         if about["status"]:
             told += f"; FAILED, see {folder / 'stderr'}"
             status = 1
         print(told, flush=True)
     return status
+
+
+def _disturbances(one: Measurement, about: dict[str, Any]) -> str:
+    """What else the machine did while speed was measured."""
+    disturbed = about["disturbances"] if one.quiet else []
+    return f"; disturbed: {'; '.join(disturbed)}" if disturbed else ""
 
 
 def check(names: Sequence[str], out: Path) -> int:
