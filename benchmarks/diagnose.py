@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lowprec as lp
+from benchmarks.report import markdown_row, markdown_table
 from benchmarks.timing import interleaved, spread
 
 _SIZES = lp.datasets.DEFAULT_NUM_EMBEDDINGS
@@ -33,8 +34,8 @@ BATCH_SIZES = (256, 2048)
 STEPS = 10  # of one turn
 
 
-def compare(name: str, batch_size: int, rounds: int) -> str:
-    """A line of the table."""
+def compare(name: str, batch_size: int, rounds: int) -> list[str]:
+    """A row of the table."""
     off, on = (MODELS[name](batch_size) for _ in range(2))
     X, y, _ = lp.datasets.make_clicks(STEPS * batch_size, _SIZES, seed=0)
     diagnose = lp.Diagnostics(every_batches=1)
@@ -51,10 +52,10 @@ def compare(name: str, batch_size: int, rounds: int) -> str:
     pairs = zip(seconds["on"], seconds["off"], strict=True)
     look = spread([with_it / without - 1 for with_it, without in pairs])
     cost = 100 * look.median / lp.Diagnostics().every_batches
-    return (
-        f"{name:<18}{batch_size:>6}{step:>10.2f}"
-        f"{look.median:>12.2f} [{look.low:.2f}, {look.high:.2f}]{cost:>12.1f} %"
-    )
+    return [
+        name, f"{batch_size}", f"{step:.2f} ms",
+        f"{look.median:.2f} [{look.low:.2f}, {look.high:.2f}]", f"{cost:.1f} %",
+    ]  # fmt: skip
 
 
 # --- prediction against truth ---
@@ -96,24 +97,25 @@ def train(
 
 
 def predict() -> None:
-    """Print said and true."""
-    print(
-        f"{'model, rate, epochs':<26}{'format':<15}{'lost: float32 says':>19}"
-        f"{'stochastic says':>17}{'nearest lost':>14}{'noise':>10}{'log loss - float32':>20}"
-    )
+    """Print the table of predicted and lost steps."""
+    header = [
+        "model, rate, epochs", "format", "predicted by float32", "predicted by stochastic",
+        "lost by nearest", "noise", "log loss - float32's",
+    ]  # fmt: skip
+    print(markdown_table(header, []), end="")
     for name, rate, *others in SETTINGS:
         of_float32, loss = train(name, rate, *others, "float32", "nearest")
         setting = f"{name.split(',')[0]}, {rate:g}, {others[-1]}"
         for dtype in FORMATS:
             stochastic, loss_here = train(name, rate, *others, dtype, "stochastic")
             nearest, _ = train(name, rate, *others, dtype, "nearest")
-            print(
-                f"{setting:<26}{dtype:<15}"
-                f"{of_float32.of(dtype).lost_share:>19.2%}{stochastic.lost_share:>17.2%}"
-                f"{nearest.lost_share:>14.2%}{stochastic.noise_share:>10.2%}"
-                f"{loss_here - loss:>+20.5f}",
-                flush=True,
-            )
+            shares = (
+                of_float32.of(dtype).lost_share, stochastic.lost_share, nearest.lost_share,
+                stochastic.noise_share,
+            )  # fmt: skip
+            difference = f"{1e5 * (loss_here - loss):+.0f}e-5"
+            row = [setting, dtype, *(f"{100 * share:,.2f} %" for share in shares), difference]
+            print(markdown_row(row), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -127,13 +129,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.predict:
         predict()
         return
-    print(
-        f"{'model':<18}{'batch':>6}{'step, ms':>10}{'a look, in steps [quartiles]':>27}"
-        f"{'every 100':>12}"
-    )
+    header = ["model", "batch", "step", "diagnosis, in steps", "cost of one in 100"]
+    print(markdown_table(header, []), end="")
     for name in MODELS:
         for batch_size in BATCH_SIZES:
-            print(compare(name, batch_size, options.rounds), flush=True)
+            print(markdown_row(compare(name, batch_size, options.rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow
 
 import lowprec as lp
+from benchmarks.report import markdown_table
 from benchmarks.timing import spread
 
 CATEGORIES, NUMBERS = 26, 13
@@ -54,7 +55,7 @@ def measure(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a line for each call."""
+    """Print the table of docs/frames.md."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,17 +69,20 @@ def main(arguments: list[str] | None = None) -> None:
     y = np.random.default_rng(1).random(given.rows) < 0.3
     model = lp.LogisticRegression(optimizer=lp.Adagrad(0.1))
     times = measure({
-        "fit": lambda: lp.TabularEncoder().fit(frame),
-        "transform, learned": lambda: learned.transform(frame),
-        "transform, hashed": lambda: hashed.transform(frame),
-        "LogisticRegression.partial_fit": lambda: model.partial_fit(samples, y),
+        "`fit`": lambda: lp.TabularEncoder().fit(frame),
+        "`transform`, learned": lambda: learned.transform(frame),
+        "`transform`, hashed": lambda: hashed.transform(frame),
+        "`LogisticRegression.partial_fit` of the samples": lambda: model.partial_fit(samples, y),
     }, given.rounds)  # fmt: skip
-    print(f"{given.rows} rows, {lp.get_num_threads()} threads; medians of {given.rounds} rounds")
-    print(f"{'':32s} {'CPU us a row':>12s} {'rows/s a core':>14s} {'rows/s elapsed':>15s}")
+    rows = []
     for name, pairs in times.items():
         cpu, elapsed = (spread(each).median for each in zip(*pairs, strict=True))
-        rates = f"{given.rows / cpu:14,.0f} {given.rows / elapsed:15,.0f}"
-        print(f"{name:32s} {1e6 * cpu / given.rows:12.2f} {rates}")
+        rates = (f"{given.rows / seconds:,.0f}" for seconds in (cpu, elapsed))
+        rows.append([name, f"{1e6 * cpu / given.rows:.2f}", *rates])
+    threads = lp.get_num_threads()
+    header = ["", "CPU us a row", "rows/s a core", f"rows/s elapsed, {threads} threads"]
+    print(f"{given.rows} rows; medians of {given.rounds} rounds\n")
+    print(markdown_table(header, rows))
 
 
 if __name__ == "__main__":

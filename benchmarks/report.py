@@ -26,7 +26,12 @@ are in `results.json`, with every raw time.
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"{markdown_row(cells)}\n" for cells in lines)
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of such a table, for those that are printed as they are found."""
+    return f"| {' | '.join(cells)} |"
 
 
 def tables(comparisons: Sequence[Comparison]) -> str:

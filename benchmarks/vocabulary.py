@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lowprec as lp
+from benchmarks.report import markdown_row, markdown_table
 from benchmarks.timing import spread
 
 IDS = 26 * 4096
@@ -61,20 +62,21 @@ class Times:
 
 
 def filled(rows: int, keys: int, ttl: int | None = None) -> lp.Vocabulary:
-    """A vocabulary of so many rows that holds the first keys."""
+    """A vocabulary of this number of rows that holds the first keys."""
     vocabulary = lp.Vocabulary(rows, ttl=ttl)
     for start in range(0, keys, 1 << 20):
         vocabulary.admit(scattered(np.arange(start, min(keys, start + (1 << 20)))))
     return vocabulary
 
 
-KINDS = ["uniform", "Zipf", "5 % new"]
+NEW_KEYS = "uniform, 5 % of the batch new"
+KINDS = ["uniform", "Zipf", NEW_KEYS]
 
 
 def costs(rows: int, dim: int, rounds: int, kind: str) -> dict[str, float]:
     """Median CPU milliseconds a batch of each call."""
     rng, times = np.random.default_rng(0), Times()
-    fresh = IDS // NEW if kind == "5 % new" else 0
+    fresh = IDS // NEW if kind == NEW_KEYS else 0
     known = rows - 1 - fresh * (rounds + 2)
     vocabulary = filled(rows, known)
     table = lp.EmbeddingTable(rows, dim, optimizer=lp.SGD(0.1))
@@ -95,14 +97,23 @@ def costs(rows: int, dim: int, rounds: int, kind: str) -> dict[str, float]:
 
 
 def print_costs(options: argparse.Namespace) -> None:
-    print(f"CPU ms a batch of {IDS} ids, {lp.get_num_threads()} threads; find + admit of the rest")
+    print(f"CPU ms a batch of {IDS} ids, {lp.get_num_threads()} threads\n")
+    calls = ["find", "admit", "lookup", "update"]
+    share_of = "`find` + `admit` over `lookup` + `update`"
+    header = ["rows x columns", "keys", *(f"`{call}`" for call in calls), share_of]
+    print(markdown_table(header, []), end="")
+    resets = []
     for rows in options.rows:
         for dim in options.dims:
             for kind in KINDS:
                 times = costs(rows, dim, options.rounds, kind)
                 share = (times["find"] + times["admit"]) / (times["lookup"] + times["update"])
-                told = ", ".join(f"{name} {value:.2f}" for name, value in times.items())
-                print(f"{rows:>10,} x {dim:<3} {kind:<8} {told}: {share:.3f}", flush=True)
+                size = f"{rows:.0e}".replace("e+0", "e")
+                told = [f"{times[call]:.2f}" for call in calls]
+                row = [f"{size} x {dim}", kind, *told, f"{share:.2f}"]
+                print(markdown_row(row), flush=True)
+                resets += [times["reset"]] if "reset" in times else []
+    print(f"\nreset: {min(resets):.2f} to {max(resets):.2f}")
 
 
 # --- quality ---
@@ -175,16 +186,18 @@ def print_quality(options: argparse.Namespace) -> None:
     known = FEATURES * options.keys
     print(
         f"{options.days} days of {options.samples:,} samples; {known:,} keys a day, of which "
-        f"{known // NEW:,} are new; tables of {options.table_rows:,} rows, {options.seeds} seeds"
+        f"{known // NEW:,} are new; tables of {options.table_rows:,} rows, {options.seeds} seeds\n"
     )
     make: dict[str, Callable[[int], lp.Vocabulary | None]] = {
         "hashing": lambda seed: None,
         "vocabulary": lambda seed: lp.Vocabulary(options.table_rows, 1, options.ttl, seed),
-        "vocabulary, min_count=2": lambda seed: lp.Vocabulary(
+        "vocabulary, `min_count=2`": lambda seed: lp.Vocabulary(
             options.table_rows, 2, options.ttl, seed
         ),
     }
-    best = {}
+    header = ["rows by", "log loss", "less than hashing", "least of the seeds"]
+    print(markdown_table(header, []), end="")
+    best, rates = {}, []
     for name, vocabulary_of in make.items():
         by_rate = {
             rate: [
@@ -196,18 +209,18 @@ def print_quality(options: argparse.Namespace) -> None:
         rate = min(by_rate, key=lambda rate: float(np.mean(by_rate[rate])))
         best[name] = np.array(by_rate[rate])
         less = best["hashing"] - best[name]
-        print(
-            f"{name:<24} rate {rate}: log loss {best[name].mean():.5f}, "
-            f"{less.mean():.5f} less than hashing (least of the seeds {less.min():.5f})",
-            flush=True,
-        )
+        row = [name, f"{best[name].mean():.5f}"]
+        row += [f"{less.mean():.5f}", f"{less.min():.5f}"] if less.any() else ["", ""]
+        rates.append(rate)
+        print(markdown_row(row), flush=True)
     truth = [
         lp.metrics.log_loss(y, p)
         for seed in range(options.seeds)
         for day, (_, y, p) in enumerate(days_of(options, seed))
         if 4 * day >= options.days
     ]
-    print(f"{'the true chances':<24} log loss {np.mean(truth):.5f}")
+    print(markdown_row(["the true chances", f"{np.mean(truth):.5f}", "", ""]))
+    print(f"\nrates: {rates}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
