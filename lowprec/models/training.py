@@ -158,6 +158,7 @@ def prepare(model: Model, num_dense: int, num_features: int) -> None:
     """What training needs beside the parameters."""
     device = get_device(model.device)
     model._scratch, model._staging = Workspace(device), Staging(device)
+    model._divergence = DivergenceCheck(device, model._watches_always())
     model.roundoff_history_ = []
     model.num_dense_, model.num_features_ = num_dense, num_features
     model._dense_stepped_by = optimizer_of_dense(model)

@@ -382,6 +382,16 @@ def test_other_blocks_are_seen(tmp_path):
         make_logistic().fit_stream(cut((X, y), [60])[:1], resume=tmp_path)
 
 
+def test_a_training_that_has_ended_is_resumed(samples, tmp_path):
+    """There is nothing to do; its last file is written again, and more epochs may follow."""
+    blocks, save = cut(samples, [77]), lp.Checkpoints(tmp_path)
+    model = make_logistic().fit_stream(blocks, save=save)
+    again = make_logistic().fit_stream(blocks, save=save, resume=tmp_path)
+    assert all_of(again) == all_of(model)
+    longer = make_logistic().fit_stream(blocks, 2, resume=tmp_path)
+    assert all_of(longer) == all_of(make_logistic().fit_stream(blocks, 2))
+
+
 def test_fit_and_fit_stream_do_not_resume_each_other(samples, tmp_path):
     make_logistic().fit(*samples, save=lp.Checkpoints(tmp_path / "fit"))
     make_logistic().fit_stream(cut(samples, [50]), save=lp.Checkpoints(tmp_path / "stream"))
