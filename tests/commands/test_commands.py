@@ -10,7 +10,7 @@ import lowprec as lp
 from lowprec.commands.files import format_of
 from lowprec.commands.main import main
 from tests import children
-from tests.models.test_recommender import state
+from tests.models.small import state
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

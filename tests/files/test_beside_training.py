@@ -13,7 +13,7 @@ import pytest
 
 import lowprec as lp
 from tests import naive_models
-from tests.models.test_recommender import SIZES, make_dlrm, make_logistic
+from tests.models.small import SIZES, make_dlrm, make_logistic
 
 COUNT = 6  # files or copies
 

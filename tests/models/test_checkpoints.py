@@ -12,7 +12,7 @@ import lowprec as lp
 from lowprec.kernels.cpu import launch
 from lowprec.models import training
 from tests import children, naive_models
-from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
+from tests.models.small import RATES, SIZES, make_dlrm, make_logistic, state
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests.models.test_recommender import make_dlrm, make_logistic, state
+from tests.models.small import make_dlrm, make_logistic, state
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow reads frames")
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ import lowprec as lp
 from lowprec.files.reading import read
 from lowprec.files.writing import write
 from tests.children import run
-from tests.models.test_recommender import make_dlrm, make_logistic, state
+from tests.models.small import make_dlrm, make_logistic, state
 
 RNG = np.random.default_rng(0)
 N = 200

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests.models.test_recommender import SIZES, make_dlrm, make_logistic, state
+from tests.models.small import SIZES, make_dlrm, make_logistic, state
 
 RNG = np.random.default_rng(0)
 N = 200

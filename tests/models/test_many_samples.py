@@ -8,7 +8,7 @@ import pytest
 
 import lowprec as lp
 from tests import naive_models
-from tests.models.test_recommender import SIZES, make_dlrm, make_logistic, state
+from tests.models.small import SIZES, make_dlrm, make_logistic, state
 
 
 @pytest.fixture(params=[make_logistic, make_dlrm], ids=["LogisticRegression", "DLRM"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests.models.test_recommender import state
+from tests.models.small import state
 
 pytest.importorskip("sklearn", "1.6", reason="scikit-learn 1.6 is not installed")
 

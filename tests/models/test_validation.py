@@ -12,7 +12,7 @@ import lowprec as lp
 from lowprec.files.writing import write
 from tests import naive_models
 from tests.conftest import ROOT
-from tests.models.test_recommender import SIZES, make_dlrm, make_logistic, state
+from tests.models.small import SIZES, make_dlrm, make_logistic, state
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -14,7 +14,7 @@ import lowprec as lp
 from lowprec.files.writing import write
 from tests import naive_models
 from tests.conftest import ROOT
-from tests.models.test_recommender import RATES, SIZES, make_dlrm, make_logistic, state
+from tests.models.small import RATES, SIZES, make_dlrm, make_logistic, state
 
 OLD = ROOT / "tests" / "data" / "version_1" / "logistic_in_fit.safetensors"
 
