@@ -2,6 +2,10 @@
 
 A gradient is named after what it belongs to with a ``d`` in front: ``dx = dLoss/dx``.  Everything
 is float32; B is the batch, D the embedding dimension, F the number of features.
+
+The gradient of a parameter is given by parts of the batch, of `part` samples each, with the axis of
+the parts in front: added up in their order, they are the same whatever threads and processes have
+which part.
 """
 
 from __future__ import annotations
@@ -20,25 +24,27 @@ Parameters = list[tuple[Float, Float]]  # one (weight, bias) a layer
 
 
 def linear_forward(
-    device: Device, x: Float, weight: Float, bias: Float, *, relu: bool, out: Float
+    device: Device, x: Float, weight: Float, bias: Float, *, relu: bool, out: Float, part: int
 ) -> Float:
     """x (B, in), weight (in, out), bias (out,) -> `out` (B, out), through a ReLU if `relu`."""
-    device.kernels.matmul(x, weight, out)
+    device.kernels.matmul(x, weight, out, part)
     device.kernels.add_bias(out, bias, relu)
     return out
 
 
 def linear_backward(
-    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, out: Float | None
-) -> tuple[Float | None, Float, Float]:
-    """dy (B, out) -> dx (B, in) in `out`, or None without it, dweight (in, out), dbias (out,).
+    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, out: Float | None,
+    part: int,
+) -> tuple[Float | None, Float, Float]:  # fmt: skip
+    """dy (B, out) -> dx (B, in) in `out`, or None without it, and the gradients by parts.
 
-    `y` is what the forward pass gave.  With `relu`, dy is overwritten by what passed the ReLU.
+    These are dweight (parts, in, out) and dbias (parts, out).  `y` is what the forward pass gave.
+    With `relu`, dy is overwritten by what passed the ReLU.
     """
-    dbias = device.kernels.bias_backward(dy, y, relu)
+    dbias = device.kernels.bias_gradients(dy, y, relu, part)
     if out is not None:
-        device.kernels.matmul_transposed(dy, weight, out)
-    return out, device.kernels.weight_gradient(x, dy), dbias
+        device.kernels.matmul_transposed(dy, weight, out, part)
+    return out, device.kernels.weight_gradients(x, dy, part), dbias
 
 
 def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -60,6 +66,7 @@ def mlp_forward(
     parameters: Parameters,
     *,
     last_relu: bool,
+    part: int,
 ) -> list[Float]:
     """The input and every layer's output; ReLU after each layer, after the last if `last_relu`.
 
@@ -70,7 +77,7 @@ def mlp_forward(
         relu = last_relu or layer < len(parameters) - 1
         out = scratch.empty(f"{name}{layer}", (len(x), weight.shape[1]), x.dtype)
         activations.append(
-            linear_forward(device, activations[-1], weight, bias, relu=relu, out=out)
+            linear_forward(device, activations[-1], weight, bias, relu=relu, out=out, part=part)
         )
     return activations
 
@@ -85,8 +92,9 @@ def mlp_backward(
     *,
     last_relu: bool,
     input_too: bool,
+    part: int,
 ) -> tuple[Float | None, Parameters]:
-    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the parameters' gradients.
+    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the gradients by parts.
 
     dx is an array of `scratch` whose name begins with `name`.
     """
@@ -100,7 +108,7 @@ def mlp_backward(
             out = scratch.empty(f"d{name}{layer}", x.shape, x.dtype)
         relu = last_relu or layer < len(parameters) - 1
         dx, dweight, dbias = linear_backward(
-            device, dx, activations[layer + 1], x, weight, relu=relu, out=out
+            device, dx, activations[layer + 1], x, weight, relu=relu, out=out, part=part
         )
         gradients.insert(0, (dweight, dbias))
     return dx, gradients

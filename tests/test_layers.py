@@ -13,6 +13,7 @@ from tests import naive_models
 
 CPU = get_device("cpu")
 MEMORY = Allocator(get_device("cpu"))
+PART = 4  # samples: batches have several parts, the last of them smaller
 DIMS = [1, 3, 8, 16, 17]
 FEATURES = [1, 2, 3, 4, 5]
 
@@ -35,7 +36,7 @@ def check_slopes(rng, loss, inputs, gradients, rel=1e-6):
 
 def linear(x, weight, bias, relu):
     out = np.empty((len(x), weight.shape[1]), x.dtype)
-    return layers.linear_forward(CPU, x, weight, bias, relu=relu, out=out)
+    return layers.linear_forward(CPU, x, weight, bias, relu=relu, out=out, part=PART)
 
 
 @pytest.mark.parametrize("relu", [True, False])
@@ -51,15 +52,25 @@ def test_linear(batch, relu):
     y = linear(x, weight, bias, relu)
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
     dy = rng.normal(size=(batch, 3))
-    gradients = layers.linear_backward(
-        CPU, dy.copy(), y, x, weight, relu=relu, out=np.empty_like(x)
+    dx, *by_parts = layers.linear_backward(
+        CPU, dy.copy(), y, x, weight, relu=relu, out=np.empty_like(x), part=PART
     )
+    parts = -(-batch // PART)
+    assert [each.shape for each in by_parts] == [(parts, 4, 3), (parts, 3)]
+    gradients = [dx, *map(CPU.kernels.add_parts, by_parts)]
     loss = lambda *inputs: (linear(*inputs, relu) * dy).sum()
     check_slopes(rng, loss, [x, weight, bias], gradients)
-    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, out=None)
+    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, out=None, part=PART)
     assert without[0] is None
-    np.testing.assert_array_equal(without[1], gradients[1])
-    np.testing.assert_array_equal(without[2], gradients[2])
+    np.testing.assert_array_equal(without[1], by_parts[0])
+    np.testing.assert_array_equal(without[2], by_parts[1])
+    # a process that has some parts alone gets their bits: here the second and the third
+    own = slice(PART, 3 * PART)
+    of_own = layers.linear_backward(
+        CPU, dy[own].copy(), y[own], x[own], weight, relu=relu, out=None, part=PART
+    )
+    for each, whole in zip(of_own[1:], by_parts, strict=True):
+        np.testing.assert_array_equal(each, whole[1:3][: len(each)])
 
 
 def test_relu_at_zero_and_nan():
@@ -68,7 +79,7 @@ def test_relu_at_zero_and_nan():
     y = linear(x, one, none, True)
     np.testing.assert_array_equal(y, [[0], [0], [0], [3], [np.nan]])
     dy = np.array([[5.0], [6.0], [7.0], [8.0], [9.0]], np.float32)
-    layers.linear_backward(CPU, dy, y, x, one, relu=True, out=None)
+    layers.linear_backward(CPU, dy, y, x, one, relu=True, out=None, part=PART)
     np.testing.assert_array_equal(dy, [[0], [0], [0], [8], [0]])
 
 
@@ -89,7 +100,7 @@ def test_mlp(sizes, last_relu):
         return (naive_models.mlp(x, parameters(arrays), last_relu) * dy).sum()
 
     activations = layers.mlp_forward(
-        CPU, MEMORY, "mlp", x.copy(), parameters(arrays), last_relu=last_relu
+        CPU, MEMORY, "mlp", x.copy(), parameters(arrays), last_relu=last_relu, part=PART
     )
     assert len(activations) == len(sizes)
     np.testing.assert_array_equal(activations[0], x)
@@ -104,8 +115,10 @@ def test_mlp(sizes, last_relu):
         parameters(arrays),
         last_relu=last_relu,
         input_too=True,
+        part=PART,
     )
-    check_slopes(rng, loss, [x, *arrays], [dx, *layers.flatten(gradients)])
+    added = map(CPU.kernels.add_parts, layers.flatten(gradients))
+    check_slopes(rng, loss, [x, *arrays], [dx, *added])
 
 
 def test_mlp_init():

@@ -25,6 +25,7 @@ class Minibatch:
     y: NDArray[np.float32]  # (B,)
     weights: NDArray[np.float32] | None  # (B,), of the losses; None for ones
     num_features: int
+    part: int  # samples of a part, in which dense layers and their gradients are computed
 
     def __len__(self) -> int:
         return len(self.dense)

@@ -30,6 +30,7 @@ class _Cache(NamedTuple):
     bottom: list[layers.Float]  # activations; the last is the dense vector (B, D)
     embeddings: layers.Float  # (B, F, D)
     top: list[layers.Float]
+    part: int  # samples of a part of the batch
 
 
 @dataclass(eq=False, repr=False)
@@ -163,8 +164,9 @@ class DLRM(Classifier):
     def _forward(self, batch: Minibatch, scratch: Allocator) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
         bottom = layers.mlp_forward(
-            device, scratch, "bottom", batch.dense, self.bottom_, last_relu=True
-        )
+            device, scratch, "bottom", batch.dense, self.bottom_, last_relu=True,
+            part=batch.part,
+        )  # fmt: skip
         shape = (len(batch), batch.num_features, self.table_.embedding_dim)
         out = scratch.empty("embeddings", shape, np.float32)
         embeddings = self.table_.lookup(batch.ids, out=out)
@@ -172,17 +174,19 @@ class DLRM(Classifier):
             joined = layers.dot_forward(device, scratch, bottom[-1], embeddings)
         else:
             joined = layers.cat_forward(device, bottom[-1], embeddings)
-        top = layers.mlp_forward(device, scratch, "top", joined, self.top_, last_relu=False)
-        return top[-1][:, 0], _Cache(bottom, embeddings, top)
+        top = layers.mlp_forward(
+            device, scratch, "top", joined, self.top_, last_relu=False, part=batch.part
+        )
+        return top[-1][:, 0], _Cache(bottom, embeddings, top, batch.part)
 
     def _backward(
         self, doutputs: NDArray[np.float32], cache: Any, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        bottom, embeddings, top = cache
+        bottom, embeddings, top, part = cache
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
             device, scratch, "top", doutputs[:, None], top, self.top_,
-            last_relu=False, input_too=True,
+            last_relu=False, input_too=True, part=part,
         )  # fmt: skip
         assert djoined is not None
         if self._interaction == "dot":
@@ -193,6 +197,6 @@ class DLRM(Classifier):
             ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
         _, dbottom = layers.mlp_backward(
             device, scratch, "bottom", ddense, bottom, self.bottom_,
-            last_relu=True, input_too=False,
+            last_relu=True, input_too=False, part=part,
         )  # fmt: skip
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

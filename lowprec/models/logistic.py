@@ -153,7 +153,7 @@ class LogisticRegression(Classifier):
         kernels = get_device(self.device).kernels
         dcoef = kernels.weight_gradient(batch.dense, doutputs[:, None])[:, 0]
         gradients = [dcoef + dense_l2, doutputs.sum(keepdims=True)]
-        return doutputs[:, None], gradients
+        return doutputs[:, None], [gradient[None] for gradient in gradients]
 
     def _update_table(self, batch: Minibatch, dsums: NDArray[np.float32]) -> None:
         """Weights are scale * table: shrink the scale, then step the table by what is left."""

@@ -130,7 +130,10 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     def _backward(
         self, doutputs: NDArray[np.float32], cache: Any, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """The gradients of the table's lookup and of `_dense_parameters`."""
+        """The gradients of the table's lookup and of `_dense_parameters`.
+
+        The latter by parts of the batch, (parts, ...), which are added up in their order.
+        """
 
     @abstractmethod
     def _named_parameters(self) -> dict[str, NDArray[np.float32]]:

@@ -191,7 +191,8 @@ def to_device(model: Model, batch: Labelled, staging: Staging) -> Minibatch:
         model.table_, indices, offsets, id_weights, model._pools_across_features,
         checked=get_device(model.device).asynchronous,
     )  # fmt: skip
-    return Minibatch(dense, ids, y, weights, samples.num_features)
+    part = get_device(model.device).kernels.samples_of_part(len(batch))
+    return Minibatch(dense, ids, y, weights, samples.num_features, part)
 
 
 @in_standard_arithmetic
@@ -204,7 +205,8 @@ def step(model: Model, batch: Labelled) -> Any:
     loaded = to_device(model, batch, model._staging)
     outputs, cache = model._forward(loaded, model._scratch)
     loss, doutputs = model._loss(device, outputs, loaded)
-    dembeddings, gradients = model._backward(doutputs, cache, model._scratch)
+    dembeddings, by_parts = model._backward(doutputs, cache, model._scratch)
+    gradients = [device.kernels.add_parts(parts) for parts in by_parts]
     model._divergence.record(number, [outputs, *gradients])
     model._update_table(loaded, dembeddings)
     update_dense(

@@ -123,7 +123,7 @@ def call_other_kernels(kernels):
     ids, sizes = np.zeros(samples, np.int32), np.full(features, 10)
     kernels.hash_categories(ids.astype(np.int64), sizes, ids)
     kernels.add_bias(y, bias, True)
-    kernels.bias_backward(y, y.copy(), True)
+    kernels.bias_gradients(y, y.copy(), True, samples)
     kernels.note_nonfinite([flat, flat], diverged)
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
         arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())

@@ -6,7 +6,15 @@ import threading
 import numpy as np
 import pytest
 
-from lowprec.kernels.cpu import blas, matmul, matmul_transposed, products, weight_gradient
+from lowprec.kernels.cpu import (
+    add_parts,
+    blas,
+    matmul,
+    matmul_transposed,
+    products,
+    weight_gradient,
+    weight_gradients,
+)
 from tests import children
 
 PART = products._MOST
@@ -51,6 +59,39 @@ def test_products(shape, dtype):
 )
 def test_samples_of_a_part(samples, size):
     assert products.samples_of_part(samples) == size
+
+
+@pytest.mark.parametrize("outputs", [1, 16])
+@pytest.mark.parametrize("samples", [300, 1300])
+def test_parts_by_themselves(samples, outputs):
+    """Whoever has which parts of a batch: their products have the same bits."""
+    rng = np.random.default_rng(samples)
+    x, weight, dy = (
+        rng.normal(size=size).astype(np.float32)
+        for size in ((samples, 40), (40, outputs), (samples, outputs))
+    )
+    size = products.samples_of_part(samples)
+    out, dx = np.empty_like(dy), np.empty_like(x)
+    matmul(x, weight, out)
+    matmul_transposed(dy, weight, dx)
+    parts = weight_gradients(x, dy, size)
+    assert len(parts) == -(-samples // size)
+    for first, last in ((0, size), (size, samples)):
+        own, rows = slice(first, last), last - first
+        some, dsome = np.empty((rows, outputs), np.float32), np.empty((rows, 40), np.float32)
+        matmul(x[own], weight, some, size)
+        matmul_transposed(dy[own], weight, dsome, size)
+        np.testing.assert_array_equal(some, out[own])
+        np.testing.assert_array_equal(dsome, dx[own])
+        of_own = weight_gradients(x[own], dy[own], size)
+        np.testing.assert_array_equal(of_own, parts[first // size :][: len(of_own)])
+    check(add_parts(parts), x.T, dy)
+    if outputs > 1 or size == PART:
+        np.testing.assert_array_equal(add_parts(parts), weight_gradient(x, dy))
+    expected = parts[0].copy()
+    for part in parts[1:]:
+        expected += part
+    np.testing.assert_array_equal(add_parts(parts), expected)
 
 
 def test_arrays_with_gaps():

@@ -56,7 +56,7 @@ def gradients_of(model, X, y):
     device = get_device(model.device)
     batch = to_device(model, labelled, Staging(device))
     logits, cache = model._forward(batch, Allocator(device))
-    dembeddings, gradients = model._backward(
+    dembeddings, by_parts = model._backward(
         logistic_loss(device, logits, batch.y)[1], cache, Allocator(device)
     )
     assert dembeddings.dtype == np.float32
@@ -66,7 +66,7 @@ def gradients_of(model, X, y):
         for f in range(len(starts) - 1):
             for index in naive_models.bag(X[1], labelled.samples.offsets, b, f, len(starts) - 1):
                 dtable[starts[f] + index] += dembeddings[b, f]
-    return [dtable, *gradients]
+    return [dtable, *map(device.kernels.add_parts, by_parts)]
 
 
 def slope_errors(model, X, y, gradients, rng):

@@ -1,7 +1,7 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cpu.dense import add_bias, bias_backward
+from lowprec.kernels.cpu.dense import add_bias, bias_gradients
 from lowprec.kernels.cpu.dense_update import update_dense
 from lowprec.kernels.cpu.finite import check_steps, note_nonfinite
 from lowprec.kernels.cpu.groups import group_to_update
@@ -10,7 +10,14 @@ from lowprec.kernels.cpu.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
-from lowprec.kernels.cpu.products import matmul, matmul_transposed, weight_gradient
+from lowprec.kernels.cpu.products import (
+    add_parts,
+    matmul,
+    matmul_transposed,
+    samples_of_part,
+    weight_gradient,
+    weight_gradients,
+)
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sums import sum_pieces, sum_segments
@@ -19,7 +26,8 @@ from lowprec.kernels.cpu.write import write_rows
 
 __all__ = [
     "add_bias",
-    "bias_backward",
+    "add_parts",
+    "bias_gradients",
     "check_steps",
     "dot_backward",
     "dot_forward",
@@ -39,10 +47,12 @@ __all__ = [
     "round_up_probability",
     "rows_of_bags",
     "rows_of_features",
+    "samples_of_part",
     "sum_pieces",
     "sum_segments",
     "update_dense",
     "update_rows",
     "weight_gradient",
+    "weight_gradients",
     "write_rows",
 ]

@@ -7,8 +7,6 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.scalar.internal import internal
 
-_BIAS_BLOCK = 256  # rows whose gradients are added up apart: the sum is that for any threads
-
 
 @internal(**SERIAL)
 def _add_bias_range(y, bias, relu, first, last):
@@ -45,14 +43,17 @@ def _bias_backward_range(dy, y, relu, sums, first, last):
 
 
 @parallel
-def _bias_backward(dy, y, relu, sums, t, threads):
-    for block in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
-        first, last = block * _BIAS_BLOCK, min((block + 1) * _BIAS_BLOCK, len(dy))
-        _bias_backward_range(dy, y, relu, sums[block], first, last)
+def _bias_backward(dy, y, relu, sums, size, t, threads):
+    for part in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
+        first, last = part * size, min((part + 1) * size, len(dy))
+        _bias_backward_range(dy, y, relu, sums[part], first, last)
 
 
-def bias_backward(dy, y, relu):
-    """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
-    sums = np.empty((-(-len(dy) // _BIAS_BLOCK), dy.shape[1]), dy.dtype)
-    launch(_bias_backward, threads_for(dy.size), dy, y, relu, sums)
-    return sums.sum(axis=0)
+def bias_gradients(dy, y, relu, size):
+    """dy where y > 0, else 0, in place, if `relu`; returns its sums over parts of `size` rows.
+
+    These are (parts, out).
+    """
+    sums = np.empty((-(-len(dy) // size), dy.shape[1]), dy.dtype)
+    launch(_bias_backward, threads_for(dy.size), dy, y, relu, sums, size)
+    return sums

@@ -1,5 +1,8 @@
 """Matrix products of dense layers, in parts of equally many samples whatever the threads are.
 
+The parts are those of the whole batch, of which a process may have some: a part's products and sums
+are the same in any of them.
+
 BLAS is for column-major matrices: to it, a row-major one of NumPy is its own transpose.  So it is
 asked for the transpose of what is wanted, with the factors the other way round.
 """
@@ -113,9 +116,9 @@ def _sum_rows_times_range(x, factors, sums, first, last):
 
 
 @parallel
-def _sum_rows_times(x, factors, sums, t, threads):
+def _sum_rows_times(x, factors, sums, size, t, threads):
     for part in range(t * len(sums) // threads, (t + 1) * len(sums) // threads):
-        first, last = part * _MOST, min((part + 1) * _MOST, len(x))
+        first, last = part * size, min((part + 1) * size, len(x))
         _sum_rows_times_range(x, factors, sums[part], first, last)
 
 
@@ -154,18 +157,21 @@ def _matrix(array, letter=_AS_IT_IS, samples=0):
     return _Matrix(letter, address, samples * columns * array.itemsize, max(columns, 1))
 
 
-def matmul(x, weight, out):
-    """``out = x @ weight``; x (B, in), weight (in, out), out (B, out), float32 or float64."""
+def matmul(x, weight, out, size=None):
+    """``out = x @ weight``; x (B, in), weight (in, out), out (B, out), float32 or float64.
+
+    In parts of `size` samples; by default those of a batch of B.
+    """
     if out.shape[1] == 1:
         x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight[:, 0])
         launch(_multiply_column, threads_for(x.size), x, weight, out[:, 0])
     else:
-        _multiply_rows(x, weight, _AS_IT_IS, out)
+        _multiply_rows(x, weight, _AS_IT_IS, out, size)
 
 
-def matmul_transposed(dy, weight, out):
-    """``out = dy @ weight.T``; dy (B, out), weight (in, out), out (B, in)."""
-    _multiply_rows(dy, weight, _TRANSPOSED, out)
+def matmul_transposed(dy, weight, out, size=None):
+    """``out = dy @ weight.T``; dy (B, out), weight (in, out), out (B, in); in parts of `size`."""
+    _multiply_rows(dy, weight, _TRANSPOSED, out, size)
 
 
 def weight_gradient(x, dy):
@@ -173,38 +179,48 @@ def weight_gradient(x, dy):
 
     It is the sum of the parts' products, in their order.
     """
+    size = _MOST if dy.shape[1] == 1 else samples_of_part(len(x))
+    return add_parts(weight_gradients(x, dy, size))
+
+
+def weight_gradients(x, dy, size):
+    """The product ``x.T @ dy`` of each part of `size` samples: (parts, in, out)."""
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     (samples, rows), columns = x.shape, dy.shape[1]
-    size = _MOST if columns == 1 else samples_of_part(samples)
     products = np.empty((-(-samples // size), rows, columns), x.dtype)
     if columns == 1:
-        launch(_sum_rows_times, threads_for(x.size), x, dy[:, 0], products[:, :, 0])
+        launch(_sum_rows_times, threads_for(x.size), x, dy[:, 0], products[:, :, 0], size)
     else:
         _run(
             x.dtype, _matrix(dy, samples=size), _matrix(x, _TRANSPOSED, size),
             _matrix(products)._replace(step=rows * columns * x.itemsize),
             _Parts(samples, size, columns, rows, _OF_PART),
         )  # fmt: skip
-    if len(products) == 1:
-        return products[0]
-    total = np.empty((rows, columns), x.dtype)
-    flat = products.reshape(len(products), rows * columns)
-    launch(_add_up, threads_for(products.size), flat, total.reshape(rows * columns))
+    return products
+
+
+def add_parts(parts):
+    """The sum of what all parts gave (parts, ...), in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    total = np.empty(parts.shape[1:], parts.dtype)
+    flat = parts.reshape(len(parts), total.size)
+    launch(_add_up, threads_for(parts.size), flat, total.reshape(total.size))
     return total
 
 
 def samples_of_part(samples):
-    """How many samples a part of a batch has; it never depends on the number of threads."""
+    """How many samples a part of a batch has, whatever the number of threads or processes is."""
     return min(_MOST, max(_LEAST, -(-samples // _PARTS)))
 
 
-def _multiply_rows(x, weight, letter, out):
+def _multiply_rows(x, weight, letter, out, size):
     x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
     (samples, inner), columns = x.shape, out.shape[1]
     if inner == 0:
         out[...] = 0
         return
-    size = samples_of_part(samples)
+    size = size or samples_of_part(samples)
     _run(
         x.dtype, _matrix(weight, letter), _matrix(x, samples=size), _matrix(out, samples=size),
         _Parts(samples, size, columns, _OF_PART, inner),

@@ -2,7 +2,7 @@
 out."""
 
 from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cuda.dense import add_bias, bias_backward
+from lowprec.kernels.cuda.dense import add_bias, bias_gradients
 from lowprec.kernels.cuda.dense_update import update_dense
 from lowprec.kernels.cuda.finite import check_steps, note_nonfinite
 from lowprec.kernels.cuda.groups import group_to_update
@@ -11,7 +11,14 @@ from lowprec.kernels.cuda.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
-from lowprec.kernels.cuda.products import matmul, matmul_transposed, weight_gradient
+from lowprec.kernels.cuda.products import (
+    add_parts,
+    matmul,
+    matmul_transposed,
+    samples_of_part,
+    weight_gradient,
+    weight_gradients,
+)
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cuda.segments import group_by_row
 from lowprec.kernels.cuda.sums import sum_pieces, sum_segments
@@ -20,7 +27,8 @@ from lowprec.kernels.cuda.write import write_rows
 
 __all__ = [
     "add_bias",
-    "bias_backward",
+    "add_parts",
+    "bias_gradients",
     "check_steps",
     "dot_backward",
     "dot_forward",
@@ -40,10 +48,12 @@ __all__ = [
     "round_up_probability",
     "rows_of_bags",
     "rows_of_features",
+    "samples_of_part",
     "sum_pieces",
     "sum_segments",
     "update_dense",
     "update_rows",
     "weight_gradient",
+    "weight_gradients",
     "write_rows",
 ]

@@ -45,9 +45,9 @@ def _bias_backward(thread, threads, dy, y, relu, sums):
         sums[block, column] = total
 
 
-def bias_backward(dy, y, relu):
-    """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (out,)."""
+def bias_gradients(dy, y, relu, size):
+    """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (1, out)."""
     blocks = -(-len(dy) // _BIAS_BLOCK)
     sums = dy[:blocks].copy()
     launch(_bias_backward, sums.size, dy, y, np.bool_(relu), sums)
-    return sums.sum(axis=0)
+    return sums.sum(axis=0, keepdims=True)
