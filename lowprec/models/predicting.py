@@ -9,7 +9,7 @@ from lowprec.arithmetic import StandardArithmetic
 from lowprec.device import get_device
 from lowprec.models.data import Labelled, fitting
 from lowprec.models.model import Model
-from lowprec.models.training import to_device
+from lowprec.models.steps import to_device
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 

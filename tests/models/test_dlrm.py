@@ -6,7 +6,8 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
-from lowprec.models.training import labelled_for, to_device
+from lowprec.models.steps import to_device
+from lowprec.models.training import labelled_for
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 from tests import naive_models
