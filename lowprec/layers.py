@@ -139,7 +139,9 @@ def dot_backward(
 
 def cat_forward(device: Device, dense: Float, embeddings: Float) -> Float:
     """dense (B, D), embeddings (B, F, D) -> side by side (B, D + F * D)."""
-    joined: Float = device.xp.concatenate([dense, embeddings.reshape(len(dense), -1)], axis=1)
+    samples, features, dim = embeddings.shape  # there may be no samples
+    flat = embeddings.reshape(samples, features * dim)
+    joined: Float = device.xp.concatenate([dense, flat], axis=1)
     return joined
 
 

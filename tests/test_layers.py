@@ -219,6 +219,8 @@ def test_cat(features, dim):
     loss = lambda *inputs: (layers.cat_forward(CPU, *inputs) * dy).sum()
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
     check_slopes(rng, loss, exact, [ddense, dembeddings])
+    nothing = layers.cat_forward(CPU, dense[:0], embeddings[:0])
+    assert nothing.shape == (0, dim + features * dim)
     ddense[:] = 0.0  # the caller may write to it: it is no view
     np.testing.assert_array_equal(dy, before)
 

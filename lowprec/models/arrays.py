@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lowprec.device import get_device
 from lowprec.models.model import Model
 from lowprec.models.parameters import optimizer_of_dense
+from lowprec.models.ranks import shard_of
 from lowprec.optimizers.dense import shape_as_rows
 from lowprec.tables import verbs
 
@@ -19,7 +20,7 @@ def trained_arrays(model: Model) -> dict[str, NDArray[Any]]:
     to_host = get_device(model.device).to_host
     dense = dense_arrays(model)
     return {
-        **verbs.arrays_of(model.table_),
+        **verbs.arrays_of(shard_of(model.table_)),
         **{name: to_host(array) for name, array in dense.items()},
     }
 

@@ -12,6 +12,7 @@ from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.models.arrays import dense_arrays, trained_arrays
 from lowprec.models.model import Model
+from lowprec.models.ranks import shard_of
 from lowprec.tables import verbs
 
 _PREFIX = "best."  # of the names of its arrays in a file
@@ -36,12 +37,12 @@ class Best(NamedTuple):
             kept = {name: np.empty_like(array) for name, array in arrays.items()}
         for name, array in arrays.items():
             kept[name][...] = array
-        table = model.table_
+        table = shard_of(model.table_)
         return cls(kept, table.step, table.skipped_rows, model._progress_of_training())
 
     def give_back(self, model: Model) -> None:
         """Make a model what it was, bit for bit."""
-        verbs.take_over(model.table_, self.arrays, self.step, self.skipped_rows)
+        verbs.take_over(shard_of(model.table_), self.arrays, self.step, self.skipped_rows)
         device = get_device(model.device)
         for name, array in dense_arrays(model).items():
             array[...] = device.asarray(self.arrays[name])

@@ -13,6 +13,7 @@ from typing import Any
 
 from lowprec.checks import check_int, check_path
 from lowprec.files.reading import describe
+from lowprec.files.shards import remove_shards
 from lowprec.models.identity import Training, why_another
 from lowprec.schedules import check_nonnegative
 
@@ -97,13 +98,16 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         with model._unchanged("this is saved"):
             written = folder / f"step-{model.table_.step:012d}.safetensors"
-            with contextlib.suppress(FileNotFoundError):
-                _check_own(model, model._training, written)
+            with contextlib.suppress(FileNotFoundError):  # there is none yet
+                model._ranks.agreed(lambda: _check_own(model, model._training, written))
             model.save(written)
+            if not model._ranks.first:
+                return
             own = [path for path in _files(folder) if _is_older(model, path, written)]
         for path in own[: len(own) - (self.keep - 1)] if len(own) >= self.keep else []:
             with contextlib.suppress(FileNotFoundError):  # another process may be quicker
                 path.unlink()
+            remove_shards(path)
 
     def after_batches(self, model: Any) -> Callable[[], None]:
         """What to call after each batch of a training that begins now."""
@@ -113,8 +117,10 @@ class Checkpoints:
             nonlocal batches, last
             batches += 1
             due = self.every_batches is not None and batches % self.every_batches == 0
-            minutes = (time.monotonic() - last) / 60.0
-            if due or (self.every_minutes is not None and minutes >= self.every_minutes):
+            if self.every_minutes is not None:
+                minutes = (time.monotonic() - last) / 60.0
+                due = due or model._ranks.of_first(minutes >= self.every_minutes)
+            if due:
                 self.write(model)
                 last = time.monotonic()
 

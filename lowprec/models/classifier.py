@@ -25,6 +25,7 @@ from lowprec.models.labels import (
 from lowprec.models.model import is_fitted
 from lowprec.models.predicting import outputs_of
 from lowprec.models.recommender import Recommender
+from lowprec.models.together import predicting_ranks
 from lowprec.models.training import samples_for
 
 
@@ -74,13 +75,17 @@ class Classifier(Recommender):
     ) -> tuple[Any, NDArray[np.float32]]:
         return logistic_loss(device, outputs, batch.y, batch.weights)
 
-    def decision_function(self, X: SamplesLike) -> NDArray[np.float32]:
+    def decision_function(self, X: SamplesLike, *, comm: Any = None) -> NDArray[np.float32]:
         """The logits of samples: ``log(p / (1 - p))`` with the probability p of the second class.
 
         Parameters
         ----------
         X
             As for `fit`; there may be no samples.
+        comm : communicator of mpi4py, optional
+            All its ranks call this with the same samples; each computes a part of the outputs, and
+            all get all of them.  Needed for a model that was trained with `comm`, whose table is
+            spread over its ranks.
 
         Returns
         -------
@@ -92,7 +97,8 @@ class Classifier(Recommender):
         IndexError, TypeError
             As for `fit`.
         ValueError
-            As for `fit`, and if the model is not fitted.
+            As for `fit`; if the model is not fitted; and if its table is spread over other ranks
+            than those of `comm`.
         FloatingPointError
             If a logit is not a number, as dense features near the largest can make it.
 
@@ -106,15 +112,18 @@ class Classifier(Recommender):
         """
         if not is_fitted(self):
             raise not_fitted(self)
-        samples = samples_for(self, X, fitted=True)
-        return outputs_of(self, Labelled(samples, _no_labels(samples), None, self.classes_))
+        ranks = predicting_ranks(self, comm)
+        samples = ranks.agreed(lambda: samples_for(self, X, fitted=True))
+        ranks.check_alike("samples and model", f"{len(samples)} {self.table_.step}")
+        labelled = Labelled(samples, _no_labels(samples), None, self.classes_)
+        return outputs_of(self, labelled, ranks)
 
-    def predict_proba(self, X: SamplesLike) -> NDArray[np.float64]:
+    def predict_proba(self, X: SamplesLike, *, comm: Any = None) -> NDArray[np.float64]:
         """The probabilities of both classes.
 
         Parameters
         ----------
-        X
+        X, comm
             As for `decision_function`.
 
         Returns
@@ -138,17 +147,17 @@ class Classifier(Recommender):
         """
         from scipy.special import expit  # here, to keep the package quick to import
 
-        logits = self.decision_function(X)
+        logits = self.decision_function(X, comm=comm)
         with StandardArithmetic():
             p = expit(logits.astype(np.float64))
             return np.column_stack([1.0 - p, p])
 
-    def predict(self, X: SamplesLike) -> NDArray[Any]:
+    def predict(self, X: SamplesLike, *, comm: Any = None) -> NDArray[Any]:
         """The more probable class of samples.
 
         Parameters
         ----------
-        X
+        X, comm
             As for `decision_function`.
 
         Returns
@@ -169,7 +178,7 @@ class Classifier(Recommender):
         >>> bool(((model.predict_proba(X)[:, 1] > 0.5) == model.predict(X)).all())
         True
         """
-        logits = self.decision_function(X)
+        logits = self.decision_function(X, comm=comm)
         with StandardArithmetic():
             clicked = logits > 0
         return self.classes_[clicked.astype(np.int64)]

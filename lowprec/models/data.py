@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.batches import checks as batches
-from lowprec.batches.batch import Batch
 from lowprec.batches.joining import join
 from lowprec.batches.samples import Samples
 from lowprec.device import Device
@@ -18,13 +17,14 @@ from lowprec.device import Device
 
 @dataclass(frozen=True)
 class Minibatch:
-    """The samples of a step, on the device of the model."""
+    """The samples of a step, on the device of the model; of ranks, each has b of them."""
 
-    dense: NDArray[np.float32]  # (B, num_dense)
-    ids: Batch
+    dense: NDArray[np.float32]  # (b, num_dense)
+    ids: Any  # Batch, or `lowprec.models.ranks.SharedIds` of ranks
     y: NDArray[np.float32]  # (B,)
     weights: NDArray[np.float32] | None  # (B,), of the losses; None for ones
     num_features: int
+    rows: slice  # those b among the B samples
     part: int  # samples of a part, in which dense layers and their gradients are computed
 
     def __len__(self) -> int:

@@ -15,6 +15,7 @@ from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
+from lowprec.models.ranks import look_up, shard_of
 from lowprec.optimizers import Optimizer, defaults
 from lowprec.tables import verbs
 from lowprec.typing import Interaction
@@ -132,7 +133,7 @@ class DLRM(Classifier):
 
     def _layer_sizes(self, num_dense: int) -> dict[str, list[int]]:
         """The inputs of each layer of both MLPs, and the outputs of the last one."""
-        dim, num_features = self.embedding_dim, len(verbs.features_of(self.table_))
+        dim, num_features = self.embedding_dim, len(verbs.features_of(shard_of(self.table_)))
         dot = self.interaction == "dot"
         joined = dim + (layers.num_pairs(num_features) if dot else num_features * dim)
         return {"bottom": [num_dense, *self.bottom_mlp, dim], "top": [joined, *self.top_mlp, 1]}
@@ -167,9 +168,9 @@ class DLRM(Classifier):
             device, scratch, "bottom", batch.dense, self.bottom_, last_relu=True,
             part=batch.part,
         )  # fmt: skip
-        shape = (len(batch), batch.num_features, self.table_.embedding_dim)
+        shape = (len(batch), batch.num_features, shard_of(self.table_).embedding_dim)
         out = scratch.empty("embeddings", shape, np.float32)
-        embeddings = self.table_.lookup(batch.ids, out=out)
+        embeddings = look_up(self.table_, batch.ids, out)
         if self._interaction == "dot":
             joined = layers.dot_forward(device, scratch, bottom[-1], embeddings)
         else:

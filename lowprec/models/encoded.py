@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +12,6 @@ from lowprec.encoders.frames import is_frame
 from lowprec.encoders.tabular import TabularEncoder
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.saved import Saved
-from lowprec.files.writing import write
 
 _PREFIX = "encoder."  # of its arrays
 
@@ -22,6 +22,7 @@ class SavedWithEncoder(Saved):
     """What can be saved to a file together with the encoder of its samples."""
 
     encoder_: TabularEncoder | None = None
+    _write: Callable[..., None]  # (path, contents)
 
     def save(self, path: str | os.PathLike[str], encoder: TabularEncoder | None = None) -> None:
         """Write the fitted model to a safetensors file, together with the encoder of its samples.
@@ -31,6 +32,9 @@ class SavedWithEncoder(Saved):
         file is written completely or not at all: an old file stays until the new one is on disk.
 
         If another thread trains, the file holds the state between two steps.
+
+        If the table is spread over ranks, all call this.  It is written to a folder beside the
+        file, whose name begins with that of the file; `load` reads both in one process.
 
         Parameters
         ----------
@@ -66,7 +70,7 @@ class SavedWithEncoder(Saved):
         """
         chosen = _check_encoder(encoder) or self.encoder_
         with self._unchanged("this is saved"):
-            write(path, type(self).__name__, *_with_encoder(self._contents(), chosen))
+            self._write(path, _with_encoder(self._contents(), chosen))
 
 
 def _check_encoder(encoder: Any) -> TabularEncoder | None:

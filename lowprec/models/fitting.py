@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,10 @@ from lowprec.models.checkpoints import Checkpoints, check_folder, newest
 from lowprec.models.data import Labelled
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.estimator import take_names
-from lowprec.models.identity import Training
+from lowprec.models.identity import Training, fingerprint
 from lowprec.models.model import Model, Position
 from lowprec.models.progress import progress
+from lowprec.models.ranks import Alone, shard_of
 from lowprec.models.validation import check_patience, check_validation, validation_loss
 
 
@@ -34,6 +36,7 @@ class Arguments(NamedTuple):
     save: Checkpoints | None
     resume: str | os.PathLike[str] | None
     diagnose: Diagnostics | None
+    ranks: Alone
 
 
 class Validated(NamedTuple):
@@ -43,13 +46,19 @@ class Validated(NamedTuple):
     patience: int | None
 
 
-def check_arguments(given: Arguments) -> None:
-    """TypeError if an argument of `fit` has a wrong type."""
+def check_fit(model: Model, given: Arguments) -> None:
+    """TypeError or ValueError if a parameter or an argument of `fit` is wrong."""
+    model._check_parameters(step=shard_of(model.table_).step if warm.is_warm(model) else 0)
     check_diagnostics(given.diagnose)
     if given.save is not None and not isinstance(given.save, Checkpoints):
         raise TypeError(f"save must be a lowprec.Checkpoints, got {given.save!r}")
     if given.callback is not None and not callable(given.callback):
         raise TypeError(f"callback must be callable, got {given.callback!r}")
+
+
+def described_training(identity: Training | None, samples: Labelled) -> str:
+    """What trainings are compared by on ranks, also where their parameters cannot be written."""
+    return fingerprint(samples) if identity is None else identity.identity
 
 
 def check_diagnostics(diagnose: Any) -> None:
@@ -58,8 +67,18 @@ def check_diagnostics(diagnose: Any) -> None:
         raise TypeError(f"diagnose must be a lowprec.Diagnostics, got {diagnose!r}")
 
 
-def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> None:
-    """Check all that is given, and then train; nothing of the model changes before."""
+class _Checked(NamedTuple):
+    """What `fit` trains on, all of it checked."""
+
+    samples: Labelled
+    names: list[str] | None
+    validated: Validated
+    identity: Training | None
+    path: Path | None  # of the file to resume
+    goes_on: bool  # with the fitted model
+
+
+def _check(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> _Checked:
     patience = check_patience(given.patience, given.validation)
     goes_on = given.resume is None and warm.is_warm(model)
     if goes_on:
@@ -68,28 +87,39 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
     samples = training.labelled_for(model, X, y, sample_weight, fitted=goes_on, in_parts=False)
     validation = check_validation(model, given.validation, samples, fitted=goes_on)
     identity = Training.of(model, samples, validation, patience)
-    save, path = given.save, None
+    path = None
     if given.resume is not None:
         path = newest(given.resume)
         identity = resuming.identity_in(path, model, identity)
     elif goes_on:
         identity = warm.identity_after(model, identity)
-    if save:
-        check_folder(save, model, identity, resumes=path is not None)
-    begun = Position(0, 0, len(samples))
+    if given.save:
+        check_folder(given.save, model, identity, resumes=path is not None)
+    return _Checked(samples, names, Validated(validation, patience), identity, path, goes_on)
+
+
+def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> None:
+    """Check all that is given, and then train; nothing of the model changes before."""
+    ranks = given.ranks
+    checked: _Checked = ranks.agreed(lambda: _check(model, X, y, sample_weight, given))
+    samples, names, validated, identity, path, goes_on = checked
+    ranks.check_alike("samples and parameters", described_training(identity, samples))
+    save, begun = given.save, Position(0, 0, len(samples))
     with model._steps.alone("this model is trained"):
         if path is not None:
-            begun = resuming.resume(model, path, samples, identity, validation, patience)
+            begun = resuming.resume(
+                model, path, samples, identity, validated.samples, validated.patience, ranks
+            )
         elif goes_on:
-            warm.go_on(model, identity, validated=validation is not None)
+            warm.go_on(model, identity, validated=validated.samples is not None)
         else:
-            training.start(model, samples, identity, validation)
+            training.start(model, samples, identity, validated.samples, ranks)
         if not goes_on:
             take_names(model, names)
         model._diagnose, model._position, model._stream = given.diagnose, begun, None
     with training.carried_by_errors(model):
         try:
-            _epochs(model, samples, Validated(validation, patience), begun, given)
+            _epochs(model, samples, validated, begun, given)
         except InterruptedBetweenBatches as interrupt:
             if save:
                 save.write(model)
@@ -98,7 +128,7 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
             raise
         if save:
             save.write(model)
-        if patience is not None:
+        if validated.patience is not None:
             return_best(model)
 
 
@@ -129,7 +159,7 @@ def _epochs(
             training.train(model, batches, report, is_interrupted, after_batch)
             if epoch == len(model.history_[history.TRAIN]):
                 end_epoch(model, n, validated, report.validated)
-        if is_interrupted():  # since the last batch
+        if model._ranks.any(is_interrupted()):  # since the last batch
             raise training.interrupted(model)
 
 
@@ -149,7 +179,7 @@ def return_best(model: Model) -> None:
     with Uninterrupted(), model._steps.alone("this model is trained"):
         best = model._best
         assert best is not None
-        if best.step < model.table_.step:
+        if best.step < shard_of(model.table_).step:
             best.give_back(model)
             history.leave(model)
         model._best = None

@@ -13,6 +13,7 @@ from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import optimizer_of_table
+from lowprec.models.ranks import look_up
 from lowprec.schedules import check_nonnegative
 from lowprec.tables import verbs
 from lowprec.workspace import Allocator
@@ -94,6 +95,7 @@ class LogisticRegression(Classifier):
     """
 
     _pools_across_features = True
+    _splits_batches = False
 
     l2: float = field(default=0.0, kw_only=True)
 
@@ -140,7 +142,7 @@ class LogisticRegression(Classifier):
     def _forward(
         self, batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], Minibatch]:
-        sums = self.table_.lookup(batch.ids)
+        sums = look_up(self.table_, batch.ids)
         of_ids = sums[:, 0] * np.float32(self.table_scale_)
         of_dense = scratch.empty("of_dense", (len(batch), 1), np.float32)
         get_device(self.device).kernels.matmul(batch.dense, self.coef_[:, None], of_dense)

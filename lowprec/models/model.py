@@ -20,12 +20,12 @@ from lowprec.models.encoded import SavedWithEncoder
 from lowprec.models.estimator import Estimator
 from lowprec.models.identity import Training
 from lowprec.models.parameters import TrainingParameters
+from lowprec.models.ranks import ALONE, Alone, SharedIds, shard_of
 from lowprec.optimizers import Optimizer
 from lowprec.optimizers.dense import States
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.staging import Staging
 from lowprec.tables import verbs
-from lowprec.tables.embedding import EmbeddingTable
 from lowprec.turns import OwnTurns
 from lowprec.workspace import Allocator, Workspace
 
@@ -74,7 +74,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     """
 
     # what training makes
-    table_: EmbeddingTable
+    table_: Any  # EmbeddingTable; of ranks, ShardedTable
     classes_: NDArray[Any]
     dense_mean_: NDArray[np.float32]
     dense_scale_: NDArray[np.float32]
@@ -85,6 +85,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _epochs_before: int  # of fits before the last one
     _best: Any  # `Best` of a fit with patience that has not ended
     _diagnose: Diagnostics | None = None
+    _ranks: Alone = ALONE  # that train it, and have the shards of its table
     _position: Position | None = None
     _training: Training | None = None
     _stream: dict[str, Any] | None = None  # of `fit_stream`: what was read, as JSON has it
@@ -104,6 +105,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _losses: Callable[[NDArray[np.float64], NDArray[np.float32]], NDArray[np.float64]]
     _architecture: tuple[str, ...] = ("num_embeddings",)  # parameters that arrays depend on
     _pools_across_features = False  # into one bag a sample
+    _splits_batches = True  # among ranks; else each computes the dense part of all samples
 
     @contextmanager
     def _unchanged(self, what: str) -> Iterator[None]:
@@ -111,7 +113,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
             if not is_fitted(self):
                 yield
                 return
-            with verbs.unchanged(self.table_, what):
+            with verbs.unchanged(shard_of(self.table_), what):
                 yield
 
     @abstractmethod
@@ -181,7 +183,10 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
             # what is not finite is left to the update
             report = verbs.diagnose(self.table_, batch.ids, flat, self._diagnose.max_numbers, False)
             self.roundoff_history_.append((step, report))
-        verbs.update(self.table_, batch.ids, dembeddings, self._divergence.diverged)
+        if isinstance(batch.ids, SharedIds):
+            batch.ids.update(self.table_, dembeddings, self._divergence.diverged)
+        else:
+            verbs.update(self.table_, batch.ids, dembeddings, self._divergence.diverged)
 
 
 def is_fitted(model: Model) -> bool:

@@ -9,15 +9,18 @@ from lowprec.arithmetic import StandardArithmetic
 from lowprec.device import get_device
 from lowprec.models.data import Labelled, fitting
 from lowprec.models.model import Model
-from lowprec.models.steps import to_device
+from lowprec.models.ranks import Alone
+from lowprec.models.steps import outputs_of_batch, to_device
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 
 _PREDICT_BATCH = 16384
 
 
-def outputs_of(model: Model, labelled: Labelled) -> NDArray[np.float32]:
+def outputs_of(model: Model, labelled: Labelled, ranks: Alone | None = None) -> NDArray[np.float32]:
     """The outputs of checked samples (n,), in the memory of the host; their labels are not read.
+
+    Computed by the model's own ranks, or by others that have all of its table.
 
     FloatingPointError if one is not a number.
     """
@@ -27,7 +30,9 @@ def outputs_of(model: Model, labelled: Labelled) -> NDArray[np.float32]:
     # what overflows is looked for below
     with StandardArithmetic(), np.errstate(over="ignore", invalid="ignore"):
         parts = [
-            model._forward(to_device(model, batch, staging), Allocator(device))[0]
+            outputs_of_batch(
+                model, to_device(model, batch, staging, ranks), Allocator(device), ranks
+            )[0]
             for batch in labelled.batches(size)
         ]
     none = np.empty(0, np.float32)  # of no samples

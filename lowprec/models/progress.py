@@ -20,7 +20,7 @@ def progress(
 ) -> Iterator[Report]:
     """What to call with (samples, loss) after each step: tells the user's callback, if there is
     one, and the progress bar, if the model is `verbose`."""
-    bar = _bar(total, done) if model.verbose else None
+    bar = _bar(total, done) if model.verbose and model._ranks.first else None
     try:
         yield Report(model, bar, done, callback)
     finally:

@@ -16,14 +16,16 @@ from lowprec.files.checkpoint import Checkpoint
 from lowprec.interrupts import interrupted_between_batches
 from lowprec.models import history, restoring, training
 from lowprec.models.checkpoints import Checkpoints
+from lowprec.models.data import Labelled
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.estimator import take_names
-from lowprec.models.fitting import Arguments, check_arguments, check_diagnostics, fit
-from lowprec.models.identity import Training
+from lowprec.models.fitting import Arguments, check_diagnostics, check_fit, fit
+from lowprec.models.identity import Training, fingerprint
 from lowprec.models.model import is_fitted
 from lowprec.models.progress import progress
+from lowprec.models.shards import write_model
 from lowprec.models.streamed import Streamed
-from lowprec.models.warm import is_warm
+from lowprec.models.together import ranks_of_fit, training_ranks
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.typing import DeviceName
 
@@ -32,6 +34,8 @@ Self = TypeVar("Self", bound="Recommender")
 
 class Recommender(Streamed):
     """A model of samples with dense features and ids, trained by minibatch steps."""
+
+    _write = write_model
 
     def fit(
         self: Self,
@@ -45,6 +49,7 @@ class Recommender(Streamed):
         save: Checkpoints | None = None,
         resume: str | os.PathLike[str] | None = None,
         diagnose: Diagnostics | None = None,
+        comm: Any = None,
     ) -> Self:
         """Train from scratch for `epochs` passes over the samples, or resume such a training.
 
@@ -90,6 +95,10 @@ class Recommender(Streamed):
             that were begun.
         diagnose : Diagnostics, optional
             Which steps to diagnose, for `roundoff_`.  Does not change the training.
+        comm : communicator of mpi4py, optional
+            Such as ``MPI.COMM_WORLD``: all its ranks train the model together, with the bits of one
+            process.  All call `fit` with the same arguments, and each computes its part of every
+            batch.  `table_` is a `lowprec.mpi.ShardedTable`.
 
         Returns
         -------
@@ -101,7 +110,9 @@ class Recommender(Streamed):
             If a sample is malformed or a parameter is invalid: names it; or if the file to resume
             is corrupted (CheckpointError), or belongs to other samples or parameters; or if the
             folder of `save` has files of another training; or if `patience` is given without
-            `validation`.
+            `validation`; or if `comm` is given together with what one process does alone:
+            ``device="cuda"``, `l2`, `diagnose`, `warm_start` of a fitted model, `save` with
+            `patience`.  With `comm`, all ranks raise what one of them does.
         FloatingPointError
             If training diverges: the loss or a gradient is not finite.  The model is as it was
             before that step.  If a logit of `validation` is not a number: the model is as it was
@@ -130,9 +141,9 @@ class Recommender(Streamed):
         >>> len(model.history_["train_loss"])
         3
         """
-        self._check_parameters(step=self.table_.step if is_warm(self) else 0)
-        given = Arguments(validation, patience, callback, save, resume, diagnose)
-        check_arguments(given)
+        ranks = ranks_of_fit(self, comm, diagnose, save, patience)
+        given = Arguments(validation, patience, callback, save, resume, diagnose, ranks)
+        ranks.agreed(lambda: check_fit(self, given))
         with self._trainings.alone("this model is trained"):
             fit(self, X, y, sample_weight, given)
         return self
@@ -145,6 +156,7 @@ class Recommender(Streamed):
         sample_weight: ArrayLike | None = None,
         *,
         diagnose: Diagnostics | None = None,
+        comm: Any = None,
     ) -> Self:
         """Train for one pass over the samples, in their order, from the current state.
 
@@ -160,6 +172,8 @@ class Recommender(Streamed):
             needed for labels 0 and 1.
         diagnose : Diagnostics, optional
             As for `fit`; reports are added to those of earlier calls.
+        comm : communicator of mpi4py, optional
+            As for `fit`; the same ranks in every call.
 
         Returns
         -------
@@ -181,18 +195,27 @@ class Recommender(Streamed):
         20
         """
         with self._trainings.alone("this model is trained"):
-            fitted, names = is_fitted(self), training.names_for(self, X)
-            check_diagnostics(diagnose)
-            self._check_parameters(step=self.table_.step if fitted else 0)
-            samples = training.labelled_for(
-                self, X, y, sample_weight, classes, fitted=fitted, in_parts=True
-            )
+            fitted = is_fitted(self)
+            ranks = training_ranks(self, comm, goes_on=fitted, diagnose=diagnose)
+
+            def check() -> tuple[Labelled, list[str] | None]:
+                names = training.names_for(self, X)
+                check_diagnostics(diagnose)
+                self._check_parameters(step=self.table_.step if fitted else 0)
+                found = training.labelled_for(
+                    self, X, y, sample_weight, classes, fitted=fitted, in_parts=True
+                )
+                return found, names
+
+            samples, names = ranks.agreed(check)
+            ranks.check_alike("samples", fingerprint(samples) if ranks.together else "")
             with self._steps.alone("this model is trained"):
                 if fitted:
                     training.take_optimizers(self)
                     history.leave(self)
                 else:
-                    training.start(self, samples, Training.of(self, samples))
+                    identity = Training.of(self, samples)
+                    training.start(self, samples, identity, ranks=ranks)
                     take_names(self, names)
                 self._diagnose, self._position, self._stream = diagnose, None, None
             with (
@@ -201,7 +224,7 @@ class Recommender(Streamed):
                 interrupted_between_batches() as is_interrupted,
             ):
                 training.train(self, samples.batches(self.batch_size), report, is_interrupted)
-                if is_interrupted():  # since the last batch
+                if ranks.any(is_interrupted()):  # since the last batch
                     raise training.interrupted(self)
         return self
 

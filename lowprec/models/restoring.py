@@ -13,7 +13,7 @@ from lowprec.checks import check_flag, check_int
 from lowprec.device import get_device
 from lowprec.exceptions import not_fitted
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
-from lowprec.models import history
+from lowprec.models import history, shards
 from lowprec.models.arrays import dense_arrays, dense_shapes, trained_arrays
 from lowprec.models.best import Best, names_of_best
 from lowprec.models.encoded import arrays_of_encoder, encoder_from
@@ -31,10 +31,8 @@ from lowprec.models.parameters import (
     optimizer_of_dense,
     optimizer_of_table,
 )
-from lowprec.models.training import (
-    NO_FEATURES,
-    prepare,
-)
+from lowprec.models.ranks import ALONE, Alone, shard_of
+from lowprec.models.training import NO_FEATURES, prepare
 from lowprec.optimizers import defaults, from_description
 from lowprec.optimizers.checks import check_same_states
 from lowprec.optimizers.dense import init_dense_states
@@ -51,12 +49,12 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     for name, value in model._architecture_now.items():
         if (now := described(model, name)) != value:
             raise ValueError(f"the model was made with {name}={value!r}, now it is {now!r}")
-    check_same_states(model.table_.optimizer, optimizer_of_table(model))
+    check_same_states(shard_of(model.table_).optimizer, optimizer_of_table(model))
     check_same_states(model._dense_stepped_by, optimizer_of_dense(model))
     device = get_device(model.device)
     state = {
         "parameters": described_parameters(model),
-        "table": verbs.description_of(model.table_),
+        "table": shards.description_of(model),
         "num_dense": model.num_dense_,
         "num_features": model.num_features_,
         "classes": describe_classes(model.classes_),
@@ -77,17 +75,23 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "dense_mean": model.dense_mean_,
         "dense_scale": model.dense_scale_,
     }
-    arrays = {name: device.to_host(array) for name, array in dense.items()} | trained_arrays(model)
+    changed = dense_arrays(model) if model._ranks.together else trained_arrays(model)
+    arrays = {name: device.to_host(array) for name, array in (dense | changed).items()}
     best = None if model._position is None else model._best
-    if best is not None and best.step < model.table_.step:  # else it is what the model is
+    if best is not None and best.step < shard_of(model.table_).step:  # else it is what the model is
         state["best"], of_best = best.contents()
         arrays |= of_best
     return state, arrays
 
 
 @in_standard_arithmetic
-def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
-    """The model of a file of its kind, which is checked as a whole."""
+def from_file(
+    kind: type[Kind], found: Checkpoint, device: DeviceName, ranks: Alone = ALONE
+) -> Kind:
+    """The model of a file of its kind, which is checked as a whole.
+
+    Its table is that of this process; of ranks, a shard, which `spread_table` unites.
+    """
     with found.reading() as state:
         if not isinstance(state["parameters"], dict):
             raise TypeError("has parameters without names")
@@ -117,7 +121,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         stream = check_stream(state.get("stream"), position)
         sizes = feature_sizes(model)
         given = state.get("num_features")  # files of earlier versions have none
-    model.table_ = verbs.restore(found, description, device)
+    model.table_ = shards.restore(found, description, device, ranks)
     features = verbs.features_of(model.table_).num_embeddings.tolist()
     with found.reading():
         num_features = len(features) if given is None else check_int("num_features", given, low=0)
@@ -136,7 +140,8 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
     model.encoder_ = encoder_from(found)
-    trained = [*dense_shapes(model, num_dense), *verbs.arrays_of(model.table_)]
+    of_table = [] if shards.is_spread(found) else verbs.arrays_of(model.table_)
+    trained = [*dense_shapes(model, num_dense), *of_table]
     of_best = names_of_best(found.state, trained)
     found.expect_arrays([*arrays, *trained, *of_best, *arrays_of_encoder(found)])
     prepare(model, num_dense, num_features)
@@ -149,6 +154,7 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName) -> Kind:
     for name, value in progress.items():
         setattr(model, name, value)
     model._standardized, model._training, model._stream = standardized, training, stream
+    model._ranks = ranks
     target = get_device(device)
     for name in ("dense_mean", "dense_scale"):
         setattr(model, f"{name}_", target.asarray(arrays[name]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.files.checkpoint import Checkpoint, CheckpointError
@@ -14,7 +14,9 @@ from lowprec.models.data import Labelled
 from lowprec.models.identity import Training, another_parameter
 from lowprec.models.model import Model, Position
 from lowprec.models.parameters import described_parameters
+from lowprec.models.ranks import Alone
 from lowprec.models.restoring import from_file
+from lowprec.models.shards import spread_table
 from lowprec.models.training import check_standardized, naming, take_optimizers
 
 
@@ -36,11 +38,14 @@ def identity_in(
 
 
 @in_standard_arithmetic
-def stopped_in(path: str | os.PathLike[str], model: Model) -> Stopped:
-    """The training in a file, if it has the kind and the parameters of a model."""
+def stopped_in(path: Any, model: Model, ranks: Alone) -> Stopped:
+    """The training in a file, if it has the kind and the parameters of a model.
+
+    Of its table, a rank reads its shard.
+    """
     found = read(path)
     found.expect(type(model).__name__)
-    saved = from_file(type(model), found, model.device)  # which checks all of it
+    saved = from_file(type(model), found, model.device, ranks)  # which checks all of it
     there, here = described_parameters(saved), described_parameters(model)
     begun = Position.check(found.state["position"])
     if reason := another_parameter(there, here):
@@ -61,9 +66,10 @@ def resume(
     training: Training | None,
     validation: Labelled | None,
     patience: int | None,
+    ranks: Alone,
 ) -> Position:
     """Take over all that training changes from a file that was written in this `fit`."""
-    stopped = stopped_in(path, model)
+    stopped: Stopped = ranks.agreed(lambda: stopped_in(path, model, ranks))
     saved, begun, samples = stopped.model, stopped.begun, labelled.samples
     if saved._stream is not None:
         raise ValueError(f"{path} was written by fit_stream, which can resume it")
@@ -85,6 +91,7 @@ def resume(
     check_standardized(saved, samples)
     take_over(model, stopped, training, validation, patience, model.epochs)
     model.classes_ = labelled.classes
+    spread_table(model)
     return begun
 
 

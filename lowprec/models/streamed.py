@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from lowprec.checks import check_int
 from lowprec.models.checkpoints import Checkpoints
 from lowprec.models.diagnostics import Diagnostics
-from lowprec.models.fitting import Arguments, check_arguments
+from lowprec.models.fitting import Arguments, check_fit
 from lowprec.models.model import Model
-from lowprec.models.sources import source_of
+from lowprec.models.sources import Source, source_of
 from lowprec.models.streaming import fit_stream
-from lowprec.models.warm import is_warm
+from lowprec.models.together import ranks_of_fit
 
 Self = TypeVar("Self", bound="Streamed")
 
@@ -35,6 +35,7 @@ class Streamed(Model):
         resume: str | os.PathLike[str] | None = None,
         classes: ArrayLike | None = None,
         diagnose: Diagnostics | None = None,
+        comm: Any = None,
     ) -> Self:
         """Train from scratch on samples that need not fit into memory, or resume such a training.
 
@@ -64,6 +65,8 @@ class Streamed(Model):
             labels 0 and 1.
         diagnose : Diagnostics, optional
             As for `fit`.
+        comm : communicator of mpi4py, optional
+            As for `fit`.  Each rank reads all of the stream.
 
         Returns
         -------
@@ -104,15 +107,20 @@ class Streamed(Model):
         >>> model.table_.step
         16
         """
-        epochs = check_int("epochs", epochs, low=1)
-        self._check_parameters(step=self.table_.step if is_warm(self) else 0)
-        given = Arguments(validation, patience, callback, save, resume, diagnose)
-        check_arguments(given)
-        if isinstance(getattr(self, "class_weight", None), str):
-            raise ValueError(
-                "class_weight='balanced' needs all labels at once, which a stream does not have; "
-                "give {label: weight}"
-            )
+        ranks = ranks_of_fit(self, comm, diagnose, save, patience)
+        given = Arguments(validation, patience, callback, save, resume, diagnose, ranks)
+
+        def check() -> tuple[Source, int]:
+            passes = check_int("epochs", epochs, low=1)
+            check_fit(self, given)
+            if isinstance(getattr(self, "class_weight", None), str):
+                raise ValueError(
+                    "class_weight='balanced' needs all labels at once, which a stream does not "
+                    "have; give {label: weight}"
+                )
+            return source_of(reader, passes), passes
+
+        source, passes = ranks.agreed(check)
         with self._trainings.alone("this model is trained"):
-            fit_stream(self, source_of(reader, epochs), epochs, classes, given)
+            fit_stream(self, source, passes, classes, given)
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lowprec.interrupts import InterruptedBetweenBatches, interrupted_between_batches
@@ -12,11 +13,18 @@ from lowprec.models import history, resuming, training, warm
 from lowprec.models.checkpoints import check_folder, newest
 from lowprec.models.data import Labelled, in_batches, without_first
 from lowprec.models.estimator import take_names
-from lowprec.models.fitting import Arguments, Validated, end_epoch, return_best
+from lowprec.models.fitting import (
+    Arguments,
+    Validated,
+    described_training,
+    end_epoch,
+    return_best,
+)
 from lowprec.models.heads import Head, read_head
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, Position
 from lowprec.models.progress import Report, progress
+from lowprec.models.shards import spread_table
 from lowprec.models.sources import Block, Source, encoded
 from lowprec.models.validation import check_patience, check_validation
 
@@ -31,8 +39,8 @@ class _Begun(NamedTuple):
 
 def fit_stream(model: Model, source: Source, epochs: int, classes: Any, given: Arguments) -> None:
     """Check what is given and the first samples, and then train."""
-    patience = check_patience(given.patience, given.validation)
-    given = given._replace(validation=encoded(source, given.validation))
+    agreed, patience = given.ranks.agreed, check_patience(given.patience, given.validation)
+    given = given._replace(validation=agreed(lambda: encoded(source, given.validation)))
     with ExitStack() as stack:
         if given.resume is not None:
             begun = _resume(model, source, epochs, given, patience)
@@ -64,14 +72,21 @@ def _start(
     stack: ExitStack,
 ) -> _Begun:  # fmt: skip
     """Make the model anew for the first samples."""
-    blocks = stack.enter_context(closing(source.begin(0, 0)[0]))
-    head = read_head(model, source, blocks, classes)
-    validation = check_validation(model, given.validation, head.samples, fitted=False)
-    identity = Training.of(model, source.identity(), validation, patience)
-    if given.save:
-        check_folder(given.save, model, identity, resumes=False)
+
+    def read() -> tuple[Head, Labelled | None, Training | None]:
+        blocks = stack.enter_context(closing(source.begin(0, 0)[0]))
+        head = read_head(model, source, blocks, classes)
+        validation = check_validation(model, given.validation, head.samples, fitted=False)
+        identity = Training.of(model, source.identity(), validation, patience)
+        if given.save:
+            check_folder(given.save, model, identity, resumes=False)
+        return head, validation, identity
+
+    head, validation, identity = given.ranks.agreed(read)
+    moments = head.for_moments()
+    given.ranks.check_alike("samples and parameters", described_training(identity, moments))
     with model._steps.alone("this model is trained"):
-        training.start(model, head.for_moments(), identity, validation)
+        training.start(model, moments, identity, validation, given.ranks)
         take_names(model, head.names)
     return _Begun(Position(0, 0, None), validation, head)
 
@@ -93,9 +108,9 @@ def _resume(
     model: Model, source: Source, epochs: int, given: Arguments, patience: int | None
 ) -> _Begun:
     """Go on from a file of this training."""
-    assert given.resume is not None
-    path = newest(given.resume)
-    stopped = resuming.stopped_in(path, model)
+    ranks = given.ranks
+    path: Path = ranks.agreed(lambda: newest(given.resume or ""))
+    stopped: resuming.Stopped = ranks.agreed(lambda: resuming.stopped_in(path, model, ranks))
     saved = stopped.model
     if saved._stream is None:
         raise ValueError(f"{path} was written by fit, which can resume it")
@@ -117,6 +132,7 @@ def _resume(
         check_folder(given.save, model, identity, resumes=True)
     with model._steps.alone("this model is trained"):
         resuming.take_over(model, stopped, identity, validation, patience, epochs)
+        spread_table(model)
     return _Begun(stopped.begun, validation)
 
 
@@ -147,7 +163,7 @@ def _epochs(
                     batches = _batches(model, source, position, head, stack)
                     training.train(model, batches, report, is_interrupted, after_batch, source.note)
             _end(model, source, validated, report, epochs)
-        if is_interrupted():  # since the last batch
+        if model._ranks.any(is_interrupted()):  # since the last batch
             raise training.interrupted(model)
 
 

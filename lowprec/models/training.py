@@ -32,12 +32,12 @@ from lowprec.models.parameters import (
     optimizer_of_dense,
     optimizer_of_table,
 )
+from lowprec.models.ranks import ALONE, Alone, shard_of
 from lowprec.models.steps import step
 from lowprec.optimizers.checks import check_same_states
 from lowprec.optimizers.dense import init_dense_states
 from lowprec.staging import Staging
 from lowprec.tables import verbs
-from lowprec.tables.embedding import EmbeddingTable
 from lowprec.workspace import Workspace
 
 _ENDS_OF_FIT = (KeyboardInterrupt, FloatingPointError, OSError)
@@ -91,7 +91,7 @@ def samples_for(model: Model, X: Any, *, fitted: bool, sizes: list[int] | None =
 
 def _sizes_of_fitted(model: Model) -> list[int]:
     """The `num_embeddings` that the model was made with."""
-    found: list[int] = verbs.features_of(model.table_).num_embeddings.tolist()
+    found: list[int] = verbs.features_of(shard_of(model.table_)).num_embeddings.tolist()
     return found if model.num_features_ else []
 
 
@@ -126,23 +126,25 @@ def sizes_of(model: Model, samples: Samples) -> list[int]:
 
 @in_standard_arithmetic
 def start(
-    model: Model, labelled: Labelled, training: Training | None, validation: Labelled | None = None
-) -> None:
-    """Make a model anew for these samples, which are those of a `training`."""
+    model: Model, labelled: Labelled, training: Training | None,
+    validation: Labelled | None = None, ranks: Alone = ALONE,
+) -> None:  # fmt: skip
+    """Make a model anew for these samples, which are those of a `training`, on all ranks."""
     samples = labelled.samples
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
     if validation is not None and model.standardize:
         with naming("validation"):
             standardize.check(validation.samples, mean, scale)
     sizes = sizes_of(model, samples)
+    columns, init_range = model._table_shape()
+    table = ranks.table(
+        sizes or NO_FEATURES, columns, model.dtype, model.rounding, optimizer_of_table(model),
+        model.seed, device=model.device, init_range=init_range,
+    )  # fmt: skip
     model._training = training
     history.begin(model, 0, validated=validation is not None)
     prepare(model, samples.num_dense, samples.num_features)
-    columns, init_range = model._table_shape()
-    model.table_ = EmbeddingTable(
-        sizes or NO_FEATURES, columns, model.dtype, model.rounding, optimizer_of_table(model),
-        model.seed, model.device, init_range=init_range,
-    )  # fmt: skip
+    model.table_, model._ranks = table, ranks
     model.classes_ = labelled.classes
     model._build_dense(model.num_dense_)
     device = get_device(model.device)
@@ -168,13 +170,13 @@ def take_optimizers(model: Model) -> None:
     """Continue with the optimizers that `set_params` set; ValueError if their states differ."""
     dense = optimizer_of_dense(model)
     check_same_states(model._dense_stepped_by, dense)
-    model.table_.optimizer = optimizer_of_table(model)
+    shard_of(model.table_).optimizer = optimizer_of_table(model)
     model._dense_stepped_by = dense
 
 
 def _check_writable(model: Model) -> None:
     """ValueError if anything that a step writes is in read-only memory."""
-    verbs.check_writable(model.table_)
+    verbs.check_writable(shard_of(model.table_))
     states = [array for states in model._dense_states for array in states.values()]
     if not all(map(is_writable, [*model._dense_parameters(), *states])):
         raise ValueError(
@@ -215,11 +217,12 @@ def train(
 
     Ends with `InterruptedBetweenBatches` after a batch in which it `is_interrupted`.
     """
-    _check_writable(model)
+    ranks = model._ranks
+    ranks.agreed(lambda: _check_writable(model))
     divergence = DivergenceCheck(get_device(model.device), model._watches_always())
     model._divergence = divergence
     try:
-        for batch in batches:
+        for batch in ranks.batches(batches):
             with model._steps.alone("this model is trained"):
                 with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
                     loss = step(model, batch)
@@ -231,13 +234,13 @@ def train(
                     note(batch)
             report(len(batch), loss)
             after_batch()
-            if is_interrupted():
+            if ranks.any(is_interrupted()):
                 divergence.raise_if_diverged(now=True)
                 raise interrupted(model)
         divergence.raise_if_diverged(now=True)
     except DivergenceError as diverged:
         with model._steps.alone("this model is trained"):
-            verbs.go_back(model.table_, diverged.step)  # nothing was written since then
+            verbs.go_back(shard_of(model.table_), diverged.step)  # nothing was written since then
             model.roundoff_history_ = [
                 told for told in model.roundoff_history_ if told[0] < diverged.step
             ]

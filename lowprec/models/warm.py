@@ -10,6 +10,7 @@ from lowprec.models.arrays import trained_arrays
 from lowprec.models.identity import Training
 from lowprec.models.model import Model, is_fitted
 from lowprec.models.parameters import described
+from lowprec.models.ranks import shard_of
 from lowprec.models.training import take_optimizers
 
 
@@ -20,7 +21,7 @@ def is_warm(model: Model) -> bool:
 
 def check_made_alike(model: Model) -> None:
     """ValueError names a parameter that another model would be made with."""
-    table = model.table_
+    table = shard_of(model.table_)
     made: dict[str, Any] = {
         **model._architecture_now,
         "dtype": table.dtype.name,

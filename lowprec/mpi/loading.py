@@ -57,6 +57,15 @@ def load(
         table, settings = folders.load(exchange, folder, verify)
         return table, wire or settings.get("wire", "float32")
 
-    loaded = ShardedTable.__new__(ShardedTable)
-    loaded._take(exchange, *exchange.agreed(read))
-    return loaded
+    return _united(exchange, *exchange.agreed(read))
+
+
+def united(comm: Any, table: EmbeddingTable) -> ShardedTable:
+    """The table whose shards all ranks have; gradients travel as float32."""
+    return _united(Exchange(comm), table, "float32")
+
+
+def _united(exchange: Exchange, table: EmbeddingTable, wire: Wire) -> ShardedTable:
+    found = ShardedTable.__new__(ShardedTable)
+    found._take(exchange, table, wire)
+    return found

@@ -11,7 +11,7 @@ import pytest
 
 import lowprec as lp
 from tests.conftest import ROOT
-from tests.mpi import training
+from tests.mpi import models, training
 from tests.mpi.communicators import results
 from tests.mpi.test_sharded import digest_of
 
@@ -48,6 +48,17 @@ def test_bits_are_those_of_one_process(ranks, expected, tmp_path):
 
 
 @pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
+def test_models_on_ranks(tmp_path):
+    """Their bits, files and predictions; `tests.mpi.test_models` has other numbers of ranks."""
+    done = mpiexec(3, "-m", "tests.mpi.models", tmp_path)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert json.loads(done.stdout) == {name: models.in_one_process(name) for name in models.CASES}
+    for name in models.CASES:
+        (file,) = (tmp_path / name).glob("*.safetensors")
+        assert lp.load(file).table_.step == 6
+
+
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
 def test_a_rank_that_dies(tmp_path):
     """It ends the job with its error; fewer ranks go on from the last files."""
     folder, name = tmp_path / "t", "mean"
@@ -79,13 +90,13 @@ def test_a_rank_that_dies(tmp_path):
 @pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
 def test_the_example(tmp_path):
     """The hash of all parameters is one for any number of ranks, and so is the loss."""
-    script, arguments = ROOT / "examples" / "sharded.py", ["--samples", "2000"]
+    script, arguments = ROOT / "examples" / "sharded.py", ["--samples", "4000"]
     found = []
     for ranks in (1, 3):
         folder = tmp_path / str(ranks)
         folder.mkdir()
         files = ["--json", folder / "out.json", "--figure", folder / "out.png"]
-        done = mpiexec(ranks, script, *arguments, *files, "--save", folder / "table")
+        done = mpiexec(ranks, script, *arguments, *files, "--save", folder / "model")
         assert done.returncode == 0, done.stderr[-5000:]
         found.append(json.loads((folder / "out.json").read_text()))
         assert found[-1]["hash"] in done.stdout
@@ -93,6 +104,6 @@ def test_the_example(tmp_path):
     for name in ("hash", "log_loss", "losses"):
         assert one[name] == three[name]
     assert one["megabytes_per_step"] == 0 < three["megabytes_per_step"]
-    first, second = (lp.load(tmp_path / str(ranks) / "table") for ranks in (1, 3))
+    first, second = (lp.load(tmp_path / str(ranks) / "model").table_ for ranks in (1, 3))
     assert training.digest_of(first) == training.digest_of(second)
     assert one["losses"][-1] < one["losses"][0]
