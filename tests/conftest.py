@@ -27,7 +27,7 @@ def pytest_configure(config):
         devices.set_default_device(devices.DEVICE)
         if not devices.lowprec.cuda.SIMULATED:
             devices.share_memory_with_the_host()
-    config.addinivalue_line("markers", "side_by_side: with the simulator's own threads")
+    config.addinivalue_line("markers", "side_by_side: the simulator has threads of Python")
 
 
 def pytest_runtest_setup(item):

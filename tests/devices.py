@@ -103,23 +103,32 @@ def simulate_threads_in_turn(in_turn):
     """Let the simulator run the threads of a block one after the other, or beside each other.
 
     No kernel of lowprec waits for another thread.  Threads of Python take a millisecond a launch,
-    which is too long for training.
+    which is too long for training; and the simulator's own way asks all the time whether they are
+    done, which takes as long again.
     """
     from numba.cuda.simulator import kernel
 
-    _side_by_side.setdefault("run", kernel.BlockManager.run)
-
-    def run(manager, grid_point, *arguments):
+    def run_in_turn(manager, grid_point, *arguments):
         thread = threading.current_thread()
         for block_point in np.ndindex(*manager._block_dim):
             thread.blockIdx = kernel.Dim3(*grid_point)
             thread.threadIdx = kernel.Dim3(*block_point)
             manager._f(*arguments)
 
-    kernel.BlockManager.run = run if in_turn else _side_by_side["run"]
+    def run_side_by_side(manager, grid_point, *arguments):
+        threads = [
+            kernel.BlockThread(lambda: manager._f(*arguments), manager, grid_point, point, False)
+            for point in np.ndindex(*manager._block_dim)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for thread in threads:
+            if thread.exception:
+                raise thread.exception[0].with_traceback(thread.exception[1])
 
-
-_side_by_side = {}  # the simulator's own way
+    kernel.BlockManager.run = run_in_turn if in_turn else run_side_by_side
 
 
 def host(array):
