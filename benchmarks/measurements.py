@@ -151,7 +151,7 @@ MEASUREMENTS = {
         quiet=True, needs=("mpi4py", "sklearn"),
     ),
     "convergence": Measurement(
-        "python examples/convergence.py --full", 5,
+        "python examples/convergence.py --full", 10,
         (_CLAIMS, "docs/claims.md#the-rate-of-float32-sgd-up-to-constants",
          "docs/theory/floor.md#measured", "docs/theory/prediction.md#measured"),
         {"docs/convergence.png": "convergence.png"},
