@@ -158,7 +158,8 @@ MEASUREMENTS = {
     ),
     "constants": Measurement(
         "python examples/convergence.py --constants", 0.1,
-        ("docs/theory/strongly-convex.md#reading-it",),
+        ("docs/theory/strongly-convex.md#reading-it", "docs/theory/prediction.md#measured",
+         "docs/claims.md#the-rate-of-float32-sgd-up-to-constants"),
     ),
     "parity": Measurement(
         "python examples/parity.py --full --data train.tsv.gz", 4,
