@@ -114,7 +114,7 @@ class Classifier(Recommender):
             raise not_fitted(self)
         ranks = predicting_ranks(self, comm)
         samples = ranks.agreed(lambda: samples_for(self, X, fitted=True))
-        ranks.check_alike("samples and model", f"{len(samples)} {self.table_.step}")
+        ranks.check_alike("samples and model", lambda: f"{len(samples)} {self.table_.step}")
         labelled = Labelled(samples, _no_labels(samples), None, self.classes_)
         return outputs_of(self, labelled, ranks)
 

@@ -71,6 +71,7 @@ class DLRM(Classifier):
         Numbers of dense features and of features of ids, from the first samples; either may be 0.
     table_ : EmbeddingTable
         The embeddings of all features.
+        After training with `comm`, a `lowprec.mpi.ShardedTable`.
     bottom_, top_ : list of (weight, bias)
         The dense layers: weight (inputs, outputs) and bias (outputs,), float32.
     classes_ : ndarray, shape (2,)

@@ -103,7 +103,7 @@ def fit(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> N
     ranks = given.ranks
     checked: _Checked = ranks.agreed(lambda: _check(model, X, y, sample_weight, given))
     samples, names, validated, identity, path, goes_on = checked
-    ranks.check_alike("samples and parameters", described_training(identity, samples))
+    ranks.check_alike("samples and parameters", lambda: described_training(identity, samples))
     save, begun = given.save, Position(0, 0, len(samples))
     with model._steps.alone("this model is trained"):
         if path is not None:

@@ -52,6 +52,7 @@ class LogisticRegression(Classifier):
         Numbers of dense features and of features of ids, from the first samples; either may be 0.
     table_ : EmbeddingTable
         One weight for each id.  The model's weight is this times `table_scale_`.
+        After training with `comm`, a `lowprec.mpi.ShardedTable`.
     table_scale_ : float
         1.0 unless `l2` is set.
     coef_ : ndarray of float32, shape (num_dense,)

@@ -33,7 +33,7 @@ class Alone:
         """What an action returns, if it raises on no rank; else all raise."""
         return action()
 
-    def check_alike(self, what: str, description: str) -> None:
+    def check_alike(self, what: str, describe: Callable[[], str]) -> None:
         """ValueError unless all ranks were given the same."""
 
     def any(self, flag: bool) -> bool:
@@ -88,9 +88,9 @@ class Ranks(Alone):
         """What an action returns, if it raises on no rank; else all raise."""
         return self.exchange.agreed(action)
 
-    def check_alike(self, what: str, description: str) -> None:
+    def check_alike(self, what: str, describe: Callable[[], str]) -> None:
         """ValueError unless all ranks were given the same."""
-        self._check_alike(what, self.exchange.agree(None, zlib.crc32(description.encode())))
+        self._check_alike(what, self.exchange.agree(None, zlib.crc32(describe().encode())))
 
     def _check_alike(self, what: str, found: NDArray[np.int64]) -> None:
         others = np.flatnonzero((found != found[0]).any(axis=1))

@@ -208,7 +208,7 @@ class Recommender(Streamed):
                 return found, names
 
             samples, names = ranks.agreed(check)
-            ranks.check_alike("samples", fingerprint(samples) if ranks.together else "")
+            ranks.check_alike("samples", lambda: fingerprint(samples))
             with self._steps.alone("this model is trained"):
                 if fitted:
                     training.take_optimizers(self)

@@ -84,7 +84,7 @@ def _start(
 
     head, validation, identity = given.ranks.agreed(read)
     moments = head.for_moments()
-    given.ranks.check_alike("samples and parameters", described_training(identity, moments))
+    given.ranks.check_alike("samples and parameters", lambda: described_training(identity, moments))
     with model._steps.alone("this model is trained"):
         training.start(model, moments, identity, validation, given.ranks)
         take_names(model, head.names)

@@ -144,7 +144,7 @@ def start(
     model._training = training
     history.begin(model, 0, validated=validation is not None)
     prepare(model, samples.num_dense, samples.num_features)
-    model.table_, model._ranks = table, ranks
+    model._ranks, model.table_ = ranks, table  # a copy finds the ranks first
     model.classes_ = labelled.classes
     model._build_dense(model.num_dense_)
     device = get_device(model.device)

@@ -1,6 +1,7 @@
 """`fit(comm=)`, its ranks threads of this process: the bits of one process."""
 
 import contextlib
+import copy
 import threading
 
 import numpy as np
@@ -262,6 +263,9 @@ def test_what_one_process_does_alone(tmp_path):
                 call(X, y)
         with pytest.raises(ValueError, match="spread over 2 ranks"):
             model.predict_proba(X)
+
+        with pytest.raises(TypeError, match="spread over ranks cannot be copied or pickled"):
+            copy.deepcopy(model)
 
     results(2, run)
     with pytest.raises(TypeError, match="communicator of mpi4py"):
