@@ -62,7 +62,7 @@ _TESTS = (
     "tests/tables/test_embedding.py", "tests/models/test_on_cuda.py",
 )  # fmt: skip
 # one launch of each of these, of tables that the quick benchmark makes
-_KERNELS = r"regex:(_gather|_sum_pieces|_update_rows|_join_dots)"
+_KERNELS = r"regex:(_gather|_sum_and_check|_update_rows|_join_dots)"
 
 STEPS = (
     Step("What is needed can be imported", _python("-c", _IMPORTS)),

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.device import get_device
 from lowprec.mpi.exchange import Exchange
 from lowprec.mpi.routes import request
 from lowprec.tables import sharing
@@ -19,7 +18,7 @@ def look_up(exchange: Exchange, table: EmbeddingTable, given: Any) -> NDArray[np
     """`ShardedTable.lookup`, of what it was given."""
     batch = exchange.agreed(lambda: sharing.batch_of_whole(table, *given))
     num_rows, scratch = sharing.num_rows(table), sharing.scratch_of(table)
-    asked = request(get_device("cpu"), batch.rows, num_rows, exchange.size, scratch)
+    asked = request(batch.rows, num_rows, exchange.size, scratch)
     (from_each,) = exchange.counts(asked.to_each)
     rows = exchange.rows(asked.rows, asked.to_each, from_each)
     answer = exchange.rows(sharing.stored_rows(table, rows), from_each, asked.to_each)

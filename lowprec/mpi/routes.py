@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.batches.batch import Batch
-from lowprec.device import Device
+from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 from lowprec.workspace import Allocator
 
@@ -43,15 +43,13 @@ def rows_per_rank(num_rows: int, size: int) -> int:
     return -(-num_rows // size)
 
 
-def request(
-    device: Device, rows: NDArray[np.uint32], num_rows: int, size: int, scratch: Allocator
-) -> Request:
+def request(rows: NDArray[np.uint32], num_rows: int, size: int, scratch: Allocator) -> Request:
     """What to ask owners for: each row once."""
     if not rows.size:
         return Request(rows, np.zeros(size, np.int64), rows)
     most = rows_per_rank(num_rows, size)
     numbers = rows % size * most + rows // size  # by owner, and by row of its shard
-    found: Any = device.kernels.group_by_row(numbers, rows[:0], most * size, 1, scratch)
+    found: Any = group_by_row(numbers, rows[:0], most * size, 1, scratch)
     distinct = (found.order[found.starts[:-1]] >> ROW_SHIFT).astype(np.uint32)
     places = np.empty(rows.size, np.uint32)
     repeats = np.diff(found.starts)

@@ -19,7 +19,7 @@ from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.rows import touch
 from lowprec.tables.store import Store
-from lowprec.tables.update import check_steps, group, largest_gradient
+from lowprec.tables.update import group_and_check, largest_gradient
 from lowprec.workspace import Allocator
 
 
@@ -45,9 +45,9 @@ def diagnose(
     if rows.size:
         touch(store, rows)
         scratch = Allocator(store._device)
-        segments, gradients = group(store, batch, grad, scratch, kept)
-        if refuse:
-            check_steps(store, segments, gradients, limit, refuse, None, scratch)
+        segments, gradients, _ = group_and_check(
+            store, batch, grad, limit, refuse, None, scratch, kept, to_update=False
+        )
         stepped = stepped_rows(store._device, arrays, segments, gradients)
     seen = np.empty(0, np.uint32)
     if last is not None:

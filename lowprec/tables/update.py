@@ -86,10 +86,11 @@ def _check_rows(
     store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any
 ) -> tuple[Any, Gradients, np.float32, Any]:
     """A batch grouped by row, its gradients, and whether these are within a limit."""
-    groups, gradients = group(store, batch, grad, store._workspace, to_update=True)
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rules)
-    check = check_steps(store, groups, gradients, limit, refuse, diverged, store._workspace)
+    groups, gradients, check = group_and_check(
+        store, batch, grad, limit, refuse, diverged, store._workspace
+    )
     about_to_change(store, batch.rows)
     return groups, gradients, limit, check
 
@@ -116,11 +117,12 @@ def largest_gradient(store: Store, rules: Rules) -> np.float32:
     return of_optimizers.largest_gradient(store.optimizer, rules[0], store.embedding_dim)
 
 
-def group(
-    store: Store, batch: Batch, grad: NDArray[np.float32], scratch: Allocator, kept: Any = None,
-    *, to_update: bool = False,
-) -> tuple[Any, Gradients]:  # fmt: skip
-    """The positions of a batch by row, or some of them, and what they add to its gradient.
+def group_and_check(
+    store: Store, batch: Batch, grad: NDArray[np.float32], limit: np.float32, refuse: bool,
+    diverged: Any, scratch: Allocator, kept: Any = None, *, to_update: bool = True,
+) -> tuple[Any, Gradients, Any]:  # fmt: skip
+    """The positions of a batch by row, or some of them, what they add to its gradient, and whether
+    the steps are finite; raises if they are to be refused at once.
 
     They are sorted, or only grouped as is best `to_update` the rows.
     """
@@ -131,24 +133,13 @@ def group(
         labels, bags = none, batch.bags
     if kept is not None:
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
-    gradients, kernels = Gradients(grad, bags, factors), store._device.kernels
-    num_rows, columns = store._shape
-    group_by_row = kernels.group_to_update if to_update else kernels.group_by_row
-    groups = group_by_row(rows, labels, num_rows, columns, scratch)
-    kernels.sum_pieces(groups, gradients)
-    return groups, gradients
-
-
-def check_steps(
-    store: Store, groups: Any, gradients: Gradients, limit: np.float32, refuse: bool,
-    diverged: Any, scratch: Allocator,
-) -> Any:  # fmt: skip
-    """Whether the steps are finite; raises if they are to be refused at once."""
-    kernels = store._device.kernels
-    check = kernels.check_steps(groups, gradients, limit, refuse, diverged, scratch)
+    gradients = Gradients(grad, bags, factors)
+    groups, check = store._device.kernels.group_and_check(
+        rows, labels, store._shape[0], gradients, limit, refuse, diverged, scratch, to_update
+    )
     if refuse and diverged is None and check.refused:
         _raise_nonfinite(store, gradients.grad, check.bad_rows)
-    return check
+    return groups, gradients, check
 
 
 def check_finite(store: Store, grad: NDArray[np.float32]) -> None:

@@ -7,10 +7,10 @@ from tests.children import run
 
 
 @pytest.mark.skipif(lowprec.cuda.cuda is None, reason="there is no numba.cuda")
-def test_a_step_of_a_table_is_seven_launches():
+def test_a_step_of_a_table_is_five_launches():
     done = run("-m", "benchmarks.launches", without=("NUMBA_ENABLE_CUDASIM", "LOWPREC_TEST_DEVICE"))
     lines = [line.split() for line in done.stdout.splitlines()]
     launches = {name: int(number) for name, *_, number, _ in lines}
-    assert launches == dict.fromkeys(launches, 1) | {"update": 5, "all": 7}
+    assert launches == dict.fromkeys(launches, 1) | {"update": 3, "all": 5}
     assert launches["batch"] == launches["lookup"] == 1
     assert all(float(microseconds) < 5000 for _, microseconds, *_ in lines)  # 10 to 130

@@ -90,11 +90,11 @@ def call_table_kernels(kernels, word):
     kernels.gather(weight, rows, grad)
     kernels.write_rows(weight, rows, grad, keys, np.uint64(0), True)
     kernels.pool(weight, rows, offsets, floats, True, grad)
-    segments = kernels.group_by_row(rows, bags, 12, columns, Memory)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):
-        kernels.sum_pieces(segments, gradients)
+        segments, check = kernels.group_and_check(
+            rows, bags, 12, gradients, np.float32(0.1), True, None, Memory
+        )
         kernels.sum_segments(segments, gradients, grad)
-        check = kernels.check_steps(segments, gradients, np.float32(0.1), True, None, Memory)
         more = MORE_OPTIMIZERS if word == WORDS["float16"] else ()
         for optimizer in (*OPTIMIZERS, *more):
             device = get_device("cpu")

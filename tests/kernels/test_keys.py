@@ -71,10 +71,11 @@ def test_tables_of_one_launch_keep_the_bits_that_they_have_alone(dim):
     whole.update(1 + 3 * ids[in_whole].astype(int), grad[in_whole])
     other.update(ids[~in_whole].astype(int) - 4, grad[~in_whole])
     none, memory = np.empty(0, np.uint32), Allocator(device)
-    segments = device.kernels.group_by_row(ids, none, 9, dim, memory)
     gradients = Gradients(grad, none, np.empty(0, np.float32))
     limit = np.float32(1e30)
-    check = device.kernels.check_steps(segments, gradients, limit, True, None, memory)
+    segments, check = device.kernels.group_and_check(
+        ids, none, 9, gradients, limit, True, None, memory
+    )
     device.kernels.update_rows(
         rules_of(lp.SGD(0.1), 0), (words,), segments, gradients, of_update, np.uint64(0), BOTH,
         limit, check, memory,

@@ -9,12 +9,12 @@ from lowprec.formats.entries import FORMATS
 from tests.children import run
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]
-ROW_KERNELS = {"_gather", "_pool", "_sum_pieces", "_update_rows", "_round"}
+ROW_KERNELS = {"_gather", "_pool", "_sum_and_check", "_update_rows", "_round"}
 # The only products that are rounded by themselves.  None of them is an operand of a sum, which the
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.
 MULTIPLY = {
-    "_fill_rows", "_fill_uniform", "_guard_steps", "_logistic_loss", "_round_up_probability"
+    "_fill_rows", "_fill_uniform", "_pack_and_guard", "_logistic_loss", "_round_up_probability"
 }  # fmt: skip
 DECODE_BY_MULTIPLYING = {fmt.name for fmt in FORMATS if fmt.storage.itemsize == 1}
 # The loop of `_pool` is unrolled, to have many rows under way.  `_update_rows` takes any rule: 98
@@ -72,7 +72,7 @@ def test_sums_of_products_are_fused_by_us(report):
             # a step of Adagrad and Adam is a product that is divided, not added
             assert entry["bare_mul"] <= entry["divisions"], entry
     fused = {entry["kernel"] for entry in report["kernels"] if entry["fma"]}
-    assert {"_update_rows", "_pool", "_sum_pieces", "_dot_backward"} <= fused
+    assert {"_update_rows", "_pool", "_sum_and_check", "_dot_backward"} <= fused
 
 
 def test_rows_move_by_128_bits(report):

@@ -203,7 +203,7 @@ def test_how_many_kernels_a_step_is(launches):
     ).fit(X, y)
     once = (
         "_rows_of_features", "_gather", "_join_dots", "_logistic_loss", "_dot_backward",
-        "_note_nonfinite", "_pack", "_guard_steps", "_check_steps", "_update_rows", "_update_dense",
+        "_note_nonfinite", "_pack_and_guard", "_sum_and_check", "_update_rows", "_update_dense",
     )  # fmt: skip
     layers, steps = 4, 2
     of_layers = dict.fromkeys(("_add_bias", "_bias_backward"), layers * steps)

@@ -3,8 +3,8 @@
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
 from lowprec.kernels.cpu.dense import add_bias, bias_gradients
 from lowprec.kernels.cpu.dense_update import update_dense
-from lowprec.kernels.cpu.finite import check_steps, note_nonfinite
-from lowprec.kernels.cpu.groups import group_to_update
+from lowprec.kernels.cpu.finite import note_nonfinite
+from lowprec.kernels.cpu.grouping import group_and_check
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
@@ -19,8 +19,7 @@ from lowprec.kernels.cpu.products import (
     weight_gradients,
 )
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
-from lowprec.kernels.cpu.segments import group_by_row
-from lowprec.kernels.cpu.sums import sum_pieces, sum_segments
+from lowprec.kernels.cpu.sums import sum_segments
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
 
@@ -28,14 +27,12 @@ __all__ = [
     "add_bias",
     "add_parts",
     "bias_gradients",
-    "check_steps",
     "dot_backward",
     "dot_forward",
     "fill_rows",
     "fill_uniform",
     "gather",
-    "group_by_row",
-    "group_to_update",
+    "group_and_check",
     "hash_categories",
     "logistic_loss",
     "matmul",
@@ -48,7 +45,6 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "samples_of_part",
-    "sum_pieces",
     "sum_segments",
     "update_dense",
     "update_rows",

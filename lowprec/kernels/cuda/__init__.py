@@ -4,8 +4,8 @@ out."""
 from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
 from lowprec.kernels.cuda.dense import add_bias, bias_gradients
 from lowprec.kernels.cuda.dense_update import update_dense
-from lowprec.kernels.cuda.finite import check_steps, note_nonfinite
-from lowprec.kernels.cuda.groups import group_to_update
+from lowprec.kernels.cuda.finite import note_nonfinite
+from lowprec.kernels.cuda.grouping import group_and_check
 from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
@@ -20,8 +20,7 @@ from lowprec.kernels.cuda.products import (
     weight_gradients,
 )
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
-from lowprec.kernels.cuda.segments import group_by_row
-from lowprec.kernels.cuda.sums import sum_pieces, sum_segments
+from lowprec.kernels.cuda.sums import sum_segments
 from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
 
@@ -29,14 +28,12 @@ __all__ = [
     "add_bias",
     "add_parts",
     "bias_gradients",
-    "check_steps",
     "dot_backward",
     "dot_forward",
     "fill_rows",
     "fill_uniform",
     "gather",
-    "group_by_row",
-    "group_to_update",
+    "group_and_check",
     "hash_categories",
     "logistic_loss",
     "matmul",
@@ -49,7 +46,6 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "samples_of_part",
-    "sum_pieces",
     "sum_segments",
     "update_dense",
     "update_rows",

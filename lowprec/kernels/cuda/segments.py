@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from lowprec.kernels.cuda.launch import INLINE, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 
 
 class Segments(NamedTuple):
-    """What `group_by_row` made."""
+    """What `group_and_check` made."""
 
     order: np.ndarray  # (n,) uint64: row << 32 | label, sorted
-    pieces: np.ndarray  # (slots, embedding_dim) float32: the sums of pieces, by `sum_pieces`
+    pieces: np.ndarray  # (slots, embedding_dim) float32: the sums of pieces of long segments
 
 
 @njit(**INLINE)
@@ -59,25 +59,3 @@ def slot_of_piece(place, is_first):
     Of PIECE successive places, at most one begins a long segment and one continues another.
     """
     return 2 * (place // PIECE) + (0 if is_first else 1)
-
-
-@kernel
-def _pack(thread, threads, rows, labels, labelled, packed):
-    for i in range(thread, rows.size, threads):
-        label = np.uint64(labels[i]) if labelled else np.uint64(i)
-        packed[i] = (np.uint64(rows[i]) << ROW_SHIFT) | label
-
-
-def group_by_row(rows, labels, num_rows, columns, scratch):
-    """The positions of a batch sorted by row, equal rows in batch order.
-
-    An entry is ``row << 32 | label`` (uint64), where `labels` (uint32) are those of the positions,
-    or the positions if it is empty.  Labels do not decrease, so sorting whole entries is stable.
-    `columns` is how many a gradient has.  The arrays are those of `scratch`.
-    """
-    packed = scratch.empty("packed", (rows.size,), np.uint64)
-    labelled = labels.size > 0
-    launch(_pack, rows.size, rows, labels if labelled else rows, labelled, packed)
-    packed.sort()
-    slots = 2 * (-(-rows.size // PIECE))
-    return Segments(packed, scratch.empty("pieces", (slots, columns), np.float32))

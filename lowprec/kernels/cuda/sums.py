@@ -125,8 +125,10 @@ def _piece_slot(order, place):
     return slot_of_piece(place, False) if (place - first) % PIECE == 0 else np.int64(-1)
 
 
-@kernel
-def _sum_pieces(thread, threads, order, pieces, gradients, how):
+@njit(**INLINE)
+def sum_own_pieces(thread, threads, segments, gradients, how):
+    """Fill the part of ``segments.pieces`` that a thread has."""
+    order, pieces = segments.order, segments.pieces
     columns, lanes = pieces.shape[1], how.lanes
     lane, place = thread & (lanes.threads - 1), thread >> lanes.shift
     while place < order.size:
@@ -144,14 +146,14 @@ def _sum_pieces(thread, threads, order, pieces, gradients, how):
         place += threads >> lanes.shift
 
 
-def sum_pieces(segments, gradients):
-    """Fill ``segments.pieces``: the sums of the pieces of long segments, by groups of threads."""
-    if segments.order.size > PIECE:
-        how = how_to_sum(segments, gradients)
-        launch(
-            _sum_pieces, segments.order.size * how.lanes.threads,
-            segments.order, segments.pieces, without_empty(segments, gradients), how,
-        )  # fmt: skip
+@njit(**INLINE)
+def sum_anew(order, gradients, how, first, column):
+    """A column of what `sum_segment` gives, but for the sign of zero, without ``pieces``."""
+    row, place, total = row_at(order, first), first, np.float32(0.0)
+    while place < order.size and row_at(order, place) == row:
+        total += _sum_piece(order, gradients, how, place, column, np.float32(0.0))
+        place += PIECE
+    return total
 
 
 @kernel

@@ -1,0 +1,19 @@
+"""A batch grouped by row, and its gradients checked."""
+
+from lowprec.kernels.cpu.finite import check_steps
+from lowprec.kernels.cpu.groups import group_to_update
+from lowprec.kernels.cpu.segments import group_by_row
+from lowprec.kernels.cpu.sums import sum_pieces
+
+
+def group_and_check(
+    rows, labels, num_rows, gradients, limit, refuse, diverged, scratch, to_update=True
+):
+    """The positions of a batch by row, and what `check_steps` says of their gradients.
+
+    They are sorted, or only grouped as is best `to_update` the rows; pieces are summed.
+    """
+    group = group_to_update if to_update else group_by_row
+    groups = group(rows, labels, num_rows, gradients.grad.shape[1], scratch)
+    sum_pieces(groups, gradients)
+    return groups, check_steps(groups, gradients, limit, refuse, diverged, scratch)
