@@ -130,7 +130,10 @@ def dot_forward(device: Device, scratch: Allocator, dense: Float, embeddings: Fl
 def dot_backward(
     device: Device, scratch: Allocator, djoined: Float, dense: Float, embeddings: Float
 ) -> tuple[Float, Float]:
-    """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D)."""
+    """djoined (B, D + pairs) -> ddense (B, D), dembeddings (B, F, D).
+
+    `dense` came out of a ReLU; ddense is the gradient with respect to what went in.
+    """
     ddense = scratch.empty("ddense", dense.shape, np.float32)
     dembeddings = scratch.empty("dembeddings", embeddings.shape, np.float32)
     device.kernels.dot_backward(djoined, dense, embeddings, ddense, dembeddings)
@@ -145,10 +148,14 @@ def cat_forward(device: Device, dense: Float, embeddings: Float) -> Float:
     return joined
 
 
-def cat_backward(dy: Float, dense: Float, embeddings: Float) -> tuple[Float, Float]:
-    """dy (B, D + F * D) -> ddense (B, D), dembeddings (B, F, D)."""
+def cat_backward(device: Device, dy: Float, dense: Float, embeddings: Float) -> tuple[Float, Float]:
+    """dy (B, D + F * D) -> ddense (B, D), dembeddings (B, F, D).
+
+    `dense` came out of a ReLU; ddense is the gradient with respect to what went in.
+    """
     dim = dense.shape[1]
-    return dy[:, :dim].copy(), dy[:, dim:].reshape(embeddings.shape)
+    ddense = device.xp.where(dense > 0, dy[:, :dim], dy.dtype.type(0))
+    return ddense, dy[:, dim:].reshape(embeddings.shape)
 
 
 def flatten(parameters: Parameters) -> list[Any]:

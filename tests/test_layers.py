@@ -3,6 +3,8 @@
 Layers that are NumPy alone are checked in float64, in which a wrong gradient cannot hide.
 """
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -160,13 +162,18 @@ def dot_oracle(dense, embeddings):
     return np.concatenate([dense, products], axis=1)
 
 
+def through_relu(join, dy):
+    """The loss by what the dense vectors were before the ReLU."""
+    return lambda dense, embeddings: (join(np.maximum(dense, 0), embeddings) * dy).sum()
+
+
 def dot_backward_oracle(dy, dense, embeddings):
     every, i, j = pairs(dense, embeddings)
     dim = dense.shape[1]
     dgram = np.zeros((len(dense), every.shape[1], every.shape[1]), dy.dtype)
     dgram[:, i, j] = dy[:, dim:]
     devery = np.einsum("bij,bjd->bid", dgram + dgram.transpose(0, 2, 1), every)
-    return devery[:, 0] + dy[:, :dim], devery[:, 1:]
+    return (devery[:, 0] + dy[:, :dim]) * (dense > 0), devery[:, 1:]
 
 
 @pytest.mark.parametrize("dim", DIMS)
@@ -194,12 +201,12 @@ def test_dot_gradient_is_the_slope(features, dim):
     rng = np.random.default_rng(100 + dim)
     dense, embeddings = vectors(rng, features, dim)
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
+    dense = np.maximum(dense, 0)
     y = layers.dot_forward(CPU, MEMORY, dense, embeddings)
-    np.testing.assert_allclose(y, dot_oracle(*exact), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(y, dot_oracle(dense, exact[1]), rtol=1e-5, atol=1e-5)
     dy = rng.normal(size=y.shape).astype(np.float32)
     gradients = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
-    loss = lambda *inputs: (dot_oracle(*inputs) * dy).sum()
-    check_slopes(rng, loss, exact, gradients, rel=1e-5)
+    check_slopes(rng, through_relu(dot_oracle, dy), exact, gradients, rel=1e-5)
 
 
 def test_num_pairs():
@@ -215,8 +222,8 @@ def test_cat(features, dim):
     np.testing.assert_array_equal(y, expected)
     dy = rng.normal(size=y.shape)
     before = dy.copy()
-    ddense, dembeddings = layers.cat_backward(dy, dense, embeddings)
-    loss = lambda *inputs: (layers.cat_forward(CPU, *inputs) * dy).sum()
+    ddense, dembeddings = layers.cat_backward(CPU, dy, np.maximum(dense, 0), embeddings)
+    loss = through_relu(functools.partial(layers.cat_forward, CPU), dy)
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
     check_slopes(rng, loss, exact, [ddense, dembeddings])
     nothing = layers.cat_forward(CPU, dense[:0], embeddings[:0])
@@ -229,12 +236,12 @@ def test_a_wrong_gradient_is_seen():
     rng = np.random.default_rng(0)
     dense, embeddings = vectors(rng, 3, 8)
     dy = rng.normal(size=(7, 8 + 6)).astype(np.float32)
-    right = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
-    loss = lambda *inputs: (dot_oracle(*inputs) * dy).sum()
+    right = layers.dot_backward(CPU, MEMORY, dy, np.maximum(dense, 0), embeddings)
+    loss = through_relu(dot_oracle, dy)
     exact = [dense.astype(np.float64), embeddings.astype(np.float64)]
     check_slopes(rng, loss, exact, right, rel=1e-5)
     wrong_order = right[0], right[1][:, ::-1]
-    without_dense = right[0] - dy[:, :8], right[1]
+    without_dense = right[0] - dy[:, :8] * (dense > 0), right[1]
     one_entry = right[0], right[1].copy()
     one_entry[1][3, 1, 2] *= 1.01
     for wrong in (wrong_order, without_dense, one_entry):

@@ -196,9 +196,9 @@ class DLRM(Classifier):
                 device, scratch, djoined, bottom[-1], embeddings
             )
         else:
-            ddense, dembeddings = layers.cat_backward(djoined, bottom[-1], embeddings)
+            ddense, dembeddings = layers.cat_backward(device, djoined, bottom[-1], embeddings)
         _, dbottom = layers.mlp_backward(
             device, scratch, "bottom", ddense, bottom, self.bottom_,
-            last_relu=True, input_too=False, part=part,
+            last_relu=False, input_too=False, part=part,  # ddense has passed the ReLU
         )  # fmt: skip
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)

@@ -94,6 +94,8 @@ def _dot_backward_range(
             for f in range(features):
                 number = _combine(factors, f + 1, vectors, column, np.float32(0.0))
                 store(number, dembeddings[b, f], column)
+        for c in range(columns):
+            ddense[b, c] = ddense[b, c] if dense[b, c] > np.float32(0.0) else np.float32(0.0)
 
 
 @parallel
@@ -106,7 +108,10 @@ def _dot_backward(djoined, dense, embeddings, ddense, dembeddings, factors, vect
 
 
 def dot_backward(djoined, dense, embeddings, ddense, dembeddings):
-    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
+    """The gradients of `dot_forward`, of the shapes of `dense` and `embeddings`.
+
+    `dense` came out of a ReLU; its gradient is with respect to what went in.
+    """
     vectors, columns = embeddings.shape[1] + 1, dense.shape[1]
     threads = threads_for(djoined.size)
     factors = np.empty((threads, vectors, vectors), np.float32)

@@ -27,7 +27,7 @@ def add_bias(y, bias, relu):
 
 
 @kernel
-def _bias_backward(thread, threads, dy, y, relu, sums):
+def _bias_backward(thread, threads, dy, y, sums):
     columns = dy.shape[1]
     for place in range(thread, sums.size, threads):
         block = place // columns
@@ -37,17 +37,16 @@ def _bias_backward(thread, threads, dy, y, relu, sums):
         if stop > len(dy):
             stop = len(dy)
         for row in range(block * _BIAS_BLOCK, stop):
-            gradient = dy[row, column]
-            if relu:
-                gradient = gradient if y[row, column] > np.float32(0.0) else np.float32(0.0)
-                dy[row, column] = gradient
+            gradient = dy[row, column] if y[row, column] > np.float32(0.0) else np.float32(0.0)
+            dy[row, column] = gradient
             total += gradient
         sums[block, column] = total
 
 
 def bias_gradients(dy, y, relu, size):
     """dy where y > 0, else 0, in place, if `relu`; returns its sum over the rows, (1, out)."""
-    blocks = -(-len(dy) // _BIAS_BLOCK)
-    sums = dy[:blocks].copy()
-    launch(_bias_backward, sums.size, dy, y, np.bool_(relu), sums)
+    if not relu:
+        return dy.sum(axis=0, keepdims=True)
+    sums = np.empty_like(dy, shape=(-(-len(dy) // _BIAS_BLOCK), dy.shape[1]))
+    launch(_bias_backward, sums.size, dy, y, sums)
     return sums.sum(axis=0, keepdims=True)

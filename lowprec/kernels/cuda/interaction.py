@@ -58,12 +58,16 @@ def _dot_backward(thread, threads, djoined, dense, embeddings, ddense, dembeddin
                 factor = djoined[sample, columns + high * (high - 1) // 2 + low]
             total = fma(factor, _vector(dense, embeddings, sample, j, column), total)
         if i == 0:
-            ddense[sample, column] = total
+            passed = dense[sample, column] > np.float32(0.0)
+            ddense[sample, column] = total if passed else np.float32(0.0)
         else:
             dembeddings[sample, i - 1, column] = total
 
 
 def dot_backward(djoined, dense, embeddings, ddense, dembeddings):
-    """The gradients of `dot_forward` with respect to `dense` and `embeddings`, of their shapes."""
+    """The gradients of `dot_forward`, of the shapes of `dense` and `embeddings`.
+
+    `dense` came out of a ReLU; its gradient is with respect to what went in.
+    """
     size = dense.size + embeddings.size
     launch(_dot_backward, size, djoined, dense, embeddings, ddense, dembeddings)

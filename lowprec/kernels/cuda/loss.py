@@ -22,7 +22,7 @@ def logistic_loss(logits, y, weights, dlogits):
 
     Losses are multiplied with `weights`, if there are any.
     """
-    losses = dlogits.copy()
+    losses = np.empty_like(dlogits)
     size = np.float32(logits.size)
     launch(_logistic_loss, logits.size, logits, y, weights, dlogits, losses, size)
     return losses.mean()
