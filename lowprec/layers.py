@@ -34,17 +34,22 @@ def linear_forward(
 
 def linear_backward(
     device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, out: Float | None,
-    part: int,
+    part: int, keep_parts: bool = True,
 ) -> tuple[Float | None, Float, Float]:  # fmt: skip
     """dy (B, out) -> dx (B, in) in `out`, or None without it, and the gradients by parts.
 
     These are dweight (parts, in, out) and dbias (parts, out).  `y` is what the forward pass gave.
-    With `relu`, dy is overwritten by what passed the ReLU.
+    Unless `keep_parts`, they are added up at once, to one part.  With `relu`, dy is overwritten by
+    what passed the ReLU.
     """
-    dbias = device.kernels.bias_gradients(dy, y, relu, part)
+    kernels = device.kernels
+    dbias = kernels.bias_gradients(dy, y, relu, part)
     if out is not None:
-        device.kernels.matmul_transposed(dy, weight, out, part)
-    return out, device.kernels.weight_gradients(x, dy, part), dbias
+        kernels.matmul_transposed(dy, weight, out, part)
+    dweight = kernels.weight_gradients(x, dy, part)
+    if not keep_parts:  # while they are in the caches
+        dweight, dbias = (kernels.add_parts(each)[None] for each in (dweight, dbias))
+    return out, dweight, dbias
 
 
 def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -93,6 +98,7 @@ def mlp_backward(
     last_relu: bool,
     input_too: bool,
     part: int,
+    keep_parts: bool = True,
 ) -> tuple[Float | None, Parameters]:
     """dy (B, out) -> dx (B, in), or None unless `input_too`, and the gradients by parts.
 
@@ -108,8 +114,9 @@ def mlp_backward(
             out = scratch.empty(f"d{name}{layer}", x.shape, x.dtype)
         relu = last_relu or layer < len(parameters) - 1
         dx, dweight, dbias = linear_backward(
-            device, dx, activations[layer + 1], x, weight, relu=relu, out=out, part=part
-        )
+            device, dx, activations[layer + 1], x, weight, relu=relu, out=out, part=part,
+            keep_parts=keep_parts,
+        )  # fmt: skip
         gradients.insert(0, (dweight, dbias))
     return dx, gradients
 

@@ -66,6 +66,11 @@ def test_linear(batch, relu):
     assert without[0] is None
     np.testing.assert_array_equal(without[1], by_parts[0])
     np.testing.assert_array_equal(without[2], by_parts[1])
+    added = layers.linear_backward(
+        CPU, dy.copy(), y, x, weight, relu=relu, out=None, part=PART, keep_parts=False
+    )
+    for each, gradient in zip(added[1:], gradients[1:], strict=True):
+        np.testing.assert_array_equal(each, gradient[None])
     # a process that has some parts alone gets their bits: here the second and the third
     own = slice(PART, 3 * PART)
     of_own = layers.linear_backward(

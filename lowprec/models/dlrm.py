@@ -188,7 +188,7 @@ class DLRM(Classifier):
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
             device, scratch, "top", doutputs[:, None], top, self.top_,
-            last_relu=False, input_too=True, part=part,
+            last_relu=False, input_too=True, part=part, keep_parts=self._ranks.together,
         )  # fmt: skip
         assert djoined is not None
         if self._interaction == "dot":
@@ -199,6 +199,7 @@ class DLRM(Classifier):
             ddense, dembeddings = layers.cat_backward(device, djoined, bottom[-1], embeddings)
         _, dbottom = layers.mlp_backward(
             device, scratch, "bottom", ddense, bottom, self.bottom_,
-            last_relu=False, input_too=False, part=part,  # ddense has passed the ReLU
+            # ddense has passed the ReLU
+            last_relu=False, input_too=False, part=part, keep_parts=self._ranks.together,
         )  # fmt: skip
         return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)
