@@ -3,14 +3,17 @@
     mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 python -m mpi4py -m benchmarks.ranks
 
 The batch is split evenly among the ranks.  CPU time leaves out what ranks spend in MPI, where they
-wait for each other.  Beside it: one process and one thread, with an EmbeddingTable and the whole
-batch.
+wait for each other.  Beside it, by turns: one process and one thread, with an EmbeddingTable and
+the whole batch.  Figures are medians over steps, of the rank that takes longest.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from benchmarks.data import FEATURES, draw_ids
 from lowprec.mpi.communicator import MpiCommunicator
 
 COMM = MPI.COMM_WORLD
+_WARM_UP = 3
 
 
 class Timed(MpiCommunicator):
@@ -42,22 +46,57 @@ class Timed(MpiCommunicator):
         """As of MPI."""
         return self._timed(super().counts, to_each)
 
-    def exchange(self, data: Any, to_each: Any, from_each: Any) -> Any:
+    def exchange(self, *arguments: Any) -> Callable[[], None]:
         """As of MPI."""
-        return self._timed(super().exchange, data, to_each, from_each)
+        wait = self._timed(super().exchange, *arguments)
+        return lambda: self._timed(wait)
 
 
-def least_cpu(
-    table: Any, ids: np.ndarray, grad: np.ndarray, steps: int, comm: Timed | None = None
-) -> float:
-    """The least CPU time of a lookup and an update in ms, less what is spent in `comm`."""
+def time_step(table: Any, ids: np.ndarray, grad: np.ndarray) -> tuple[float, float]:
+    """CPU time and time of a lookup and an update, in ms."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    table.lookup(ids)
+    table.update(ids, grad)
+    return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
+
+
+def measure(kind: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What a step takes with each wire, on the rank that takes longest."""
+    sizes = [int(options.rows) // FEATURES] * FEATURES
+    given: Any = {"num_embeddings": sizes, "embedding_dim": options.dim}
+    bounds = [options.batch_size * k // COMM.size for k in range(COMM.size + 1)]
+    own = slice(bounds[COMM.rank], bounds[COMM.rank + 1])
+    rng = np.random.default_rng(0)
+    ids = draw_ids(rng, sizes[0], (options.batch_size, FEATURES), kind)
+    grad = rng.normal(0, 1e-3, (*ids.shape, options.dim)).astype(np.float32)
+    alone, wires = lp.EmbeddingTable(**given), ("float32", "float16")
+    comms = [Timed(COMM) for _ in wires]
+    tables = [lp.mpi.ShardedTable(c, **given, wire=w) for c, w in zip(comms, wires, strict=True)]
+    of_one, rows = [], {wire: [] for wire in wires}
+    for _ in range(_WARM_UP + options.steps):
+        of_one.append(time_step(alone, ids, grad)[0])
+        for wire, comm, table in zip(wires, comms, tables, strict=True):
+            COMM.Barrier()
+            comm.seconds = 0.0
+            cpu, wall = time_step(table, ids[own], grad[own])
+            in_mpi = 1e3 * comm.seconds
+            rows[wire].append((cpu - in_mpi, in_mpi, wall))
     found = []
-    for _ in range(steps):
-        before = time.process_time() - (comm.seconds if comm else 0.0)
-        table.lookup(ids)
-        table.update(ids, grad)
-        found.append(time.process_time() - (comm.seconds if comm else 0.0) - before)
-    return 1e3 * min(found)
+    for wire, table in zip(wires, tables, strict=True):
+        cpu, in_mpi, wall = np.median(rows[wire][_WARM_UP:], axis=0)
+        found.append(
+            {
+                "ranks": COMM.size,
+                "ids": kind,
+                "wire": wire,
+                "bytes": COMM.allreduce(table.bytes_sent) / table.step,
+                "cpu_ms": COMM.allreduce(cpu, MPI.MAX),
+                "mpi_ms": COMM.allreduce(in_mpi, MPI.MAX),
+                "ms": COMM.allreduce(wall, MPI.MAX),
+                "one_process_ms": COMM.allreduce(np.median(of_one[_WARM_UP:])) / COMM.size,
+            }
+        )
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -68,29 +107,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=float, default=1e6, help="of the whole table")
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=4096)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--json", type=Path, help="a file to write the figures to")
     options = parser.parse_args(arguments)
-    sizes = [int(options.rows) // FEATURES] * FEATURES
-    given: Any = {"num_embeddings": sizes, "embedding_dim": options.dim}
-    bounds = [options.batch_size * k // COMM.size for k in range(COMM.size + 1)]
-    own = slice(bounds[COMM.rank], bounds[COMM.rank + 1])
-    for kind in ("uniform", "zipf"):
-        rng = np.random.default_rng(0)
-        ids = draw_ids(rng, sizes[0], (options.batch_size, FEATURES), kind)
-        grad = rng.normal(0, 1e-3, (*ids.shape, options.dim)).astype(np.float32)
-        alone = least_cpu(lp.EmbeddingTable(**given), ids, grad, options.steps)
-        for wire in ("float32", "float16"):
-            comm = Timed(COMM)
-            table = lp.mpi.ShardedTable(comm, **given, wire=wire)
-            rank = least_cpu(table, ids[own], grad[own], options.steps, comm)
-            most, sent = COMM.allreduce(rank, MPI.MAX), COMM.allreduce(table.bytes_sent)
-            if COMM.rank == 0:
-                print(
-                    f"{COMM.size} ranks, {kind:7s} ids, wire {wire}: "
-                    f"{sent / table.step / 1e6:6.2f} MB a step, all ranks together; CPU of a rank "
-                    f"{most:6.2f} ms, of one process {alone:6.2f} ms ({most / alone:.2f})",
-                    flush=True,
-                )
+    found = [row for kind in ("uniform", "zipf") for row in measure(kind, options)]
+    if COMM.rank:
+        return
+    for row in found:
+        print(
+            f"{row['ranks']} ranks, {row['ids']:7s} ids, wire {row['wire']}: "
+            f"{row['bytes'] / 1e6:6.2f} MB a step, all ranks together; "
+            f"CPU of a rank {row['cpu_ms']:6.2f} ms, of one process {row['one_process_ms']:6.2f} "
+            f"ms ({row['cpu_ms'] / row['one_process_ms']:.2f}), in MPI {row['mpi_ms']:.2f} ms",
+            flush=True,
+        )
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,3 +136,20 @@ def load_function(name: str, cubin: bytes) -> Any:
 def pointers_to(addresses: list[int]) -> list[Any]:
     """Addresses of the host as the launch takes them, of what a kernel is given."""
     return [array_module().cuda.function.CPointer(address) for address in addresses]
+
+
+def nccl_backend(size: int, rank: int) -> Any:
+    """NCCL among so many ranks, each with its current GPU; MPI brings them together.
+
+    Its calls are those of `lowprec.mpi.nccl.Backend`.  ImportError if CuPy or its NCCL is missing.
+    """
+    from cupy.cuda import nccl
+    from cupyx.distributed import init_process_group
+
+    backend = init_process_group(size, rank, use_mpi=True)
+    return SimpleNamespace(
+        send=backend.send,
+        recv=backend.recv,
+        begin_group=nccl.groupStart,
+        end_group=nccl.groupEnd,
+    )

@@ -15,6 +15,6 @@ PIECE = 128
 class Gradients(NamedTuple):
     """What each position of a batch adds to the gradient of its row, by its label in the order."""
 
-    grad: np.ndarray  # (bags, embedding_dim) float32
+    grad: np.ndarray  # (bags, embedding_dim) float32; on a CPU, words if there are several columns
     bags: np.ndarray  # (n,) uint32, the bag of a label; empty where labels are bags
     factors: np.ndarray  # (n,) float32, the factor of a label; empty for ones

@@ -67,7 +67,7 @@ def restore(
     if manifest.state != description:
         raise CheckpointError(f"{folder} has not the shards of {found.path}")
     if isinstance(ranks, Ranks):
-        return sharing.load_shard(manifest, Shard(ranks.rank, ranks.size))
+        return sharing.load_shard(manifest, Shard(ranks.rank, ranks.size), device)
     return EmbeddingTable.load(folder, device)
 
 

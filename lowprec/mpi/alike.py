@@ -8,6 +8,8 @@ import zlib
 import numpy as np
 
 from lowprec.batches.features import MAX_ROWS
+from lowprec.device import get_device
+from lowprec.mpi.communicator import MpiCommunicator
 from lowprec.mpi.exchange import Exchange
 from lowprec.mpi.routes import rows_per_rank
 from lowprec.tables import sharing
@@ -26,6 +28,16 @@ def check_alike(exchange: Exchange, table: EmbeddingTable, wire: str) -> None:
         )
     if rows_per_rank(sharing.num_rows(table), exchange.size) * exchange.size > MAX_ROWS:
         raise ValueError(f"{exchange.size} ranks hold at most {MAX_ROWS - exchange.size} rows")
+
+
+def check_carries(exchange: Exchange, device: str) -> None:
+    """ValueError unless the communicator can send arrays of a device."""
+    on_gpu = get_device(device).streams is not None
+    if on_gpu and type(exchange.comm) is MpiCommunicator:
+        raise ValueError(
+            "device='cuda' needs a communicator that sends arrays of a GPU: pass "
+            "lowprec.mpi.nccl.NcclCommunicator(comm)"
+        )
 
 
 def _digest(table: EmbeddingTable, wire: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,11 +22,17 @@ class Communicator(Protocol):
         """Row r of `to_each` (size, k) goes to rank r; row r of the result came from rank r."""
 
     def exchange(
-        self, data: NDArray[np.uint8], to_each: NDArray[np.int64], from_each: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
-        """The bytes from all ranks, in their order: so many `from_each`.
+        self,
+        data: NDArray[np.uint8],
+        to_each: NDArray[np.int64],
+        found: NDArray[np.uint8],
+        from_each: NDArray[np.int64],
+    ) -> Callable[[], None]:
+        """Begin to send bytes and to receive others; returns what waits until that is done.
 
-        `data` has those to rank 0 first, so many `to_each`.
+        `data` begins with the ``to_each[0]`` bytes for rank 0; `found` begins with the room for the
+        ``from_each[0]`` bytes from rank 0.  `data` has no bytes for the rank itself, and its room
+        in `found` is not written.  Do not use these arrays until you have waited.
         """
 
     def barrier(self) -> None:
@@ -58,14 +65,20 @@ class MpiCommunicator:
         return found
 
     def exchange(
-        self, data: NDArray[np.uint8], to_each: NDArray[np.int64], from_each: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
-        """Bytes to each rank, and from each."""
-        found = np.empty(int(from_each.sum()), np.uint8)
-        self._comm.Alltoallv(
-            [data, to_each.tolist(), self._byte], [found, from_each.tolist(), self._byte]
+        self,
+        data: NDArray[np.uint8],
+        to_each: NDArray[np.int64],
+        found: NDArray[np.uint8],
+        from_each: NDArray[np.int64],
+    ) -> Callable[[], None]:
+        """Begin to send bytes, and to receive others."""
+        starts, received = np.cumsum(from_each) - from_each, from_each.copy()
+        received[self.rank] = 0
+        request = self._comm.Ialltoallv(
+            [data, to_each.tolist(), self._byte],
+            [found, (received.tolist(), starts.tolist()), self._byte],
         )
-        return found
+        return request.Wait  # type: ignore[no-any-return]
 
     def barrier(self) -> None:
         """Wait until all ranks are here."""

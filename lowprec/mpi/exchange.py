@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,13 +51,35 @@ class Exchange:
     def rows(
         self, array: NDArray[Any], to_each: NDArray[np.int64], from_each: NDArray[np.int64]
     ) -> NDArray[Any]:
-        """The rows of an array, sorted by the rank that they go to, and those that come here."""
-        array = np.ascontiguousarray(array)
-        width = array.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
-        self.bytes_sent += width * int(to_each.sum() - to_each[self.rank])
-        data = array.reshape(-1).view(np.uint8)
-        found = self.comm.exchange(data, to_each * width, from_each * width)
-        return found.view(array.dtype).reshape(-1, *array.shape[1:])
+        """The rows of a NumPy array, sorted by where they go, and those that come here."""
+        found = np.empty((int(from_each.sum()), *array.shape[1:]), array.dtype)
+        own, to_others = self.own(to_each), to_each.copy()
+        to_others[self.rank] = 0
+        found[self.own(from_each)] = array[own]
+        self.begin(without(np, array, own), to_others, found, from_each)()
+        return found
+
+    def own(self, counts: NDArray[np.int64]) -> slice:
+        """The rows of this rank, where rank r has ``counts[r]`` rows, in the order of ranks."""
+        start = int(counts[: self.rank].sum())
+        return slice(start, start + int(counts[self.rank]))
+
+    def begin(
+        self,
+        array: NDArray[Any],
+        to_each: NDArray[np.int64],
+        found: NDArray[Any],
+        from_each: NDArray[np.int64],
+    ) -> Callable[[], None]:
+        """Begin to exchange rows with others; returns what waits until `found` has them.
+
+        `array` has none for this rank itself, and the room for them in `found` is left as it is.
+        """
+        width = array.dtype.itemsize * math.prod(array.shape[1:])
+        self.bytes_sent += width * int(to_each.sum())
+        return self.comm.exchange(
+            _as_bytes(array), to_each * width, _as_bytes(found), from_each * width
+        )
 
     def agreed(self, action: Callable[[], Any]) -> Any:
         """What an action of this rank alone returns, if it raises on no rank."""
@@ -83,3 +106,14 @@ class Exchange:
         start = int(found[: failed[0], 0].sum())
         name, _, message = texts[start : start + int(found[failed[0], 0])].decode().partition("\n")
         raise _KINDS[name](f"rank {failed[0]}: {message}") from error
+
+
+def without(xp: Any, array: NDArray[Any], own: slice) -> NDArray[Any]:
+    """The rows of an array of NumPy, or of `xp`, that are for others."""
+    if own.start == own.stop:
+        return array
+    return xp.concatenate([array[: own.start], array[own.stop :]])  # type: ignore[no-any-return]
+
+
+def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    return array.reshape(-1).view(np.uint8)

@@ -16,6 +16,7 @@ from lowprec.tables.embedding import EmbeddingTable
 from lowprec.tables.shard import Shard
 from lowprec.tables.sharing import common_description, load_shard
 from lowprec.tables.verbs import description_of
+from lowprec.typing import DeviceName
 
 
 def save(
@@ -44,11 +45,13 @@ def save(
         raise
 
 
-def load(exchange: Exchange, folder: str | os.PathLike[str], verify: bool) -> tuple[Any, Any]:
+def load(
+    exchange: Exchange, folder: str | os.PathLike[str], verify: bool, device: DeviceName
+) -> tuple[Any, Any]:
     """The shard of this rank, and the settings that it was saved with."""
     manifest = read_manifest(folder, verify=verify)
     shard = Shard(exchange.rank, exchange.size)
-    return load_shard(manifest, shard), manifest.settings
+    return load_shard(manifest, shard, device), manifest.settings
 
 
 def _failure(action: Any, *arguments: Any) -> Exception | None:

@@ -27,7 +27,7 @@ def gather(exchange: Exchange, table: EmbeddingTable) -> NDArray[Any] | None:
         parts = np.clip(of_each - start, 0, _ROWS_AT_ONCE)
         to_first = nothing.copy()
         to_first[0] = parts[exchange.rank]
-        own = sharing.stored_rows(table, piece)
+        own = sharing.on_host(table, sharing.stored_rows(table, piece))
         found = exchange.rows(own, to_first, parts if here else nothing)
         for rank, part in enumerate(np.split(found, np.cumsum(parts)[:-1])) if here else ():
             whole[start * size + rank :: size][: len(part)] = part

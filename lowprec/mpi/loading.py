@@ -7,15 +7,18 @@ from typing import Any
 
 from lowprec.checks import check_choice
 from lowprec.mpi import folders
+from lowprec.mpi.alike import check_carries
 from lowprec.mpi.exchange import Exchange
 from lowprec.mpi.sharded import ShardedTable
 from lowprec.mpi.wire import WIRES, Wire
 from lowprec.tables.embedding import EmbeddingTable
+from lowprec.typing import DeviceName
 
 
 def load(
-    folder: str | os.PathLike[str], comm: Any, *, wire: Wire | None = None, verify: bool = True
-) -> ShardedTable:
+    folder: str | os.PathLike[str], comm: Any, *, wire: Wire | None = None, verify: bool = True,
+    device: DeviceName = "cpu",
+) -> ShardedTable:  # fmt: skip
     """Read a table that any number of ranks saved, or one `EmbeddingTable`; training goes on.
 
     Parameters
@@ -28,6 +31,8 @@ def load(
         As for `ShardedTable`.  Default: as it was saved, and ``"float32"`` for a file.
     verify : bool, default True
         Whether to compare the checksums of the files that a rank reads.
+    device : {"cpu", "cuda"}, default "cpu"
+        As for `ShardedTable`.
 
     Returns
     -------
@@ -54,7 +59,8 @@ def load(
     def read() -> tuple[EmbeddingTable, Wire]:
         if wire is not None:
             check_choice("wire", wire, WIRES)
-        table, settings = folders.load(exchange, folder, verify)
+        check_carries(exchange, device)
+        table, settings = folders.load(exchange, folder, verify, device)
         return table, wire or settings.get("wire", "float32")
 
     return _united(exchange, *exchange.agreed(read))

@@ -11,31 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.batches.batch import Batch
-from lowprec.kernels.cpu.segments import group_by_row
-from lowprec.kernels.gradients import LABEL, ROW_SHIFT
-from lowprec.workspace import Allocator
+from lowprec.mpi.exchange import Exchange
+from lowprec.tables import sharing
+from lowprec.tables.embedding import EmbeddingTable
+
+
+class Route(NamedTuple):
+    """The positions of a batch by the owners of their rows."""
+
+    order: NDArray[np.uint32]  # (n,) positions, those of rank 0 first
+    rows: NDArray[np.uint32]  # (n,) in the owner's shard
+    to_each: NDArray[np.int64]  # (size,) how many are of each owner
 
 
 class Request(NamedTuple):
-    """The distinct rows of a batch, by owner."""
+    """The distinct rows that are asked for, by owner."""
 
     rows: NDArray[np.uint32]  # (m,) in the owner's shard
     to_each: NDArray[np.int64]  # (size,) how many are of each owner
-    places: NDArray[np.uint32]  # (n,) where the row of each position is among them
+    places: NDArray[np.uint32]  # where each is among them
 
 
 class Parcels(NamedTuple):
-    """The ids of a batch by owner, and the bags whose gradients each owner needs.
+    """The bags whose gradients each owner needs: a bag is one of every owner of a row of it."""
 
-    A bag is one of every owner that has a row of it.
-    """
-
-    rows: NDArray[np.uint32]  # (n,) in the owner's shard
-    factors: NDArray[np.float32]  # (n,), or empty for ones
-    ids_to_each: NDArray[np.int64]  # (size,)
     bags: NDArray[np.uint32]  # (m,) bags of the batch
-    sizes: NDArray[np.uint32]  # (m,) how many ids of the bag are of the owner
-    bags_to_each: NDArray[np.int64]  # (size,)
+    sizes: NDArray[np.uint32]  # (m,) how many ids of the bag are of the owner; empty for ones
+    to_each: NDArray[np.int64]  # (size,)
 
 
 def rows_per_rank(num_rows: int, size: int) -> int:
@@ -43,49 +45,60 @@ def rows_per_rank(num_rows: int, size: int) -> int:
     return -(-num_rows // size)
 
 
-def request(rows: NDArray[np.uint32], num_rows: int, size: int, scratch: Allocator) -> Request:
-    """What to ask owners for: each row once."""
-    if not rows.size:
-        return Request(rows, np.zeros(size, np.int64), rows)
-    most = rows_per_rank(num_rows, size)
-    numbers = rows % size * most + rows // size  # by owner, and by row of its shard
-    found: Any = group_by_row(numbers, rows[:0], most * size, 1, scratch)
-    distinct = (found.order[found.starts[:-1]] >> ROW_SHIFT).astype(np.uint32)
-    places = np.empty(rows.size, np.uint32)
-    repeats = np.diff(found.starts)
-    places[found.order & LABEL] = np.repeat(np.arange(distinct.size, dtype=np.uint32), repeats)
-    bounds = np.searchsorted(distinct, np.arange(size + 1, dtype=np.int64) * most)
-    return Request(distinct % most, np.diff(bounds).astype(np.int64), places)
+class Router:
+    """Finds the owners of batches; an update after a lookup of the same rows finds them there.
 
-
-def parcels(batch: Batch, size: int) -> Parcels:
-    """What to send to owners, who step the rows of a batch."""
-    owners = (batch.rows % size).astype(np.uint16 if size < 2**16 else np.uint32)
-    order = np.argsort(owners, kind="stable")
-    ids_to_each = np.bincount(owners, minlength=size)
-    rows, factors = (batch.rows // size)[order], batch.factors()
-    factors = factors[order] if factors.size else factors
-    if not batch.bags.size:  # one id a bag
-        ones = np.ones(order.size, np.uint32)
-        return Parcels(rows, factors, ids_to_each, order.astype(np.uint32), ones, ids_to_each)
-    bags, owners = batch.bags[order], owners[order]
-    begins = np.ones(order.size, np.bool_)
-    begins[1:] = (bags[1:] != bags[:-1]) | (owners[1:] != owners[:-1])
-    places = np.flatnonzero(begins)
-    sizes = np.diff(places, append=order.size).astype(np.uint32)
-    bags_to_each = np.bincount(owners[places], minlength=size)
-    return Parcels(rows, factors, ids_to_each, bags[places], sizes, bags_to_each)
-
-
-def arrived(
-    batch: Batch, rows: NDArray[np.uint32], factors: NDArray[np.float32],
-    sizes: NDArray[np.uint32] | None, bags: int,
-) -> Batch:  # fmt: skip
-    """The batch of an owner: the parcels of all ranks, in their order.
-
-    `sizes` are those of the bags, or None for one id each; `batch` is any of the same table.
+    Attributes
+    ----------
+    xp : module
+        NumPy, or what has its functions for the arrays of the device.
     """
-    bag_of = rows[:0]
-    if sizes is not None:
-        bag_of = np.repeat(np.arange(bags, dtype=np.uint32), sizes)
-    return Batch(batch.features, rows, bag_of, None, factors, False, (bags,))
+
+    def __init__(self, exchange: Exchange, table: EmbeddingTable) -> None:
+        self._size = exchange.size
+        self._most = rows_per_rank(sharing.num_rows(table), exchange.size)
+        if self._most * self._size > 2**32:  # rows are numbered by owner, each as if the largest
+            raise ValueError(
+                f"{exchange.size} ranks can have at most {2**32 // exchange.size * exchange.size} "
+                f"rows, got {sharing.num_rows(table)}"
+            )
+        self._scratch = sharing.scratch_of(table)
+        self.xp = self._scratch.device.xp
+        self._last: tuple[Any, Route] | None = None
+
+    def route(self, batch: Batch) -> Route:
+        """The positions of a batch by owner; its arrays are valid until that of other rows."""
+        rows = batch.rows
+        if self._last is None or not self.xp.array_equal(self._last[0], rows):
+            found = self._scratch.device.kernels.split_by_owner(rows, self._size, self._scratch)
+            self._last = rows, Route(*found)
+        return self._last[1]
+
+    def request(self, rows: NDArray[np.uint32], to_each: NDArray[np.int64]) -> Request:
+        """What to ask owners for: each row once."""
+        kernels = self._scratch.device.kernels
+        return Request(*kernels.distinct_rows(rows, to_each, self._most, self._scratch))
+
+    def parcels(self, batch: Batch, route: Route) -> Parcels:
+        """The bags of a batch that owners need."""
+        if not batch.bags.size:  # one id a bag
+            return Parcels(route.order, route.order[:0], route.to_each)
+        kernels = self._scratch.device.kernels
+        return Parcels(
+            *kernels.bags_of_owners(route.order, batch.bags, route.to_each, self._scratch)
+        )
+
+    def arrived(
+        self, batch: Batch, rows: NDArray[np.uint32], factors: NDArray[np.float32],
+        sizes: NDArray[np.uint32] | None, bags: int,
+    ) -> Batch:  # fmt: skip
+        """The batch of an owner: the parcels of all ranks, in their order.
+
+        `sizes` are those of the bags, or None for one id each; `batch` is any of the same table.
+        """
+        bag_of = rows[:0]
+        if sizes is not None and rows.size:
+            begins = self.xp.zeros(rows.size, np.uint32)
+            begins[self.xp.cumsum(sizes)[:-1]] = 1  # no bag is empty
+            bag_of = self.xp.cumsum(begins, dtype=np.uint32)
+        return Batch(batch.features, rows, bag_of, None, factors, False, (bags,))

@@ -6,24 +6,23 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lowprec.checks import check_choice
 from lowprec.mpi import folders
-from lowprec.mpi.alike import check_alike
+from lowprec.mpi.alike import check_alike, check_carries
 from lowprec.mpi.exchange import Exchange
 from lowprec.mpi.gather import gather
-from lowprec.mpi.lookup import look_up
-from lowprec.mpi.update import update
+from lowprec.mpi.routes import Router
+from lowprec.mpi.steps import Steps
 from lowprec.mpi.wire import WIRES, Wire
 from lowprec.optimizers import Optimizer
 from lowprec.tables.embedding import EmbeddingTable
 from lowprec.tables.shard import Shard
-from lowprec.typing import OnNonfinite, Pooling, Rounding, Storage
+from lowprec.typing import DeviceName, OnNonfinite, Rounding, Storage
 
 
-class ShardedTable:
+class ShardedTable(Steps):
     """An embedding table whose rows are spread over the ranks of an MPI job.
 
     Row r of the stacked table is held by rank ``r % size``.  Every rank gives its own bags to
@@ -47,6 +46,8 @@ class ShardedTable:
         stored.
     init_range, on_nonfinite, padding_idx
         As for `EmbeddingTable`.
+    device : {"cpu", "cuda"}, default "cpu"
+        With ``"cuda"``, the shard is on CuPy's current GPU, and `comm` is a `NcclCommunicator`.
 
     Attributes
     ----------
@@ -100,13 +101,15 @@ class ShardedTable:
         init_range: float | None = None,
         on_nonfinite: OnNonfinite = "raise",
         padding_idx: int | None = None,
+        device: DeviceName = "cpu",
     ) -> None:
         exchange = Exchange(comm)
 
         def make() -> EmbeddingTable:
             check_choice("wire", wire, WIRES)
+            check_carries(exchange, device)
             return EmbeddingTable(
-                num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, "cpu",
+                num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device,
                 init_range=init_range, on_nonfinite=on_nonfinite, padding_idx=padding_idx,
                 shard=Shard(exchange.rank, exchange.size),
             )  # fmt: skip
@@ -117,6 +120,7 @@ class ShardedTable:
         """Be the table of these shards; ValueError on all ranks unless they belong together."""
         check_alike(exchange, table, wire)
         self.table, self.wire, self._exchange = table, wire, exchange
+        self._router = Router(exchange, table)
 
     def __repr__(self) -> str:
         return (
@@ -133,82 +137,6 @@ class ShardedTable:
     def bytes_sent(self) -> int:
         """How many bytes this rank has sent to other ranks."""
         return self._exchange.bytes_sent
-
-    def lookup(
-        self,
-        indices: ArrayLike,
-        offsets: ArrayLike | None = None,
-        pooling: Pooling = "sum",
-        per_sample_weights: ArrayLike | None = None,
-        *,
-        across_features: bool = False,
-    ) -> NDArray[np.float32]:
-        """Read the embeddings of this rank's bags.
-
-        Parameters
-        ----------
-        indices, offsets, pooling, per_sample_weights, across_features
-            As for `EmbeddingTable.lookup`, of this rank's part of the batch, which may be empty.
-
-        Returns
-        -------
-        ndarray of float32
-            As of `EmbeddingTable.lookup`, for this rank's part of the batch.
-
-        Raises
-        ------
-        IndexError, TypeError, ValueError
-            On all ranks, if the arguments of one are invalid: names the rank.
-
-        Examples
-        --------
-        >>> import numpy as np, lowprec as lp
-        >>> from mpi4py import MPI
-        >>> table = lp.mpi.ShardedTable(MPI.COMM_WORLD, 100, embedding_dim=4)
-        >>> table.lookup(np.array([3, 1, 3]), offsets=np.array([0, 2, 3])).shape
-        (2, 4)
-        """
-        given = indices, offsets, pooling, per_sample_weights, across_features
-        return look_up(self._exchange, self.table, given)
-
-    def update(
-        self,
-        indices: ArrayLike,
-        grad: NDArray[np.float32],
-        offsets: ArrayLike | None = None,
-        pooling: Pooling = "sum",
-        per_sample_weights: ArrayLike | None = None,
-        *,
-        across_features: bool = False,
-    ) -> None:
-        """Take one optimizer step on the rows of the batch of all ranks.
-
-        Parameters
-        ----------
-        indices, offsets, pooling, per_sample_weights, across_features
-            As for `lookup`.  `pooling`, and whether there are weights, are the same on all ranks
-            that have ids.
-        grad : array_like
-            The gradient of the loss of the whole batch with respect to what `lookup` returned
-            here, of its shape.
-
-        Raises
-        ------
-        IndexError, TypeError, ValueError, FloatingPointError
-            As for `EmbeddingTable.update`, on all ranks; a FloatingPointError, too, if a gradient
-            is beyond float16 where that is the `wire`.  Nothing was changed then.
-
-        Examples
-        --------
-        >>> import numpy as np, lowprec as lp
-        >>> from mpi4py import MPI
-        >>> table = lp.mpi.ShardedTable(MPI.COMM_WORLD, 100, embedding_dim=4)
-        >>> table.update(np.array([3, 1, 3]), grad=np.ones((3, 4), np.float32))
-        >>> table.step
-        1
-        """
-        given = indices, offsets, pooling, per_sample_weights, across_features
-        update(self._exchange, self.table, given, grad, self.wire)
 
     def gather(self) -> NDArray[Any] | None:
         """The weights of the whole table, on rank 0.
@@ -230,6 +158,7 @@ class ShardedTable:
         >>> lp.mpi.ShardedTable(MPI.COMM_WORLD, 100, embedding_dim=4).gather().shape
         (100, 4)
         """
+        self._check_idle()
         return gather(self._exchange, self.table)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -259,4 +188,5 @@ class ShardedTable:
         ...     lp.EmbeddingTable.load(folder).weight.shape
         (100, 4)
         """
+        self._check_idle()
         folders.save(self._exchange, self.table, folder, {"wire": self.wire})

@@ -8,26 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.arithmetic import in_standard_arithmetic
-from lowprec.device import Device
+from lowprec.batches.batch import Batch
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_WIRE
+from lowprec.tables import sharing
+from lowprec.tables.embedding import EmbeddingTable
 from lowprec.workspace import Allocator
 
 Wire: TypeAlias = Literal["float32", "float16"]
 WIRES: tuple[str, ...] = get_args(Wire)
 _FLOAT16 = np.dtype(np.float16)
+_MAGNITUDE = np.uint32(0x7FFFFFFF)
 _LARGEST = {"float32": float(np.finfo(np.float32).max), "float16": float(np.finfo(_FLOAT16).max)}
-
-
-@in_standard_arithmetic
-def is_within(device: Device, grad: NDArray[np.float32], wire: str) -> bool:
-    """Whether all gradients are finite, and not beyond what the wire can hold."""
-    if wire == "float32":
-        found = np.zeros(1, np.bool_)
-        device.kernels.note_nonfinite([grad.reshape(-1)], found)
-        return not found[0]
-    most = _LARGEST[wire]  # comparisons with NaN are False
-    return bool(grad.max(initial=0.0) <= most and grad.min(initial=0.0) >= -most)
 
 
 def check_range(grad: NDArray[np.float32], wire: str) -> None:
@@ -42,29 +34,72 @@ def check_range(grad: NDArray[np.float32], wire: str) -> None:
         )
 
 
-@in_standard_arithmetic
-def packed(
-    scratch: Allocator, grad: NDArray[np.float32], wire: str, seed: int, step: int, first_bag: int
-) -> NDArray[Any]:
-    """Gradients (bags, columns) as they travel.
+class Packing:
+    """How a rank's gradients are packed for one update.
 
     The random bits are a function of (seed, step, number of the bag in the whole batch, column).
+
+    Attributes
+    ----------
+    wire : str
     """
-    if wire == "float32":
-        return grad
-    out, device = scratch.empty("gradients on the wire", grad.shape, _FLOAT16), scratch.device
-    key, first = stream_key(seed, STREAM_WIRE, step), first_bag * grad.shape[1]
-    words = device.words(out.reshape(-1), _FLOAT16)
-    device.kernels.round_stochastic(grad.reshape(-1), key, words, first)
-    return out  # type: ignore[no-any-return]
+
+    def __init__(self, table: EmbeddingTable, wire: str, first_bag: int) -> None:
+        self.wire, self._columns, self._first_bag = wire, table.embedding_dim, first_bag
+        self._dtype, self._scratch = np.dtype(wire), sharing.scratch_of(table)
+        self._key = stream_key(table.seed, STREAM_WIRE, table.step)
+
+    def room(self, name: str, rows: int) -> NDArray[Any]:
+        """An array of this name, for so many gradients."""
+        return self._scratch.empty(name, (rows, self._columns), self._dtype)  # type: ignore[no-any-return]
+
+    @in_standard_arithmetic
+    def pack(self, grad: NDArray[np.float32], bags: NDArray[np.uint32], room: NDArray[Any]) -> int:
+        """Put the gradients of bags into as much room; returns the bits of the largest magnitude.
+
+        inf is above all finite magnitudes, and NaN above inf.
+        """
+        if not bags.size:
+            return 0
+        device = self._scratch.device
+        words = device.words(room, self._dtype)
+        return int(device.kernels.pack(grad, bags, self._first_bag, self._key, words))
+
+    def holds(self, bits: int) -> bool:
+        """Whether the wire can hold the number with these bits."""
+        return bool(_number(bits) <= _LARGEST[self.wire])
+
+    def as_sent(self, bits: int) -> np.float32:
+        """What a number with these bits is at most, once it was rounded."""
+        number = _number(bits)
+        if self.wire == "float32" or not number <= _LARGEST[self.wire]:
+            return number
+        rounded = np.float16(number)
+        above = rounded if rounded >= number else np.nextafter(rounded, np.float16(np.inf))
+        return np.float32(min(above, np.float16(_LARGEST[self.wire])))
+
+
+def _number(bits: int) -> np.float32:
+    return np.uint32(bits).view(np.float32)  # type: ignore[no-any-return]
+
+
+def bits_of_largest(grad: NDArray[np.float32], batch: Batch) -> int:
+    """The bits of the largest magnitude of gradients of bags without ids, which are not sent."""
+    if batch.offsets is None:
+        return 0
+    unsent = grad[batch.offsets[1:] == batch.offsets[:-1]]
+    return int((unsent.view(np.uint32) & _MAGNITUDE).max()) if unsent.size else 0
 
 
 @in_standard_arithmetic
-def unpacked(scratch: Allocator, data: NDArray[Any]) -> NDArray[np.float32]:
-    """What arrived, as float32."""
+def unpacked(scratch: Allocator, data: NDArray[Any]) -> NDArray[Any]:
+    """What arrived, as an update takes it: float32, or words where kernels decode them."""
     if data.dtype == np.float32:
         return data
-    out, device = scratch.empty("gradients", data.shape, np.float32), scratch.device
-    rows = np.arange(len(data), dtype=np.uint32)
-    device.kernels.gather(device.words(data, _FLOAT16), rows, out)
-    return out
+    device = scratch.device
+    words = device.words(data, _FLOAT16)
+    if data.shape[1] > 1 and not device.asynchronous:
+        return words  # type: ignore[no-any-return]
+    out = scratch.empty("decoded gradients", data.shape, np.float32)
+    device.kernels.gather(words, device.xp.arange(len(data), dtype=np.uint32), out)
+    return out  # type: ignore[no-any-return]

@@ -49,12 +49,13 @@ def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
 
 @in_standard_arithmetic
 def update_together(
-    store: Store, batch: Batch, grad: NDArray[np.float32], agree: Callable[[Exception | None], Any]
-) -> None:
+    store: Store, batch: Batch, grad: NDArray[np.float32],
+    agree: Callable[[Exception | None], Any], largest: np.float32,
+) -> None:  # fmt: skip
     """Step the rows of a batch if all others do so.
 
     `agree` is told why this table cannot, or None.  It raises unless all can, before anything is
-    written.
+    written.  No gradient is above `largest`, which is NaN if one is.
     """
     with Uninterrupted(), store._workspace.alone("this table is updated"):
         found, error = None, None
@@ -63,7 +64,7 @@ def update_together(
             if store._trainable:
                 store._check_writable()
                 if batch.rows.size:
-                    found = _check_rows(store, batch, grad, rules, None)
+                    found = _check_rows(store, batch, grad, rules, None, largest)
         except Exception as raised:
             error = raised
         agree(error)
@@ -83,13 +84,14 @@ def _update_rows(
 
 
 def _check_rows(
-    store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any
-) -> tuple[Any, Gradients, np.float32, Any]:
+    store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any,
+    largest: np.float32 | None = None,
+) -> tuple[Any, Gradients, np.float32, Any]:  # fmt: skip
     """A batch grouped by row, its gradients, and whether these are within a limit."""
     refuse = store.on_nonfinite == "raise"
     limit = largest_gradient(store, rules)
     groups, gradients, check = group_and_check(
-        store, batch, grad, limit, refuse, diverged, store._workspace
+        store, batch, grad, limit, refuse, diverged, store._workspace, largest=largest
     )
     about_to_change(store, batch.rows)
     return groups, gradients, limit, check
@@ -120,11 +122,13 @@ def largest_gradient(store: Store, rules: Rules) -> np.float32:
 def group_and_check(
     store: Store, batch: Batch, grad: NDArray[np.float32], limit: np.float32, refuse: bool,
     diverged: Any, scratch: Allocator, kept: Any = None, *, to_update: bool = True,
+    largest: np.float32 | None = None,
 ) -> tuple[Any, Gradients, Any]:  # fmt: skip
     """The positions of a batch by row, or some of them, what they add to its gradient, and whether
     the steps are finite; raises if they are to be refused at once.
 
-    They are sorted, or only grouped as is best `to_update` the rows.
+    They are sorted, or only grouped as is best `to_update` the rows.  `largest` is the largest
+    magnitude of a gradient, if it is known.
     """
     factors, none = store._unaliased(batch.factors()), batch.bags[:0]
     rows = batch.rows
@@ -135,8 +139,9 @@ def group_and_check(
         rows, labels = rows[kept], labels[kept] if labels.size else kept.astype(np.uint32)
     gradients = Gradients(grad, bags, factors)
     groups, check = store._device.kernels.group_and_check(
-        rows, labels, store._shape[0], gradients, limit, refuse, diverged, scratch, to_update
-    )
+        rows, labels, store._shape[0], gradients, limit, refuse, diverged, scratch, to_update,
+        largest,
+    )  # fmt: skip
     if refuse and diverged is None and check.refused:
         _raise_nonfinite(store, gradients.grad, check.bad_rows)
     return groups, gradients, check
@@ -156,7 +161,8 @@ def check_finite(store: Store, grad: NDArray[np.float32]) -> None:
 
 
 def _raise_nonfinite(store: Store, grad: NDArray[np.float32], bad_rows: int) -> None:
-    check_finite(store, grad)
+    if grad.dtype == np.float32:
+        check_finite(store, grad)
     raise FloatingPointError(
         f"the gradients of {bad_rows} rows overflow float32 when summed, or in a step of "
         f"{store.optimizer!r}; nothing was updated"

@@ -88,6 +88,8 @@ def call_table_kernels(kernels, word):
     kernels.round_nearest(x, out)
     kernels.round_up_probability(x, out, np.zeros(n))
     kernels.gather(weight, rows, grad)
+    kernels.gather_to(weight, rows, bags, grad)
+    kernels.pack(grad, bags, 0, np.uint64(0), np.zeros((n, columns), word))
     kernels.write_rows(weight, rows, grad, keys, np.uint64(0), True)
     kernels.pool(weight, rows, offsets, floats, True, grad)
     for gradients in (Gradients(grad, *none), Gradients(grad, bags, floats)):

@@ -9,7 +9,9 @@ from lowprec.formats.entries import FORMATS
 from tests.children import run
 
 CAPABILITIES = ["8.0", "9.0", "10.0"]
-ROW_KERNELS = {"_gather", "_pool", "_sum_and_check", "_update_rows", "_round"}
+ROW_KERNELS = {
+    "_gather", "_gather_to", "_pack", "_pool", "_sum_and_check", "_update_rows", "_round",
+}  # fmt: skip
 # The only products that are rounded by themselves.  None of them is an operand of a sum, which the
 # assembler would fuse with it: they scale numbers whose bits are taken next, decode 8-bit formats
 # (exactly, by a power of 2), bound, or are inside of exp and log1p.

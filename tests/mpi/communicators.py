@@ -34,15 +34,25 @@ class ThreadCommunicator:
         assert len(to_each) == self.size
         return np.stack([rows[self.rank] for rows in self._all(to_each.copy())])
 
-    def exchange(self, data, to_each, from_each):
-        assert data.dtype == np.uint8
+    def exchange(self, data, to_each, found, from_each):
+        assert data.dtype == found.dtype == np.uint8
+        assert to_each[self.rank] == 0
         assert data.size == to_each.sum()
-        parts = []
-        for sent, counts in self._all((data.copy(), to_each.copy())):
-            start = counts[: self.rank].sum()
-            parts.append(sent[start : start + counts[self.rank]])
-        assert [part.size for part in parts] == from_each.tolist()
-        return np.concatenate(parts)
+        assert found.size == from_each.sum()
+        starts = np.cumsum(from_each) - from_each
+        received = self._all((data, to_each.copy()))
+
+        def wait():
+            # only here, so that a test fails if what is on its way is written to before
+            self._hub.barrier.wait()
+            for rank, (sent, counts) in enumerate(received):
+                first = counts[: self.rank].sum()
+                part = sent[first : first + counts[self.rank]]
+                assert rank == self.rank or part.size == from_each[rank]
+                found[starts[rank] : starts[rank] + part.size] = part
+            self._hub.barrier.wait()
+
+        return wait
 
     def barrier(self):
         self._all(None)

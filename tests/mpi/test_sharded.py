@@ -96,6 +96,64 @@ def test_a_float16_wire(size):
     assert all(table.step == 2 for table, _ in found)
 
 
+def test_two_calls():
+    """What is computed between them changes nothing, nor does what is written to the arguments."""
+    name = "weighted"
+    one, seen = training.in_one_process(name)
+
+    class InTwoCalls:
+        def __init__(self, table):
+            self._table = table
+
+        def lookup(self, *given):
+            pending = self._table.begin_lookup(*given)
+            for busy in (self._table.begin_lookup, self._table.lookup):
+                with pytest.raises(RuntimeError, match="begun before"):
+                    busy(*given)
+            with pytest.raises(RuntimeError, match="begun before"):
+                self._table.gather()
+            out = pending.finish()
+            with pytest.raises(RuntimeError, match="finished before"):
+                pending.finish()
+            return out
+
+        def update(self, indices, grad, offsets, pooling, weights):
+            given = [np.array(each) for each in (indices, grad, offsets)], np.array(weights)
+            (indices, grad, offsets), weights = given
+            pending = self._table.begin_update(indices, grad, offsets, pooling, weights)
+            for array in (indices, grad, weights):
+                array[...] = 0
+            assert not pending.finished
+            assert pending.finish() is None
+            assert pending.finished
+
+    def run(comm):
+        table = lp.mpi.ShardedTable(comm, **training.arguments(name))
+        return table, training.train(InTwoCalls(table), name, comm.rank, comm.size)
+
+    found = results(3, run)
+    assert digest_of([table for table, _ in found]) == training.digest_of(one)
+    for step, expected in enumerate(seen):
+        assert bits(np.concatenate([out[step] for _, out in found])) == bits(expected)
+
+
+def test_gradients_of_bags_without_ids_are_checked():
+    """As one process does, though they are not sent."""
+    grad = np.ones((2, 1, 19), np.float32)
+    grad[1, 0, 3] = np.inf
+    given = [3], grad[:, 0], [0, 1, 1]
+
+    def run(comm):
+        table = lp.mpi.ShardedTable(comm, 50, 19)
+        with pytest.raises(FloatingPointError, match="column 3 is inf"):
+            table.update(*given)
+        return table.step
+
+    assert results(2, run) == [0, 0]
+    with pytest.raises(FloatingPointError, match="column 3 is inf"):
+        lp.EmbeddingTable(50, 19).update(*given)
+
+
 def test_half_the_bytes():
     sent = {
         wire: sum(table.bytes_sent for table, _, _ in on_all(2, "one id", range(1), wire=wire))

@@ -19,6 +19,13 @@ from lowprec.kernels.cpu.products import (
     weight_gradients,
 )
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
+from lowprec.kernels.cpu.routing import (
+    bags_of_owners,
+    distinct_rows,
+    gather_to,
+    pack,
+    split_by_owner,
+)
 from lowprec.kernels.cpu.sums import sum_segments
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
@@ -26,18 +33,22 @@ from lowprec.kernels.cpu.write import write_rows
 __all__ = [
     "add_bias",
     "add_parts",
+    "bags_of_owners",
     "bias_gradients",
+    "distinct_rows",
     "dot_backward",
     "dot_forward",
     "fill_rows",
     "fill_uniform",
     "gather",
+    "gather_to",
     "group_and_check",
     "hash_categories",
     "logistic_loss",
     "matmul",
     "matmul_transposed",
     "note_nonfinite",
+    "pack",
     "pool",
     "round_nearest",
     "round_stochastic",
@@ -45,6 +56,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "samples_of_part",
+    "split_by_owner",
     "sum_segments",
     "update_dense",
     "update_rows",

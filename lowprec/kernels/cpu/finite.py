@@ -13,7 +13,6 @@ from lowprec.scalar.finite import is_within, magnitude_bits
 from lowprec.scalar.internal import internal
 
 _LARGEST = np.finfo(np.float32).max
-_INF = np.uint32(0x7F800000)
 
 
 @internal(**SERIAL)
@@ -65,7 +64,8 @@ def _rows_beyond(segments, gradients, limit, scratch):
 
 
 @internal(**SERIAL)
-def _largest_magnitude(x):
+def largest_magnitude(x):
+    """The largest ``abs(x)`` of 1-D float32 `x`, as its bits."""
     most = np.uint32(0)
     for i in range(x.size):
         bits = magnitude_bits(x[i])
@@ -79,7 +79,7 @@ def _largest_magnitudes(x, largest, t, threads):
 
     Bits order as magnitudes do, inf above all finite ones and NaN above inf.
     """
-    largest[t] = _largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
+    largest[t] = largest_magnitude(x[t * x.size // threads : (t + 1) * x.size // threads])
 
 
 @dataclass(frozen=True)
@@ -91,32 +91,39 @@ class StepCheck:
     bad_rows: int  # how many rows have a gradient beyond; counted where that is refused
 
 
-def check_steps(groups, gradients, limit, refuse, diverged, scratch):
+def check_steps(groups, gradients, limit, refuse, diverged, scratch, largest=None):
     """Whether all gradients are within the float32 `limit`; with `refuse`, nothing is to be written
     unless they are.
 
     `diverged` (1,) says that nothing may be written any more, and is set where nothing may be;
-    None begins anew.
+    None begins anew.  `largest` is the largest magnitude of a gradient, or above; it is found if it
+    is not given.
     """
-    check = _check_steps(groups, gradients, limit, refuse, scratch)
+    if largest is None:
+        largest = _largest_gradient(gradients.grad)
+    check = _check_steps(groups, gradients, limit, refuse, largest, scratch)
     if diverged is not None:
         diverged[0] |= check.refused
         check = replace(check, refused=bool(diverged[0]))
     return check
 
 
-def _check_steps(groups, gradients, limit, refuse, scratch):
-    threads = threads_for(gradients.grad.size)
+def _largest_gradient(grad):
+    threads = threads_for(grad.size)
     largest = np.zeros(threads, np.uint32)
-    launch(_largest_magnitudes, threads, gradients.grad.reshape(-1), largest)
-    bits = largest.max()
-    if bits < _INF:
+    launch(_largest_magnitudes, threads, grad.reshape(-1), largest)
+    return largest.max().view(np.float32)
+
+
+def _check_steps(groups, gradients, limit, refuse, largest, scratch):
+    finite = np.isfinite(largest)
+    if finite:
         factor = float(np.abs(gradients.factors).max(initial=1.0))
-        bound = float(bits.view(np.float32)) * factor * groups.order.size
+        bound = float(largest) * factor * groups.order.size
         if bound < float(limit):
             return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return StepCheck(guard=True, refused=False, bad_rows=0)
     segments = segments_of(groups, gradients, scratch)
     bad_rows = _rows_beyond(segments, gradients, limit, scratch)
-    return StepCheck(guard=False, refused=bool(bits >= _INF) or bad_rows > 0, bad_rows=bad_rows)
+    return StepCheck(guard=False, refused=not finite or bad_rows > 0, bad_rows=bad_rows)

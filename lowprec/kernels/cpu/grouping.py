@@ -7,13 +7,23 @@ from lowprec.kernels.cpu.sums import sum_pieces
 
 
 def group_and_check(
-    rows, labels, num_rows, gradients, limit, refuse, diverged, scratch, to_update=True
+    rows,
+    labels,
+    num_rows,
+    gradients,
+    limit,
+    refuse,
+    diverged,
+    scratch,
+    to_update=True,
+    largest=None,
 ):
     """The positions of a batch by row, and what `check_steps` says of their gradients.
 
-    They are sorted, or only grouped as is best `to_update` the rows; pieces are summed.
+    They are sorted, or only grouped as is best `to_update` the rows; pieces are summed.  `largest`
+    is the largest magnitude of a gradient, if it is known.
     """
     group = group_to_update if to_update else group_by_row
     groups = group(rows, labels, num_rows, gradients.grad.shape[1], scratch)
     sum_pieces(groups, gradients)
-    return groups, check_steps(groups, gradients, limit, refuse, diverged, scratch)
+    return groups, check_steps(groups, gradients, limit, refuse, diverged, scratch, largest)

@@ -7,32 +7,32 @@ from lowprec.kernels.blocks import load, store
 from lowprec.kernels.columns import round_columns
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
-from lowprec.kernels.cpu.memory import WIDTH
+from lowprec.kernels.cpu.memory import WIDTH, in_blocks
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
 @internal(forceinline=True, **SERIAL)
-def _round_columns(x, place, column, low, high, stochastic, out, width):
+def _round_columns(x, place, column, low, high, stochastic, out, to, width):
     """Round as many elements as `width` has; the first one at `place` is `column` of its row."""
     values = load(x, place, width)
-    store(round_columns(values, low, high, column, stochastic, out), out, place)
+    store(round_columns(values, low, high, column, stochastic, out), out, to)
 
 
 @internal(**SERIAL)
-def _round_row(x, start, stop, column, key, stochastic, out):
-    """Round the elements from `start` to `stop`, which are one row from `column` on."""
+def round_row(x, start, count, column, key, stochastic, out, to):
+    """Round `count` elements from `start` on, which are one row from `column` on, into `to` on."""
     low, high = halves_of(key)
-    shift = column - start
-    if column % 2 and start < stop:  # blocks begin with even columns
-        _round_columns(x, start, column, low, high, stochastic, out, 1)
-        start += 1
-    whole = start + (stop - start) // WIDTH * WIDTH
-    for place in range(start, whole, WIDTH):
-        _round_columns(x, place, place + shift, low, high, stochastic, out, WIDTH)
-    for place in range(whole, stop):
-        _round_columns(x, place, place + shift, low, high, stochastic, out, 1)
+    done = np.int64(0)
+    if column % 2 and count:  # blocks begin with even columns
+        _round_columns(x, start, column, low, high, stochastic, out, to, 1)
+        done = np.int64(1)
+    whole = done + in_blocks(count - done)
+    for i in range(done, whole, WIDTH):
+        _round_columns(x, start + i, column + i, low, high, stochastic, out, to + i, WIDTH)
+    for i in range(whole, count):
+        _round_columns(x, start + i, column + i, low, high, stochastic, out, to + i, 1)
 
 
 @parallel
@@ -44,7 +44,8 @@ def _round(x, key, number, stochastic, out, t, threads):
         start = max(block * ROUND_BLOCK - number, np.int64(0))
         stop = min((block + 1) * ROUND_BLOCK - number, x.size)
         column = start + number - block * ROUND_BLOCK
-        _round_row(x, start, stop, column, derive(key, block), stochastic, out)
+        row_key = derive(key, block)
+        round_row(x, start, stop - start, column, row_key, stochastic, out, start)
 
 
 def round_stochastic(x, key, out, first=0):

@@ -1,7 +1,9 @@
 """The gradients of the rows of a batch, each the sum of those of its positions."""
 
 import numpy as np
+from numba import types
 
+from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
@@ -10,7 +12,7 @@ from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.gradients import LABEL, PIECE
 from lowprec.scalar.bits import fma
-from lowprec.scalar.internal import internal
+from lowprec.scalar.internal import internal, overloaded
 
 _FAR, _NEAR = np.uint64(24), np.uint64(6)  # gradients: from memory, from the second level
 _ONE = np.uint64(1)
@@ -30,6 +32,29 @@ def is_one_gradient(segments, gradients, segment):
     return count == 1 and gradients.factors.size == 0
 
 
+def one_gradient(gradients, bag, total):
+    """The gradient of a bag as a flat float32 array, and where it begins: perhaps in `total`."""
+
+
+@overloaded(one_gradient, forceinline=True, **SERIAL)
+def _overload_one_gradient(gradients, bag, total):
+    grad = gradients.types[gradients.fields.index("grad")]
+    if grad.dtype == types.float32:
+        return lambda gradients, bag, total: (gradients.grad, bag * gradients.grad.shape[1])
+
+    def decoded(gradients, bag, total):
+        columns = gradients.grad.shape[1]
+        whole = in_blocks(columns)
+        for column in range(0, whole, WIDTH):
+            block = load(gradients.grad, bag * columns + column, WIDTH)
+            store(decode(block), total, column)
+        for column in range(whole, columns):
+            store(decode(load(gradients.grad, bag * columns + column, 1)), total, column)
+        return total, 0
+
+    return decoded
+
+
 @internal(forceinline=True, **SERIAL)
 def prefetch_gradient(gradients, order, place):
     """Ask for the gradients that are due some entries of `order` after that at `place`."""
@@ -43,7 +68,7 @@ def _sum_columns(gradients, order, start, stop, columns, column, total):
     """Add some columns of each gradient in turn to `total`, a block or a number of zeros."""
     for i in range(start, stop):
         entry = order[i]
-        term = load(gradients.grad, bag_at(gradients, entry) * columns + column, total)
+        term = decode(load(gradients.grad, bag_at(gradients, entry) * columns + column, total))
         if gradients.factors.size:
             total = fma(gradients.factors[np.uint32(entry & LABEL)], term, total)
         else:

@@ -18,6 +18,7 @@ from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.cpu.sums import (
     bag_at,
     is_one_gradient,
+    one_gradient,
     prefetch_gradient,
     sum_segment,
 )
@@ -53,8 +54,9 @@ def _step_range(
         if is_one_gradient(segments, gradients, segment) and not guard:
             place = np.uint64(segments.starts[segment])
             prefetch_gradient(gradients, segments.order, place)
-            gradient, zero = gradients.grad, np.float32(0.0)
-            start = bag_at(gradients, segments.order[place]) * columns
+            bag = bag_at(gradients, segments.order[place])
+            gradient, start = one_gradient(gradients, bag, total)
+            zero = np.float32(0.0)
         else:
             sum_segment(segments, gradients, segment, total[0])
             gradient, zero, start = total, _NEGATIVE_ZERO, 0

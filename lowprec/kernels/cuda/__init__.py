@@ -20,6 +20,13 @@ from lowprec.kernels.cuda.products import (
     weight_gradients,
 )
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
+from lowprec.kernels.cuda.routing import (
+    bags_of_owners,
+    distinct_rows,
+    gather_to,
+    pack,
+    split_by_owner,
+)
 from lowprec.kernels.cuda.sums import sum_segments
 from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
@@ -27,18 +34,22 @@ from lowprec.kernels.cuda.write import write_rows
 __all__ = [
     "add_bias",
     "add_parts",
+    "bags_of_owners",
     "bias_gradients",
+    "distinct_rows",
     "dot_backward",
     "dot_forward",
     "fill_rows",
     "fill_uniform",
     "gather",
+    "gather_to",
     "group_and_check",
     "hash_categories",
     "logistic_loss",
     "matmul",
     "matmul_transposed",
     "note_nonfinite",
+    "pack",
     "pool",
     "round_nearest",
     "round_stochastic",
@@ -46,6 +57,7 @@ __all__ = [
     "rows_of_bags",
     "rows_of_features",
     "samples_of_part",
+    "split_by_owner",
     "sum_segments",
     "update_dense",
     "update_rows",

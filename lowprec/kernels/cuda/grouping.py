@@ -58,7 +58,16 @@ def _sum_and_check(thread, threads, segments, gradients, how, by_number, limit, 
 
 
 def group_and_check(
-    rows, labels, num_rows, gradients, limit, refuse, diverged, scratch, to_update=True
+    rows,
+    labels,
+    num_rows,
+    gradients,
+    limit,
+    refuse,
+    diverged,
+    scratch,
+    to_update=True,
+    largest=None,
 ):
     """The positions of a batch sorted by row, and whether all gradients of rows are within `limit`.
 
@@ -68,7 +77,8 @@ def group_and_check(
 
     With `refuse`, nothing is to be written unless all are within the float32 `limit`.  `diverged`
     (1,) says that nothing may be written any more, and is set where nothing may be; None begins
-    anew.  The arrays are those of `scratch`.
+    anew.  The arrays are those of `scratch`.  The `largest` magnitude of a gradient is found on the
+    device in any case.
     """
     places, columns, limit = rows.size, gradients.grad.shape[1], np.float32(limit)
     slots = 2 * (-(-places // PIECE))

@@ -12,23 +12,26 @@ from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
 
 @njit(**INLINE)
-def _round_elements(x, key, first, stochastic, out, i, width):
-    """Round elements from `i` on, as many as the constant `width`; all are of one row."""
+def round_elements(x, key, first, stochastic, out, i, to, width):
+    """Round elements from `i` on, as many as the constant `width`, into `out` from `to` on.
+
+    Element i is number ``first + i``; all are of one row.
+    """
     number = first + i
     row = number // ROUND_BLOCK
     low, high = halves_of(derive(key, row))
     column = number - row * ROUND_BLOCK
     values = load(x, i, width)
     rounded = round_columns(values, low, high, column, stochastic, out)
-    store(rounded, out, i)
+    store(rounded, out, to)
 
 
 @kernel
 def _round(thread, threads, x, key, first, stochastic, out, wide):
     for i in range(thread * CHUNK, wide, threads * CHUNK):
-        _round_elements(x, key, first, stochastic, out, i, CHUNK)
+        round_elements(x, key, first, stochastic, out, i, i, CHUNK)
     for i in range(wide + thread, x.size, threads):
-        _round_elements(x, key, first, stochastic, out, i, 1)
+        round_elements(x, key, first, stochastic, out, i, i, 1)
 
 
 def _launch_round(x, key, first, stochastic, out):
