@@ -46,6 +46,6 @@ def _digest(table: EmbeddingTable, wire: str) -> int:
         description = description_of(table)
     except ValueError:  # a learning rate that is a function cannot be compared
         description = {"seed": table.seed, "dtype": table.dtype.name}
-    for name in ("shard", "skipped_rows"):
+    for name in ("shard", "skipped_rows", "touched", "first_optimizer"):
         description.pop(name, None)
     return zlib.crc32(json.dumps([description, wire], sort_keys=True).encode())

@@ -54,6 +54,19 @@ def load(
     return load_shard(manifest, shard, device), manifest.settings
 
 
+def file_of_rank(folder: str | os.PathLike[str], exchange: Exchange) -> Path:
+    """The file of this rank in the folder of a table in files, which is made if it is missing.
+
+    ValueError if the folder has those of another number of ranks.
+    """
+    home, of = Path(check_path("path", folder)), f"-of-{exchange.size:05d}.table"
+    home.mkdir(parents=True, exist_ok=True)
+    others = sorted(p.name for p in home.glob("shard-*-of-*.table") if not p.name.endswith(of))
+    if others:
+        raise ValueError(f"{home} has {others[0]}, and there are {exchange.size} ranks now")
+    return home / f"shard-{exchange.rank:05d}{of}"
+
+
 def _failure(action: Any, *arguments: Any) -> Exception | None:
     try:
         action(*arguments)

@@ -12,6 +12,7 @@ from lowprec.checks import check_choice
 from lowprec.mpi import folders
 from lowprec.mpi.alike import check_alike, check_carries
 from lowprec.mpi.exchange import Exchange
+from lowprec.mpi.folders import file_of_rank
 from lowprec.mpi.gather import gather
 from lowprec.mpi.routes import Router
 from lowprec.mpi.steps import Steps
@@ -48,6 +49,9 @@ class ShardedTable(Steps):
         As for `EmbeddingTable`.
     device : {"cpu", "cuda"}, default "cpu"
         With ``"cuda"``, the shard is on CuPy's current GPU, and `comm` is a `NcclCommunicator`.
+    path : path, optional
+        On the CPU: a folder with the file of each rank's shard, as `EmbeddingTable` keeps tables in
+        files.  A missing one is created; the files of another number of ranks are a ValueError.
 
     Attributes
     ----------
@@ -102,16 +106,18 @@ class ShardedTable(Steps):
         on_nonfinite: OnNonfinite = "raise",
         padding_idx: int | None = None,
         device: DeviceName = "cpu",
+        path: str | os.PathLike[str] | None = None,
     ) -> None:
         exchange = Exchange(comm)
 
         def make() -> EmbeddingTable:
             check_choice("wire", wire, WIRES)
             check_carries(exchange, device)
+            file = None if path is None else file_of_rank(path, exchange)
             return EmbeddingTable(
                 num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device,
                 init_range=init_range, on_nonfinite=on_nonfinite, padding_idx=padding_idx,
-                shard=Shard(exchange.rank, exchange.size),
+                path=file, shard=Shard(exchange.rank, exchange.size),
             )  # fmt: skip
 
         self._take(exchange, exchange.agreed(make), wire)
@@ -176,7 +182,8 @@ class ShardedTable(Steps):
         Raises
         ------
         OSError, ValueError
-            On all ranks, if one cannot write its file.  What was there before stays.
+            On all ranks, if one cannot write its file, or the table is in files with a `path`.
+            What was there before stays.
 
         Examples
         --------
@@ -189,4 +196,11 @@ class ShardedTable(Steps):
         (100, 4)
         """
         self._check_idle()
+        self._exchange.agree(_why_not_saved(self.table))
         folders.save(self._exchange, self.table, folder, {"wire": self.wire})
+
+
+def _why_not_saved(table: EmbeddingTable) -> Exception | None:
+    if table.path is None:
+        return None
+    return ValueError("a table in files is not saved to others: table.table.flush() completes them")

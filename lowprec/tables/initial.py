@@ -15,7 +15,7 @@ from lowprec.scalar.xorshift import STREAM_INIT, STREAM_WRITE
 from lowprec.schedules import check_nonnegative
 from lowprec.tables.contents import check_values, write_rows
 from lowprec.tables.keys import row_keys
-from lowprec.tables.shard import rows_before
+from lowprec.tables.shard import in_whole, rows_before
 from lowprec.tables.states import fit_all_states, fit_rows
 from lowprec.tables.store import Store
 
@@ -76,12 +76,13 @@ def begin_rows(
     if not rows.size:
         return
     device = store._device
-    feature = np.searchsorted(store.row_offsets, rows, side="right") - 1
+    numbers = in_whole(store._shard, rows)
+    feature = np.searchsorted(store.row_offsets, numbers, side="right") - 1
     words, keys = (
         device.words(weight, store.dtype),
         row_keys(device, store.seed, STREAM_INIT, store._shard),
     )
-    device.kernels.fill_rows(words, places, rows.astype(np.uint64), bounds[feature], keys)
+    device.kernels.fill_rows(words, places, numbers.astype(np.uint64), bounds[feature], keys)
     set_initial_states(store, optimizer, states, places)
     if states and bounds.any():
         fit_rows(store, optimizer, weight, states, places)

@@ -51,8 +51,6 @@ class TableFile:
             raise ValueError(
                 f"a table in a file is on the CPU: device must be 'cpu', got {store.device!r}"
             )
-        if store.shard is not None:
-            raise ValueError("a shard cannot be in a file: leave out path or shard")
         self.path = os.path.abspath(check_path("path", path))
         self._mutex = threading.Lock()
         self._bounds = np.array(bounds, np.float32)

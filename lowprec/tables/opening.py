@@ -159,7 +159,7 @@ def _check_same(store: Store, path: str, description: dict[str, Any], init: Any)
         raise CheckpointError(
             f"{path} was made with generator {description.get('generator')}; this has {_GENERATOR}"
         )
-    given = _arguments(store)
+    given: dict[str, Any] = {"shard": None, **_arguments(store)}
     if init is not None:
         given["init"] = _checksum_of_init(store, init)
     others = [name for name in given if description.get(name) != given[name]]

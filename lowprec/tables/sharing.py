@@ -58,8 +58,11 @@ def on_host(table: Store, array: Any) -> NDArray[Any]:
 
 def stored_rows(table: Store, rows: Any) -> NDArray[Any]:
     """Rows of a shard as they are stored: unsigned integers, (n, embedding_dim)."""
-    words = table._weight.view(f"u{table.dtype.itemsize}")
-    return words[rows] if isinstance(rows, slice) else _taken(scratch_of(table), words, rows)
+    if table._file is not None and isinstance(rows, slice):
+        rows = np.arange(*rows.indices(table._shape[0]), dtype=np.uint32)
+    words, places = (table._weight, rows) if table._file is None else at_hand(table, rows)
+    words = words.view(f"u{table.dtype.itemsize}")
+    return words[places] if isinstance(places, slice) else _taken(scratch_of(table), words, places)
 
 
 @in_standard_arithmetic

@@ -57,7 +57,7 @@ def update_together(
     `agree` is told why this table cannot, or None.  It raises unless all can, before anything is
     written.  No gradient is above `largest`, which is NaN if one is.
     """
-    with Uninterrupted(), store._workspace.alone("this table is updated"):
+    with Uninterrupted(), store._workspace.alone("this table is updated"), as_a_whole(store):
         found, error = None, None
         try:
             rules = store._rules()

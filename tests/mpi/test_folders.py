@@ -155,3 +155,48 @@ def test_the_file_of_a_table_in_a_file(tmp_path):
     whole.save(tmp_path / "all.safetensors")
     found = results(2, lambda comm: lp.mpi.load(tmp_path / "all.safetensors", comm).gather())
     assert bits(found[0]) == bits(whole.weight)
+
+
+def test_each_rank_has_a_file(tmp_path):
+    """The bits of tables in memory; opened again, training goes on, if there are as many ranks."""
+    one, seen = training.in_one_process(NAME)
+
+    def run(comm, steps):
+        given = training.arguments(NAME)
+        table = lp.mpi.ShardedTable(comm, **given, path=tmp_path / "t")
+        found = training.train(table, NAME, comm.rank, comm.size, steps)
+        with pytest.raises(ValueError, match="not saved to others"):
+            table.save(tmp_path / "other")
+        whole = table.gather()
+        table.table.close()
+        return found, whole
+
+    size, half = 2, training.STEPS // 2
+    first = results(size, lambda comm: run(comm, range(half)))
+    second = results(size, lambda comm: run(comm, range(half, training.STEPS)))
+    for step, expected in enumerate(seen):
+        parts = [found[step % half] for found, _ in (first if step < half else second)]
+        assert bits(np.concatenate(parts)) == bits(expected)
+    assert bits(second[0][1]) == bits(one.weight)
+    names = sorted(path.name for path in (tmp_path / "t").iterdir())
+    assert names == ["shard-00000-of-00002.table", "shard-00001-of-00002.table"]
+    for error in on_ranks(3, lambda comm: run(comm, [])):
+        assert isinstance(error, ValueError)
+        assert "shard-00000-of-00002.table, and there are 3 ranks now" in str(error)
+
+
+def test_a_step_that_another_rank_cannot_take(tmp_path):
+    """Files are as before it, and can take the next one."""
+
+    def run(comm):
+        table = lp.mpi.ShardedTable(comm, 50, 19, path=tmp_path)
+        table.update([3, 4], np.ones((2, 19)))
+        before = bits(table.table.read(np.arange(comm.rank, 50, 2)))
+        with pytest.raises(FloatingPointError, match="overflow float32"):
+            table.update([2] * 2, np.full((2, 19), 2e38))
+        assert bits(table.table.read(np.arange(comm.rank, 50, 2))) == before
+        table.update([5], np.ones((1, 19)))
+        table.table.close()
+        return table.step
+
+    assert results(2, run) == [2, 2]

@@ -148,7 +148,7 @@ def test_another_shards_rows():
     assert not padded.lookup(np.array([-1])).any()
 
 
-def test_what_is_no_shard(tmp_path):
+def test_what_is_no_shard():
     for rank, of in ((3, 3), (-1, 3), (0, 0)):
         with pytest.raises(ValueError, match="must be"):
             lp.Shard(rank, of)
@@ -160,8 +160,36 @@ def test_what_is_no_shard(tmp_path):
         lp.EmbeddingTable(2, 4, shard=lp.Shard(2, 3))
     with pytest.raises(ValueError, match="shape"):
         lp.EmbeddingTable(4, 2, shard=lp.Shard(0, 2), init=np.zeros((4, 2)))
-    with pytest.raises(ValueError, match="a shard cannot be in a file"):
-        lp.EmbeddingTable(4, 2, shard=lp.Shard(0, 2), path=tmp_path / "big.table")
-    assert not list(tmp_path.iterdir())
     made = lp.EmbeddingTable(4, 2, shard=lp.Shard(1, 2), init=[[1, 2], [3, 4]])
     assert made.read([3]).tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("name", ["one id", "weighted"])
+def test_shards_in_files(name, tmp_path):
+    """The bits of shards in memory, also of rows that nobody touched; the file knows its shard."""
+    whole, _ = tables(name)
+    given = training.arguments(name)
+    paths = [tmp_path / f"{rank}.table" for rank in range(OF)]
+    shards = [
+        lp.EmbeddingTable(**given, shard=s, path=p) for s, p in zip(SHARDS, paths, strict=True)
+    ]
+    for step in range(2):
+        both_step(whole, shards, name, step)
+    rows = np.arange(ROWS)
+    for rank, shard in enumerate(shards):
+        some = rows[rank::OF][5:9]
+        for table in (whole, shard):
+            table.reset(some, some + 100)
+    for shard in shards:
+        shard.close()
+    for rank, path in enumerate(paths):
+        with lp.EmbeddingTable(**given, shard=SHARDS[rank], path=path) as shard:
+            assert shard.step == 2
+            assert bits(shard.read(rows[rank::OF])) == bits(whole.read(rows[rank::OF]))
+            for state, array in shard.optimizer_state.items():
+                assert bits(array) == bits(whole.optimizer_state[state][rank::OF])
+            shard.save(tmp_path / "saved")
+        assert bits(lp.load(tmp_path / "saved").weight) == bits(whole.weight[rank::OF])
+    for shard in (None, SHARDS[1]):
+        with pytest.raises(ValueError, match=r"shard=\[0, 3\] and not"):
+            lp.EmbeddingTable(**given, shard=shard, path=paths[0])
