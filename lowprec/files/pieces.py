@@ -27,6 +27,15 @@ class Pieces(NamedTuple):
     dtype: np.dtype
     parts: Callable[[], Iterator[NDArray[Any]]]
 
+    @classmethod
+    def of(cls, array: NDArray[Any] | Pieces) -> Pieces:
+        """An array in one piece; pieces as they are."""
+        return (
+            array
+            if isinstance(array, Pieces)
+            else cls(array.shape, array.dtype, lambda: iter([array]))
+        )
+
     @property
     def nbytes(self) -> int:
         """Bytes of all of it."""
@@ -34,12 +43,14 @@ class Pieces(NamedTuple):
 
 
 def save_pieces(
-    arrays: Mapping[str, Pieces], path: str, metadata: Callable[[dict[str, int]], dict[str, str]]
-) -> None:
+    given: Mapping[str, NDArray[Any] | Pieces], path: str,
+    metadata: Callable[[dict[str, int]], dict[str, str]],
+) -> None:  # fmt: skip
     """Write arrays to a file; `metadata` is made from their checksums.
 
     OSError if it cannot be written.
     """
+    arrays = {name: Pieces.of(array) for name, array in given.items()}
     names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))  # aligned
     room = -(-len(_header(arrays, names, metadata(dict.fromkeys(names, _LARGEST)))) // 8) * 8
     checksums = dict.fromkeys(arrays, 0)

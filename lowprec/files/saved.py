@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from lowprec.checks import check_flag
+from lowprec.checks import check_flag, check_path
 from lowprec.device import get_device
 from lowprec.files import copies
-from lowprec.files.checkpoint import CheckpointError
+from lowprec.files.checkpoint import Checkpoint, CheckpointError
 from lowprec.files.manifest import Manifest, has_manifest, read_manifest
 from lowprec.files.reading import read
 from lowprec.files.writing import write
@@ -29,6 +29,7 @@ class Saved:
     """
 
     _has_shards = False  # whether `_from_file` takes a Manifest, too
+    _has_table = False  # whether `_from_file` takes the path of a table's file, too
     _is_of_a_pickle = False  # made for it alone, so that nothing changes it
     __copy__, __deepcopy__, __getstate__ = copies.shallow, copies.deep, copies.state
 
@@ -86,17 +87,18 @@ class Saved:
     @classmethod
     def load(
         cls: type[Self],
-        path: str | os.PathLike[str],
+        file: str | os.PathLike[str],
         device: DeviceName = "cpu",
         *,
         mmap: bool = False,
         verify: bool = True,
+        path: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Read a file that `save` of this class wrote; training continues with the same bits.
 
         Parameters
         ----------
-        path, device, mmap, verify
+        file, device, mmap, verify, path
             As for `lowprec.load`.
 
         Returns
@@ -120,28 +122,29 @@ class Saved:
         >>> again.partial_fit(X, y).table_.step
         8
         """
-        get_device(device)  # before a large file is read
-        if has_manifest(path):
-            folder = _folder(path, mmap, verify)
+        _check_device(device, path)
+        if has_manifest(file):
+            folder = _folder(file, mmap, verify, path)
             folder.expect(cls.__name__)
             return _from_folder(cls, folder, device)
-        found = read(path, mmap=mmap, verify=verify)
+        found = _read(file, mmap, verify, path)
         found.expect(cls.__name__)
-        return cls._from_file(found, device)
+        return _made(cls, found, device, path)  # type: ignore[no-any-return]
 
 
 def load(
-    path: str | os.PathLike[str],
+    file: str | os.PathLike[str],
     device: DeviceName = "cpu",
     *,
     mmap: bool = False,
     verify: bool = True,
+    path: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Read a table, a vocabulary or a model that was saved.
 
     Parameters
     ----------
-    path : path
+    file : path
         A file that ``save`` wrote, or a folder of shards, which are made one table.
     device : {"cpu", "cuda"}, default "cpu"
         Where to put the object; files do not record a device.  A vocabulary is always on the CPU.
@@ -150,6 +153,9 @@ def load(
         changes the object, not the file.
     verify : bool, default True
         Whether to compare checksums, which reads the whole file.
+    path : path, optional
+        On the CPU: a new file for the rows of a table, or of a model's table, which may be larger
+        than memory; see `EmbeddingTable`.  Rows are copied some at a time.
 
     Returns
     -------
@@ -162,8 +168,12 @@ def load(
     CheckpointError
         If the file was not written by `save` in a known version of the format, or is corrupted.
         This is a ValueError.
+    FileExistsError
+        If a table is at `path` already.
     RuntimeError, ValueError
-        If the device cannot be used, is invalid, or does not suit the object in the file.
+        If the device cannot be used, is invalid, or does not suit the object in the file; if `path`
+        is given with another device than the CPU, with `mmap`, for a folder of shards, or for an
+        object without a table.
 
     Examples
     --------
@@ -174,12 +184,38 @@ def load(
     ...     lp.load(f"{folder}/t.safetensors").embedding_dim
     4
     """
-    get_device(device)  # before a large file is read
-    if has_manifest(path):
-        folder = _folder(path, mmap, verify)
+    _check_device(device, path)
+    if has_manifest(file):
+        folder = _folder(file, mmap, verify, path)
         return _from_folder(_kind_of(folder.kind, folder.folder), folder, device)
-    found = read(path, mmap=mmap, verify=verify)
-    return _kind_of(found.kind, found.path)._from_file(found, device)
+    found = _read(file, mmap, verify, path)
+    return _made(_kind_of(found.kind, found.path), found, device, path)
+
+
+def _check_device(device: DeviceName, path: Any) -> None:
+    """As `get_device`, before a large file is read; ValueError if it has no tables in files."""
+    get_device(device)
+    if path is not None:
+        check_path("path", path)
+        if device != "cpu":
+            raise ValueError(
+                f"a table in a file is on the CPU: device must be 'cpu' with path, got {device!r}"
+            )
+
+
+def _read(file: str | os.PathLike[str], mmap: bool, verify: bool, path: Any) -> Checkpoint:
+    """What a file holds, mapped where rows are only copied from it into the file at `path`."""
+    if path is not None and check_flag("mmap", mmap):
+        raise ValueError("rows are copied to path: mmap=True is for tables in memory, leave it out")
+    return read(file, mmap=mmap if path is None else True, verify=verify)
+
+
+def _made(kind: Any, found: Checkpoint, device: DeviceName, path: Any) -> Any:
+    if path is None:
+        return kind._from_file(found, device)
+    if not kind._has_table:
+        raise ValueError(f"{found.path} holds a {found.kind}, which has no table: leave out path")
+    return kind._from_file(found, device, path)
 
 
 def _kind_of(name: str, path: str) -> Any:
@@ -189,11 +225,13 @@ def _kind_of(name: str, path: str) -> Any:
     return kind
 
 
-def _folder(path: str | os.PathLike[str], mmap: bool, verify: bool) -> Manifest:
+def _folder(file: str | os.PathLike[str], mmap: bool, verify: bool, path: Any) -> Manifest:
     """The manifest of a folder, from which arrays are copied."""
     if check_flag("mmap", mmap):
-        raise ValueError(f"{path} is a folder of shards: its arrays cannot be mapped, only copied")
-    return read_manifest(path, verify=verify)
+        raise ValueError(f"{file} is a folder of shards: its arrays cannot be mapped, only copied")
+    if path is not None:
+        raise ValueError(f"{file} is a folder of shards, which are loaded into memory only")
+    return read_manifest(file, verify=verify)
 
 
 def _from_folder(kind: Any, found: Manifest, device: DeviceName) -> Any:

@@ -102,6 +102,12 @@ class MappedFile:
         for start, nbytes in pages:
             system.read_ahead(self.file, self._map, start, nbytes)
 
+    def are_resident(self, pages: Iterable[tuple[int, int]]) -> bool:
+        """Whether all these pages are in memory; False where that is not known."""
+        assert self._bytes is not None
+        begin = self._bytes.ctypes.data
+        return all(system.are_resident(begin + start, nbytes) for start, nbytes in pages)
+
     def flush(self, nbytes: int | None = None) -> None:
         """Wait until it is on disk, or its first bytes are."""
         assert self._map is not None

@@ -73,9 +73,9 @@ class Header:
         words = np.array([MAGIC, VERSION, self._slots.shape[1], end], "<u8")
         self._words[:_FIXED] = [*words, _checksum(words)]
 
-    def make(self, description: dict[str, Any]) -> None:
+    def make(self, description: dict[str, Any], record: Record = NEW) -> None:
         """Complete a new file."""
-        self._write(0, NEW)
+        self._write(0, record)
         self.describe(description)
         self._words[_MADE] = MAGIC  # which no single damaged bit makes of 0
 

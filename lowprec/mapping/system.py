@@ -7,11 +7,13 @@ takes disk space for holes in a file.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import functools
 import io
 import mmap
 import os
+import sys
 import zlib
 
 try:
@@ -80,6 +82,22 @@ def read_ahead(file: io.FileIO, mapped: mmap.mmap, start: int, nbytes: int) -> N
         os.posix_fadvise(file.fileno(), start, nbytes, os.POSIX_FADV_WILLNEED)
     elif hasattr(mmap, "MADV_WILLNEED"):
         mapped.madvise(mmap.MADV_WILLNEED, start, nbytes)
+
+
+def are_resident(address: int, nbytes: int) -> bool:
+    """Whether whole pages of a map are in memory; False where the system does not say it."""
+    library = _library()
+    if library is None:
+        return False
+    found = ctypes.create_string_buffer(-(-nbytes // mmap.PAGESIZE))
+    failed = library.mincore(ctypes.c_void_p(address), ctypes.c_size_t(nbytes), found)
+    return not failed and all(byte & 1 for byte in found.raw)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """The C library, where it has `mincore` with Linux's arguments."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def synchronise(file: io.FileIO) -> None:

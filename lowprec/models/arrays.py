@@ -15,13 +15,25 @@ from lowprec.optimizers.dense import shape_as_rows
 from lowprec.tables import verbs
 
 
-def trained_arrays(model: Model) -> dict[str, NDArray[Any]]:
-    """All of them, in the memory of the host: on the CPU views, elsewhere copies."""
+def trained_arrays(model: Model) -> dict[str, Any]:
+    """All of them, in the memory of the host: on the CPU views, elsewhere copies.
+
+    Of a table in a file, the rows that were touched, as `lowprec.files.pieces.Pieces`.
+    """
     to_host = get_device(model.device).to_host
     dense = dense_arrays(model)
     return {
         **verbs.arrays_of(shard_of(model.table_)),
         **{name: to_host(array) for name, array in dense.items()},
+    }
+
+
+def trained_layout(model: Model) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and dtypes of the arrays that a model in memory has."""
+    dense = dense_shapes(model, model.num_dense_)
+    return {
+        **verbs.layout_of(model.table_, verbs.features_of(model.table_).num_rows),
+        **{name: (shape, np.dtype(np.float32)) for name, shape in dense.items()},
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lowprec.checks import check_int, is_writable
 from lowprec.device import get_device
 from lowprec.files.checkpoint import Checkpoint
-from lowprec.models.arrays import dense_arrays, trained_arrays
+from lowprec.models.arrays import dense_arrays, trained_arrays, trained_layout
 from lowprec.models.model import Model
 from lowprec.models.ranks import shard_of
 from lowprec.tables import verbs
@@ -68,10 +68,8 @@ class Best(NamedTuple):
             skipped = check_int("skipped_rows", numbers["skipped_rows"], low=0, high=_MAX_COUNT)
             progress = numbers["progress"]
             model._check_progress(progress)
-        now = trained_arrays(model)
         arrays = {
-            name: found.array(_PREFIX + name, array.shape, array.dtype)
-            for name, array in now.items()
+            name: found.array(_PREFIX + name, *each) for name, each in trained_layout(model).items()
         }
         return cls(arrays, step, skipped, progress)
 

@@ -79,7 +79,7 @@ class _Checked(NamedTuple):
 
 
 def _check(model: Model, X: Any, y: Any, sample_weight: Any, given: Arguments) -> _Checked:
-    patience = check_patience(given.patience, given.validation)
+    patience = check_patience(model, given.patience, given.validation)
     goes_on = given.resume is None and warm.is_warm(model)
     if goes_on:
         warm.check_made_alike(model)

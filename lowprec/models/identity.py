@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lowprec.files.pieces import Pieces
 from lowprec.models.data import Labelled
 from lowprec.models.parameters import TrainingParameters, described_parameters
 
@@ -54,11 +55,9 @@ class Training(NamedTuple):
         validated = _digest(fingerprint(validation).encode(), repr(patience).encode())
         return cls(_digest(text.encode(), seen.encode(), validated.encode()), seen, validated)
 
-    def after(self, before: str, arrays: Mapping[str, NDArray[Any]]) -> Training:
+    def after(self, before: str, arrays: Mapping[str, NDArray[Any] | Pieces]) -> Training:
         """That of the same training from another beginning: a model with these arrays."""
-        parts = [
-            np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays.values()
-        ]
+        parts = map(Pieces.of, arrays.values())
         return self._replace(identity=_digest(self.identity.encode(), before.encode(), *parts))
 
     def described(self) -> list[str]:
@@ -146,9 +145,14 @@ def _parameters_that_matter(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in FREE}
 
 
-def _digest(*parts: bytes | memoryview) -> str:
+def _digest(*parts: bytes | Pieces) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+        if isinstance(part, Pieces):
+            digest.update(part.nbytes.to_bytes(8, "little"))
+            for array in part.parts():
+                digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        else:
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
     return digest.hexdigest()

@@ -109,6 +109,11 @@ class LogisticRegression(Classifier):
                 f"l2 needs an optimizer whose step is proportional to the gradient, such as "
                 f"lowprec.SGD, got l2={self.l2} and {given!r}; use {given.penalty} instead"
             )
+        if self.l2 and self.path is not None:
+            raise ValueError(
+                f"l2 halves the whole table now and then, which may not fit into memory: got "
+                f"l2={self.l2} and path={self.path!r}; use weight_decay of an optimizer instead"
+            )
         self._shrinkage(step)
 
     def _watches_always(self) -> bool:

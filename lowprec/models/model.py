@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lowprec.batches.samples import Samples
 from lowprec.checks import check_int
 from lowprec.device import Device
+from lowprec.files.copies import deep, shallow, state
+from lowprec.models.copying import in_memory
 from lowprec.models.data import Labelled, Minibatch
 from lowprec.models.diagnostics import Diagnostics
 from lowprec.models.divergence import DivergenceCheck
@@ -96,6 +98,9 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _scratch: Workspace
     _staging: Staging
     _divergence: DivergenceCheck
+
+    _has_table = True  # for `lowprec.files.saved`
+    __copy__, __deepcopy__, __getstate__ = in_memory(shallow), in_memory(deep), in_memory(state)
 
     _trainings = OwnTurns()  # calls of `fit` and `partial_fit`, each as a whole
     _steps = OwnTurns()  # what these do to the model, one whole step after the other

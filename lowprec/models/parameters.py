@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lowprec.batches.features import Features
-from lowprec.checks import check_choice, check_flag, check_int, check_seed
+from lowprec.checks import check_choice, check_flag, check_int, check_path, check_seed
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers import Optimizer, defaults, describe
 from lowprec.optimizers.checks import check_optimizer
@@ -21,6 +22,8 @@ from lowprec.typing import DeviceName, Rounding, Storage
 
 OPTIMIZERS = ("optimizer", "dense_optimizer")
 ADDED = {"class_weight": None, "warm_start": False}  # since files were first written
+
+OF_A_PLACE = ("device", "path")  # where a model is, which files do not record
 
 _MARK = "{training_parameters}"
 _DOCUMENTED = inspect.cleandoc("""
@@ -48,6 +51,9 @@ _DOCUMENTED = inspect.cleandoc("""
     verbose : bool, default False
         Show a progress bar with the running log loss and samples/s on standard error.  If that is
         not a terminal, write a line every 30 seconds and at the end.
+    path : path, optional
+        On the CPU: a new file for the rows of the tables, which may be larger than memory, as for
+        `EmbeddingTable`.  Results do not change.  ``table_.close()`` releases the file.
 """)
 
 
@@ -68,6 +74,7 @@ class TrainingParameters(Parameters):
     device: DeviceName = "cpu"
     verbose: bool = False
     warm_start: bool = False
+    path: str | os.PathLike[str] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         """The docstring of a model says where it lists these parameters."""
@@ -85,6 +92,13 @@ class TrainingParameters(Parameters):
         check_choice("rounding", self.rounding, ROUNDINGS)
         for name in ("standardize", "shuffle", "verbose", "warm_start"):
             check_flag(name, getattr(self, name))
+        if self.path is not None:
+            check_path("path", self.path)
+            if self.device != "cpu":
+                raise ValueError(
+                    "a table in a file is on the CPU: device must be 'cpu' with path, got "
+                    f"{self.device!r}"
+                )
         for name in OPTIMIZERS:
             value = getattr(self, name)
             if value is not None:
@@ -130,11 +144,11 @@ def described(parameters: TrainingParameters, name: str) -> Any:
 
 
 def described_parameters(parameters: TrainingParameters) -> dict[str, Any]:
-    """All parameters as JSON has them; the device is asked for when they are read.
+    """All parameters as JSON has them; device and path are asked for when they are read.
 
     Those that earlier versions did not have are left out where they have their defaults.
     """
-    names = [name for name in parameters.get_params() if name != "device"]
+    names = [name for name in parameters.get_params() if name not in OF_A_PLACE]
     every = {name: described(parameters, name) for name in names}
     return {
         name: value for name, value in every.items() if name not in ADDED or value != ADDED[name]

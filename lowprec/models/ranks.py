@@ -176,7 +176,7 @@ class Ranks(Alone):
         """A new table, of which a rank has a shard."""
         from lowprec.mpi.sharded import ShardedTable  # here, as few programs need it
 
-        del options["device"]  # `check_together` has seen that it is the CPU
+        del options["device"], options["path"]  # `training_ranks` has seen that they are not given
         return ShardedTable(self.exchange.comm, *arguments, **options)
 
 

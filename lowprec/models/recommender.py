@@ -26,6 +26,7 @@ from lowprec.models.progress import progress
 from lowprec.models.shards import write_model
 from lowprec.models.streamed import Streamed
 from lowprec.models.together import ranks_of_fit, training_ranks
+from lowprec.models.warm import check_file
 from lowprec.roundoff.report import RoundoffReport
 from lowprec.typing import DeviceName
 
@@ -202,6 +203,8 @@ class Recommender(Streamed):
                 names = training.names_for(self, X)
                 check_diagnostics(diagnose)
                 self._check_parameters(step=self.table_.step if fitted else 0)
+                if fitted:
+                    check_file(self)
                 found = training.labelled_for(
                     self, X, y, sample_weight, classes, fitted=fitted, in_parts=True
                 )
@@ -257,5 +260,7 @@ class Recommender(Streamed):
         return restoring.contents_of(self)
 
     @classmethod
-    def _from_file(cls: type[Self], found: Checkpoint, device: DeviceName) -> Self:
-        return restoring.from_file(cls, found, device)
+    def _from_file(
+        cls: type[Self], found: Checkpoint, device: DeviceName, path: Any = None
+    ) -> Self:
+        return restoring.from_file(cls, found, device, path)

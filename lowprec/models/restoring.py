@@ -23,6 +23,7 @@ from lowprec.models.labels import classes_from, describe_classes
 from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import (
     ADDED,
+    OF_A_PLACE,
     OPTIMIZERS,
     default_optimizers,
     described,
@@ -75,8 +76,9 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "dense_mean": model.dense_mean_,
         "dense_scale": model.dense_scale_,
     }
-    changed = dense_arrays(model) if model._ranks.together else trained_arrays(model)
-    arrays = {name: device.to_host(array) for name, array in (dense | changed).items()}
+    arrays = {name: device.to_host(array) for name, array in dense.items()}
+    # ranks are on the CPU, and write the shards of the table to files of their own
+    arrays |= dense_arrays(model) if model._ranks.together else trained_arrays(model)
     best = None if model._position is None else model._best
     if best is not None and best.step < shard_of(model.table_).step:  # else it is what the model is
         state["best"], of_best = best.contents()
@@ -84,13 +86,22 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return state, arrays
 
 
-@in_standard_arithmetic
-def from_file(
-    kind: type[Kind], found: Checkpoint, device: DeviceName, ranks: Alone = ALONE
-) -> Kind:
-    """The model of a file of its kind, which is checked as a whole.
+def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName, path: Any = None) -> Kind:
+    """The model of a file of its kind, its table in memory or in a new file at `path`."""
+    model, rows = without_rows(kind, found, device, path)
+    if rows is not None:
+        verbs.fill(model.table_, rows, path)
+    return model
 
-    Its table is that of this process; of ranks, a shard, which `spread_table` unites.
+
+@in_standard_arithmetic
+def without_rows(
+    kind: type[Kind], found: Checkpoint, device: DeviceName, path: Any, ranks: Alone = ALONE
+) -> tuple[Kind, verbs.SavedRows | None]:
+    """The model of a file of its kind, which is checked as a whole, and the rows of its table.
+
+    A table in shards has its rows already, or of ranks those of a shard, which `spread_table`
+    unites.
     """
     with found.reading() as state:
         if not isinstance(state["parameters"], dict):
@@ -99,7 +110,7 @@ def from_file(
         for name, default in inspect.signature(kind).parameters.items():
             if name in ADDED:
                 parameters.setdefault(name, ADDED[name])
-            elif name != "device":
+            elif name not in OF_A_PLACE:
                 parameters[name]  # KeyError: a default might not be what was saved
             if isinstance(default.default, tuple):  # JSON has lists alone
                 parameters[name] = tuple(parameters[name])
@@ -121,7 +132,10 @@ def from_file(
         stream = check_stream(state.get("stream"), position)
         sizes = feature_sizes(model)
         given = state.get("num_features")  # files of earlier versions have none
-    model.table_ = shards.restore(found, description, device, ranks)
+    model.path = path
+    if path is not None:
+        model._check_parameters(step=0)
+    model.table_, rows = shards.configured(found, description, device, path, ranks)
     features = verbs.features_of(model.table_).num_embeddings.tolist()
     with found.reading():
         num_features = len(features) if given is None else check_int("num_features", given, low=0)
@@ -140,7 +154,7 @@ def from_file(
         name: found.array(name, shape, np.dtype(np.float32)) for name, shape in shapes.items()
     }
     model.encoder_ = encoder_from(found)
-    of_table = [] if shards.is_spread(found) else verbs.arrays_of(model.table_)
+    of_table = [] if shards.is_spread(found) else verbs.names_in(model.table_, description)
     trained = [*dense_shapes(model, num_dense), *of_table]
     of_best = names_of_best(found.state, trained)
     found.expect_arrays([*arrays, *trained, *of_best, *arrays_of_encoder(found)])
@@ -164,7 +178,7 @@ def from_file(
     for name, array in dense_arrays(model).items():
         array[...] = target.asarray(arrays[name])
     Best.from_file(found, model)  # validated; only a resumed fit needs it
-    return model
+    return model, rows
 
 
 def check_stream(stream: Any, position: Position | None) -> dict[str, Any] | None:

@@ -12,19 +12,21 @@ from lowprec.models import history
 from lowprec.models.best import Best
 from lowprec.models.data import Labelled
 from lowprec.models.identity import Training, another_parameter
-from lowprec.models.model import Model, Position
+from lowprec.models.model import Model, Position, is_fitted
 from lowprec.models.parameters import described_parameters
 from lowprec.models.ranks import Alone
-from lowprec.models.restoring import from_file
+from lowprec.models.restoring import without_rows
 from lowprec.models.shards import spread_table
 from lowprec.models.training import check_standardized, naming, take_optimizers
+from lowprec.tables import verbs
 
 
 class Stopped(NamedTuple):
     """A training that was stopped, as a file has it."""
 
     found: Checkpoint
-    model: Model
+    model: Model  # whose table is to get its rows
+    rows: verbs.SavedRows | None  # None if it has them
     begun: Position
 
 
@@ -43,9 +45,10 @@ def stopped_in(path: Any, model: Model, ranks: Alone) -> Stopped:
 
     Of its table, a rank reads its shard.
     """
-    found = read(path)
+    found = read(path, mmap=model.path is not None)
     found.expect(type(model).__name__)
-    saved = from_file(type(model), found, model.device, ranks)  # which checks all of it
+    # which checks all of it
+    saved, rows = without_rows(type(model), found, model.device, model.path, ranks)
     there, here = described_parameters(saved), described_parameters(model)
     begun = Position.check(found.state["position"])
     if reason := another_parameter(there, here):
@@ -55,7 +58,7 @@ def stopped_in(path: Any, model: Model, ranks: Alone) -> Stopped:
         )
     if begun is None:
         raise ValueError(f"{path} was not written while a fit was running: nothing to resume")
-    return Stopped(found, saved, begun)
+    return Stopped(found, saved, rows, begun)
 
 
 @in_standard_arithmetic
@@ -104,7 +107,7 @@ def take_over(
     epochs: int,
 ) -> None:
     """Restore a model to the state in which its training stopped, if that can be resumed."""
-    found, saved, begun = stopped
+    found, saved, rows, begun = stopped
     path, its = found.path, saved._training
     validated = history.VALIDATION in saved.history_
     other = its is not None and training is not None and its.validation != training.validation
@@ -122,9 +125,11 @@ def take_over(
         with naming("validation"):
             check_standardized(saved, validation.samples)
     saved._best = Best.from_file(found, saved)
-    if patience is not None and saved.best_epoch_ is not None and saved._best is None:
-        if saved.best_epoch_ != begun.epoch or not begun.ended:
-            raise CheckpointError(f"{path} lacks the best epoch, which is {saved.best_epoch_}")
+    is_best = patience is not None and saved.best_epoch_ is not None and saved._best is None
+    if is_best and (saved.best_epoch_ != begun.epoch or not begun.ended):
+        raise CheckpointError(f"{path} lacks the best epoch, which is {saved.best_epoch_}")
+    _fill_table(model, saved, rows)  # last of what may fail: it may replace the rows of a file
+    if is_best:
         saved._best = Best.of(saved)
     saved._epochs_before -= begun.epochs_begun
     parameters = model.get_params()
@@ -132,3 +137,13 @@ def take_over(
     vars(model).update({name: value for name, value in vars(saved).items() if name not in own})
     take_optimizers(model)
     model._training = training
+
+
+def _fill_table(model: Model, saved: Model, rows: verbs.SavedRows | None) -> None:
+    """Give the saved table its rows; in the file of the model's own one, which is closed."""
+    if rows is None:
+        return
+    path = None if model.path is None else os.path.abspath(model.path)
+    if path is not None and is_fitted(model) and model.table_.path == path:
+        model.table_.close()
+    verbs.fill(saved.table_, rows, model.path, replaces=True)

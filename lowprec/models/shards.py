@@ -54,21 +54,28 @@ def is_spread(found: Checkpoint) -> bool:
     return shards_of(found) is not None
 
 
-def restore(
-    found: Checkpoint, description: Any, device: DeviceName, ranks: Alone
-) -> EmbeddingTable:
-    """The table of a model's file, or a rank's shard of it."""
+def configured(
+    found: Checkpoint, description: Any, device: DeviceName, path: Any, ranks: Alone
+) -> tuple[EmbeddingTable, verbs.SavedRows | None]:
+    """The table of a model's file without its rows, and these; one of shards has its rows.
+
+    Of ranks, each has its shard.
+    """
     folder = shards_of(found)
     if folder is None:
         if ranks.together:
             raise ValueError(f"{found.path} was written without comm: resume it without comm")
-        return verbs.restore(found, description, device)
+        return verbs.configured(found, description, device)
+    if path is not None:
+        raise ValueError(
+            f"{found.path} was written with comm: its table cannot be loaded into a file"
+        )
     manifest = read_manifest(folder)
     if manifest.state != description:
         raise CheckpointError(f"{folder} has not the shards of {found.path}")
     if isinstance(ranks, Ranks):
-        return sharing.load_shard(manifest, Shard(ranks.rank, ranks.size), device)
-    return EmbeddingTable.load(folder, device)
+        return sharing.load_shard(manifest, Shard(ranks.rank, ranks.size), device), None
+    return EmbeddingTable.load(folder, device), None
 
 
 def spread_table(model: Model) -> None:

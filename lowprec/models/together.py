@@ -30,6 +30,8 @@ def training_ranks(model: Model, comm: Any, *, goes_on: bool = False, **refused:
                 f"this {type(model).__name__} was trained by one process: it cannot be trained "
                 "further with comm"
             )
+        if model.path is not None:
+            raise ValueError("path is for one process: it cannot be used with comm")
         if getattr(model, "l2", 0):
             raise ValueError("l2 is for one process: it cannot be used with comm")
 

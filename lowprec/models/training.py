@@ -25,6 +25,7 @@ from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.encoded import encode
 from lowprec.models.estimator import check_names, names_of
 from lowprec.models.identity import Training
+from lowprec.models.lookahead import with_rows_read
 from lowprec.models.model import Model
 from lowprec.models.parameters import (
     described,
@@ -130,6 +131,7 @@ def start(
     validation: Labelled | None = None, ranks: Alone = ALONE,
 ) -> None:  # fmt: skip
     """Make a model anew for these samples, which are those of a `training`, on all ranks."""
+    verbs.check_no_table(model.path)
     samples = labelled.samples
     mean, scale = standardize.moments(samples, model.standardize)  # may raise: before all else
     if validation is not None and model.standardize:
@@ -139,7 +141,7 @@ def start(
     columns, init_range = model._table_shape()
     table = ranks.table(
         sizes or NO_FEATURES, columns, model.dtype, model.rounding, optimizer_of_table(model),
-        model.seed, device=model.device, init_range=init_range,
+        model.seed, device=model.device, init_range=init_range, path=model.path,
     )  # fmt: skip
     model._training = training
     history.begin(model, 0, validated=validation is not None)
@@ -222,7 +224,7 @@ def train(
     divergence = DivergenceCheck(get_device(model.device), model._watches_always())
     model._divergence = divergence
     try:
-        for batch in ranks.batches(batches):
+        for batch in with_rows_read(model, ranks.batches(batches)):
             with model._steps.alone("this model is trained"):
                 with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
                     loss = step(model, batch)

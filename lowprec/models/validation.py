@@ -15,10 +15,15 @@ from lowprec.models.predicting import outputs_of
 from lowprec.models.training import naming, samples_for, sizes_of
 
 
-def check_patience(patience: Any, validation: Any) -> int | None:
+def check_patience(model: Model, patience: Any, validation: Any) -> int | None:
     """TypeError or ValueError unless it is None, or a number of epochs that are validated."""
     if patience is None:
         return None
+    if model.path is not None:
+        raise ValueError(
+            f"patience={patience!r} keeps a copy of the whole table in memory, where a table with "
+            f"path={model.path!r} may not fit: leave out one of both"
+        )
     if validation is None:
         raise ValueError(f"patience={patience!r} needs validation=(X, y) to know what is better")
     return check_int("patience", patience, low=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lowprec.formats.entries import storage_dtype
@@ -12,6 +13,7 @@ from lowprec.models.model import Model, is_fitted
 from lowprec.models.parameters import described
 from lowprec.models.ranks import shard_of
 from lowprec.models.training import take_optimizers
+from lowprec.tables import verbs
 
 
 def is_warm(model: Model) -> bool:
@@ -21,6 +23,7 @@ def is_warm(model: Model) -> bool:
 
 def check_made_alike(model: Model) -> None:
     """ValueError names a parameter that another model would be made with."""
+    check_file(model)
     table = shard_of(model.table_)
     made: dict[str, Any] = {
         **model._architecture_now,
@@ -38,6 +41,19 @@ def check_made_alike(model: Model) -> None:
                 f"the model was made with {name}={value!r}, now it is {now!r}: warm_start=True "
                 "cannot continue with it; restore it, or set warm_start=False to start from scratch"
             )
+
+
+def check_file(model: Model) -> None:
+    """ValueError if a fitted model cannot go on with its table, because of `path`, or a `close`."""
+    now = None if model.path is None else os.path.abspath(model.path)
+    table = shard_of(model.table_)
+    if now != table.path:
+        raise ValueError(
+            f"the model's table is in {table.path or 'memory'}, and path is now "
+            f"{model.path!r}: training continues where the table is; restore path, or save the "
+            "model, and load it with path"
+        )
+    verbs.check_open(table)
 
 
 def identity_after(model: Model, training: Training | None) -> Training | None:

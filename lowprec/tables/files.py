@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from lowprec.checks import check_int
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.files.pieces import Pieces
 from lowprec.files.reading import warn_of_generator
-from lowprec.optimizers import describe, from_description
+from lowprec.optimizers import Optimizer, describe, from_description
+from lowprec.optimizers.checks import check_same_states
 from lowprec.tables.initial import bounds_of_features
 from lowprec.tables.shard import Shard
 from lowprec.tables.store import Store
@@ -19,6 +21,14 @@ from lowprec.typing import DeviceName
 
 WEIGHT, STATE, ROWS = "weight", "optimizer.", "rows"  # names of arrays
 _MAX_COUNT = 2**63  # of steps and skipped rows
+
+
+class SavedRows(NamedTuple):
+    """The rows of a table that a file holds, checked; other rows begin as those of a new table."""
+
+    rows: NDArray[np.uint32] | None  # ascending; None for all
+    arrays: Mapping[str, NDArray[Any]]  # these rows, as `layout_of` has them
+    origin: Optimizer  # with which other rows begin
 
 
 def description_of(store: Store) -> dict[str, Any]:
@@ -70,8 +80,8 @@ def _touched_arrays(store: Store) -> dict[str, Pieces]:
 
 
 def names_in(table: Store, description: Any) -> list[str]:
-    """The names of the arrays in a table's file."""
-    return [*arrays_of(table), *([ROWS] if "touched" in description else [])]
+    """The names of the arrays in a table's file; those of the table need not be there."""
+    return [*layout_of(table, 0), *([ROWS] if "touched" in description else [])]
 
 
 def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
@@ -94,6 +104,25 @@ def layout_of(store: Store, rows: int) -> dict[str, tuple[tuple[int, int], np.dt
         for name, state in store.optimizer.kept_states().items()
     }
     return {WEIGHT: ((rows, store.embedding_dim), store.dtype), **states}
+
+
+def saved_rows(table: Store, found: Checkpoint, description: Any) -> SavedRows:
+    """The rows of a table that is configured; CheckpointError if they are not as described."""
+    num_rows = table._shape[0]
+    if "touched" not in description:
+        every = {
+            name: found.array(name, *each) for name, each in layout_of(table, num_rows).items()
+        }
+        return SavedRows(None, every, table.optimizer)
+    with found.reading():
+        count = check_int("touched", description["touched"], low=0, high=num_rows + 1)
+        origin = from_description(description["first_optimizer"])
+        check_same_states(table.optimizer, origin)
+        rows = found.array(ROWS, (count,), np.dtype(np.uint32))
+        if count and (int(rows[-1]) >= num_rows or (rows[1:] <= rows[:-1]).any()):
+            raise ValueError("has rows that do not ascend, or that there are not")
+    arrays = {name: found.array(name, *each) for name, each in layout_of(table, count).items()}
+    return SavedRows(rows, arrays, origin)
 
 
 def configure(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:

@@ -20,9 +20,14 @@ from lowprec.tables.states import fit_all_states, fit_rows
 from lowprec.tables.store import Store
 
 
-def bounds_of_features(store: Store, init_range: float | None) -> list[float]:
-    """The largest absolute initial weight of each feature."""
-    if init_range is None and store.optimizer.starts_at_zero:
+def bounds_of_features(
+    store: Store, init_range: float | None, optimizer: Optimizer | None = None
+) -> list[float]:
+    """The largest absolute initial weight of each feature.
+
+    Of a table that begins with another `optimizer` than its own, if one is given.
+    """
+    if init_range is None and (optimizer or store.optimizer).starts_at_zero:
         init_range = 0.0
     if init_range is None:
         return [1.0 / math.sqrt(rows) for rows in store._features.num_embeddings]

@@ -20,9 +20,12 @@ from lowprec.mapping.undo import write_log
 from lowprec.optimizers import Optimizer, describe
 from lowprec.optimizers.arrays import stored
 from lowprec.tables.contents import in_pieces
+from lowprec.tables.files import SavedRows
 from lowprec.tables.initial import begin_rows
-from lowprec.tables.opening import description_with, open_file, undo_change
+from lowprec.tables.opening import description_with, open_file, reserve_rows, undo_change
 from lowprec.tables.store import Store
+
+_ROWS_LOOKED_AT = 64  # of a batch that is to be read ahead
 
 
 class TableFile:
@@ -37,16 +40,25 @@ class TableFile:
         How large the weights of each feature are at first.
     init : array_like or None
         First weights that a user gave.
+    saved : SavedRows or None
+        What the table was: the file is made anew.
+    replaces : bool, default False
+        Whether a file with a table of the same arguments may be made anew.
 
     Raises
     ------
     ValueError
         If the table is not on the CPU, or the file is that of one with other arguments.
+    FileExistsError
+        If a new file is to be made, and there is one.
     OSError, CheckpointError
         If it cannot be used, or is damaged.
     """
 
-    def __init__(self, store: Store, path: Any, bounds: list[float], init: Any) -> None:
+    def __init__(
+        self, store: Store, path: Any, bounds: list[float], init: Any = None, *,
+        saved: SavedRows | None = None, replaces: bool = False,
+    ) -> None:  # fmt: skip
         if store._device.name != "cpu":
             raise ValueError(
                 f"a table in a file is on the CPU: device must be 'cpu', got {store.device!r}"
@@ -58,7 +70,7 @@ class TableFile:
         self._reader: ThreadPoolExecutor | None = None
         self._file: MappedFile | None = MappedFile(self.path)
         try:
-            opened = open_file(store, self._file, init)
+            opened = open_file(store, self._file, init, saved, replaces)
         except BaseException:
             self._file.close()
             raise
@@ -132,15 +144,10 @@ class TableFile:
         with self._mutex:
             fresh = rows[~self.touched.has(rows)]
             if fresh.size:
-                self._reserve(file, fresh)
+                reserve_rows(file, self._layout, fresh)
                 self._begin_rows(store, store._weight, store._state, fresh, fresh)
                 self.touched.add(fresh)  # last: a kill before leaves them untouched
         return rows
-
-    def _reserve(self, file: MappedFile, rows: NDArray[np.uint32]) -> None:
-        file.reserve(pages_of(self._layout.touched, rows >> np.uint32(3)))
-        for region in self._layout.arrays:
-            file.reserve(pages_of(region, rows))
 
     # --- changes ---
 
@@ -182,6 +189,11 @@ class TableFile:
         self.open()
         self._header.describe(description_with(self._header.description, optimizer))
 
+    def note_step(self, step: int) -> None:
+        """Steps that wrote nothing were taken back."""
+        self.open()
+        self._header.change(step=step)
+
     def note_trainable(self, trainable: bool) -> None:
         """The table was frozen, or is no more."""
         self.open()
@@ -204,8 +216,10 @@ class TableFile:
     def _read_ahead(self, file: MappedFile, rows: NDArray[np.uint32]) -> None:
         rows = _distinct(rows)
         rows = rows[self.touched.has(rows)]
-        if rows.size:
-            for region in self._layout.arrays:
+        for region in self._layout.arrays if rows.size else ():
+            # to ask for pages that are in memory takes longer than the step of a batch
+            some = rows[:: -(-rows.size // _ROWS_LOOKED_AT)]
+            if not file.are_resident(pages_of(region, some)):
                 file.read_ahead(pages_of(region, rows))
 
     def flush(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import warnings
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from lowprec._version import __version__
 from lowprec.files.checkpoint import TABLE_MAGIC, CheckpointError
 from lowprec.mapping.file import MappedFile
-from lowprec.mapping.header import Header, read_fixed, text_of
+from lowprec.mapping.header import NEW, Header, read_fixed, text_of
 from lowprec.mapping.layout import PAGE, Layout, lay_out, pages_of
 from lowprec.mapping.system import this_boot
 from lowprec.mapping.touched import Touched
@@ -24,7 +25,7 @@ from lowprec.mapping.undo import undo
 from lowprec.optimizers import Optimizer, describe, from_description
 from lowprec.scalar import xorshift
 from lowprec.tables.contents import check_values, in_pieces, write_rows
-from lowprec.tables.files import description_of
+from lowprec.tables.files import SavedRows, description_of
 from lowprec.tables.initial import set_initial_states
 from lowprec.tables.keys import row_keys
 from lowprec.tables.states import fit_rows
@@ -45,8 +46,11 @@ class Opened(NamedTuple):
     origin: Optimizer  # with which the table was made: it says what untouched rows hold
 
 
-def open_file(store: Store, file: MappedFile, init: Any) -> Opened:
-    """The parts of a file, which is made if it is empty.
+def open_file(
+    store: Store, file: MappedFile, init: Any, saved: SavedRows | None = None,
+    replaces: bool = False,
+) -> Opened:  # fmt: skip
+    """The parts of a file, which is made if it is not complete.
 
     Raises
     ------
@@ -54,14 +58,42 @@ def open_file(store: Store, file: MappedFile, init: Any) -> Opened:
         As `TableFile` says.
     """
     fixed = read_fixed(file.first_page(), file.path)
-    if fixed is not None:
+    if fixed is not None and saved is None:
         return _open(store, file, *fixed, init)
+    if fixed is not None:
+        if not replaces:
+            raise table_exists(file.path)
+        _same_header(store, file, *fixed)
     try:
-        return _make(store, file, init)
+        return _make(store, file, init, saved)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(file.path)
         raise
+
+
+def has_table(path: str) -> bool:
+    """Whether a file is that of a table, and complete; CheckpointError if it is something else."""
+    if not os.path.isfile(path):  # nothing, or what cannot be made a table's file
+        return False
+    with open(path, "rb") as file:
+        return read_fixed(file.read(PAGE), path) is not None
+
+
+def table_exists(path: str) -> FileExistsError:
+    """The error of a path where a new table would have to be made."""
+    reason = (
+        "a table is in this file already, and is not overwritten: delete the file, or give "
+        "another path"
+    )
+    return FileExistsError(errno.EEXIST, reason, path)
+
+
+def reserve_rows(file: MappedFile, layout: Layout, rows: NDArray[np.uint32]) -> None:
+    """Have room on the disk for ascending rows; OSError if there is none."""
+    file.reserve(pages_of(layout.touched, rows >> np.uint32(3)))
+    for region in layout.arrays:
+        file.reserve(pages_of(region, rows))
 
 
 def description_with(description: dict[str, Any], optimizer: Optimizer) -> dict[str, Any]:
@@ -92,11 +124,12 @@ def _lay_out(store: Store, description_bytes: int) -> Layout:
     return lay_out(description_bytes, rows, parts)
 
 
-def _make(store: Store, file: MappedFile, init: Any) -> Opened:
+def _make(store: Store, file: MappedFile, init: Any, saved: SavedRows | None) -> Opened:
+    origin = store.optimizer if saved is None else saved.origin
     description = {
         **_arguments(store),
         "init": None if init is None else _LONGEST_CHECKSUM,
-        "first_optimizer": describe(store.optimizer),
+        "first_optimizer": describe(origin),
         "generator": _GENERATOR,
         "lowprec_version": __version__,
     }
@@ -107,19 +140,46 @@ def _make(store: Store, file: MappedFile, init: Any) -> Opened:
     file.reserve([(0, layout.touched.start)])
     header = Header(mapped, room, file.path)
     header.begin(layout.end)
-    opened = _parts(store, file, layout, header, store.optimizer)
+    opened = _parts(store, file, layout, header, origin)
     if init is not None:
         description["init"] = _write_init(store, file, opened, init)
-    header.make(description)
+    if saved is not None:
+        _write_saved(file, opened, saved)
+    has_rows = init is not None or saved is not None  # which are not on disk yet
+    record = NEW._replace(
+        step=store._step, skipped_rows=store.skipped_rows, trainable=int(store._trainable),
+        boot=this_boot() if has_rows else 0,
+    )  # fmt: skip
+    header.make(description, record)
     return opened
 
 
-def _open(store: Store, file: MappedFile, room: int, end: int, init: Any) -> Opened:
+def _write_saved(file: MappedFile, opened: Opened, saved: SavedRows) -> None:
+    """Write rows, some at a time."""
+    arrays = list(saved.arrays.values())
+    for piece in in_pieces(len(arrays[0])):
+        if saved.rows is None:
+            rows = np.arange(piece.start, piece.stop, dtype=np.uint32)
+        else:
+            rows = saved.rows[piece]
+        reserve_rows(file, opened.layout, rows)
+        for own, array in zip(opened.arrays, arrays, strict=True):
+            own[rows] = array[piece].view(own.dtype)
+        opened.touched.add(rows)
+
+
+def _same_header(store: Store, file: MappedFile, room: int, end: int, init: Any = None) -> Header:
+    """The header of a file; ValueError if its table has other arguments."""
     if file.size < end:
         raise CheckpointError(f"{file.path} was cut: it has {file.size} bytes of {end}")
     header = Header(file.map(end), room, file.path)
+    _check_same(store, file.path, header.description, init)
+    return header
+
+
+def _open(store: Store, file: MappedFile, room: int, end: int, init: Any) -> Opened:
+    header = _same_header(store, file, room, end, init)
     description = header.description
-    _check_same(store, file.path, description, init)
     layout = _lay_out(store, room)
     if layout.end != end:
         raise CheckpointError(f"{file.path} has {end} bytes, not {layout.end}")
@@ -209,9 +269,7 @@ def _write_init(store: Store, file: MappedFile, opened: Opened, init: Any) -> in
     keys, checksum = row_keys(store._device, store.seed, xorshift.STREAM_WRITE, store._shard), 0
     words = store._device.words(weight, store.dtype)
     for rows, numbers in _init_pieces(store, init):
-        for region in opened.layout.arrays:
-            file.reserve(pages_of(region, rows))
-        file.reserve(pages_of(opened.layout.touched, rows >> np.uint32(3)))
+        reserve_rows(file, opened.layout, rows)
         write_rows(store._device, words, rows, numbers, keys, 0, "nearest")
         set_initial_states(store, store.optimizer, states, rows)
         fit_rows(store, store.optimizer, weight, states, rows)

@@ -1,47 +1,61 @@
-"""A table from what a file holds of it."""
+"""A table from what a file holds of it: in memory, or in a file of its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from lowprec.checks import check_int
-from lowprec.files.checkpoint import Checkpoint
-from lowprec.optimizers import from_description
-from lowprec.tables.files import ROWS, STATE, WEIGHT, arrays_by_name, configure, layout_of
+from lowprec.arithmetic import in_standard_arithmetic
+from lowprec.tables.contents import in_pieces
+from lowprec.tables.files import (
+    STATE,
+    WEIGHT,
+    SavedRows,
+    arrays_by_name,
+)
 from lowprec.tables.initial import begin, bounds_of_features
+from lowprec.tables.mapped import TableFile
 from lowprec.tables.store import Store
-from lowprec.typing import DeviceName
 
 
-def restore(table: Store, found: Checkpoint, description: Any, device: DeviceName) -> None:
-    """Make an empty table that of a file; `description` is its own, or part of a model's."""
-    configure(table, found, description, device)
-    if "touched" in description:
-        _restore_touched(table, found, description)
-        return
-    here = table._device
-    arrays = {
-        name: here.asarray(found.array(name, shape, dtype).view(here.held_as(dtype)))
-        for name, (shape, dtype) in layout_of(table, table._shape[0]).items()
-    }
-    table._weight = arrays.pop(WEIGHT)
-    table._state = {name.removeprefix(STATE): array for name, array in arrays.items()}
+@in_standard_arithmetic
+def fill(table: Store, saved: SavedRows, path: Any = None, *, replaces: bool = False) -> None:
+    """Give a table that is configured its rows, in memory or in a file at `path`.
+
+    The file is new, or `replaces` that of a table with the same arguments.  It is complete last: a
+    kill before leaves one that is made anew.
+
+    Raises
+    ------
+    ValueError, OSError, CheckpointError
+        As `TableFile` says.
+    """
+    if path is not None:
+        bounds = _first_bounds(table, saved)
+        table._file = TableFile(table, path, bounds, saved=saved, replaces=replaces)
+    elif saved.rows is None:
+        here = table._device
+        arrays = {
+            name: here.asarray(array.view(here.held_as(array.dtype)))
+            for name, array in saved.arrays.items()
+        }
+        table._weight = arrays.pop(WEIGHT)
+        table._state = {name.removeprefix(STATE): array for name, array in arrays.items()}
+    else:
+        _fill_touched(table, saved)
 
 
-def _restore_touched(table: Store, found: Checkpoint, description: Any) -> None:
-    """The table in memory that a table in a file was: all rows begin, some are those saved."""
-    optimizer = table.optimizer
-    with found.reading():
-        count = check_int("touched", description["touched"], low=0, high=table._shape[0] + 1)
-        table.optimizer = from_description(description["first_optimizer"])
-        rows = found.array(ROWS, (count,), np.dtype(np.uint32))
-        if count and (int(rows[-1]) >= table._shape[0] or (rows[1:] <= rows[:-1]).any()):
-            raise ValueError("has rows that do not ascend, or that there are not")
-    begin(table, bounds_of_features(table, table._init_range))
+def _first_bounds(table: Store, saved: SavedRows) -> list[float]:
+    """How large weights are in rows that the file does not hold."""
+    return bounds_of_features(table, table._init_range, saved.origin)
+
+
+def _fill_touched(table: Store, saved: SavedRows) -> None:
+    """All rows begin in memory, some are those saved."""
+    assert saved.rows is not None
+    optimizer, table.optimizer = table.optimizer, saved.origin
+    begin(table, _first_bounds(table, saved))
     table.optimizer = optimizer
-    places = table._device.asarray(rows)
-    layout = layout_of(table, count)
     for name, own in arrays_by_name(table).items():
-        own[places] = table._device.asarray(found.array(name, *layout[name]).view(own.dtype))
+        for piece in in_pieces(saved.rows.size):
+            places = table._device.asarray(saved.rows[piece])
+            own[places] = table._device.asarray(saved.arrays[name][piece].view(own.dtype))

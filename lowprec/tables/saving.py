@@ -21,7 +21,7 @@ Self = TypeVar("Self", bound="SavedTable")
 class SavedTable(InFile, Saved):
     """What `lowprec.files.saved` asks of a table."""
 
-    _has_shards = True
+    _has_shards = _has_table = True
 
     def _unchanged(self, what: str) -> AbstractContextManager[None]:
         return self._workspace.unchanged(what)
@@ -30,11 +30,15 @@ class SavedTable(InFile, Saved):
         return files.description_of(self), files.arrays_of(self)
 
     @classmethod
-    def _from_file(cls: type[Self], found: Checkpoint | Manifest, device: DeviceName) -> Self:
+    def _from_file(
+        cls: type[Self], found: Checkpoint | Manifest, device: DeviceName, path: Any = None
+    ) -> Self:
         table = cls.__new__(cls)
         if isinstance(found, Manifest):
             restore_shard(table, found, None, device)
             return table
-        restoring.restore(table, found, found.state, device)
+        files.configure(table, found, found.state, device)
+        saved = files.saved_rows(table, found, found.state)
         found.expect_arrays(files.names_in(table, found.state))
+        restoring.fill(table, saved, path)
         return table

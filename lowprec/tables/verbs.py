@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,36 +14,58 @@ from lowprec.batches.features import Features
 from lowprec.files.checkpoint import Checkpoint
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_ROUND
-from lowprec.tables import files, restoring
+from lowprec.tables import files
 from lowprec.tables.contents import in_pieces
 from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.embedding import EmbeddingTable
-from lowprec.tables.files import arrays_of, description_of
+from lowprec.tables.files import SavedRows, arrays_of, description_of, layout_of, names_in
+from lowprec.tables.opening import has_table, table_exists
+from lowprec.tables.restoring import fill
 from lowprec.tables.store import Store
 from lowprec.tables.update import update
 from lowprec.typing import DeviceName
 
 __all__ = [
+    "SavedRows",
     "arrays_of",
     "batch_of",
+    "check_no_table",
+    "check_open",
     "check_writable",
+    "configured",
     "description_of",
     "diagnose",
     "features_of",
+    "fill",
     "go_back",
     "halve",
-    "restore",
+    "layout_of",
+    "names_in",
     "take_over",
     "unchanged",
     "update",
 ]
 
 
-def restore(found: Checkpoint, description: Any, device: DeviceName) -> EmbeddingTable:
-    """The table of a model's file."""
+def configured(
+    found: Checkpoint, description: Any, device: DeviceName
+) -> tuple[EmbeddingTable, SavedRows]:
+    """The table of a model's file without its rows, and these, checked, which `fill` gives it."""
     table = EmbeddingTable.__new__(EmbeddingTable)
-    restoring.restore(table, found, description, device)
-    return table
+    files.configure(table, found, description, device)
+    return table, files.saved_rows(table, found, description)
+
+
+def check_no_table(path: Any) -> None:
+    """FileExistsError if a new table at `path` would overwrite one; nothing for None."""
+    if path is not None and has_table(path):
+        raise table_exists(os.fspath(path))
+
+
+def check_open(table: Store) -> None:
+    """ValueError if a table in a file is closed."""
+    if table._file is not None:
+        table._file.open()
 
 
 def take_over(table: Store, arrays: dict[str, Any], step: int, skipped_rows: int) -> None:
@@ -75,6 +98,8 @@ def check_writable(table: Store) -> None:
 def go_back(table: Store, step: int) -> None:
     """Take back the count of steps that wrote nothing."""
     table._step = step
+    if table._file is not None:
+        table._file.note_step(step)
 
 
 def unchanged(table: Store, what: str) -> AbstractContextManager[None]:

@@ -4,7 +4,8 @@ Half of the kills (`kill -9`, at a random moment) hit a process that writes one 
 again, half one that trains with `Checkpoints` and goes on where the one before was killed.  After
 each, every file must be whole; what is trained in pieces must end with the bits of a training that
 was left alone.  With `--only kills_of_tables_in_files` all kills hit a process that trains a table
-in its file.  Then: a full disk, a folder that cannot be written, several processes that write
+in its file, and with `--only kills_of_models_in_files` one that trains a model with such a table.
+Then: a full disk, a folder that cannot be written, several processes that write
 one file, the folder of another training, several threads, on Numba's own threads and in other
 floating-point states as well, a fork, read-only memory, permissions and links of files, and Ctrl-C.
 The exit status is 1 if a promise was not held.
@@ -40,6 +41,7 @@ from tests.faults.disks import (
 from tests.faults.folders import folder_of_another_training
 from tests.faults.interrupts import interrupts_of_fit, interrupts_of_update
 from tests.faults.kills import (
+    kills_of_models_in_files,
     kills_of_saving,
     kills_of_tables_in_files,
     kills_of_training,
@@ -81,14 +83,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    names = {scenario.__name__: scenario for scenario in (*SCENARIOS, kills_of_tables_in_files)}
+    others = {kind.__name__: kind for kind in (kills_of_tables_in_files, kills_of_models_in_files)}
+    names = {scenario.__name__: scenario for scenario in SCENARIOS} | others
     parser.add_argument("--only", choices=list(names), help="one of them, or of other kills")
     parser.add_argument("--json", metavar="OUT")
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
     rng = np.random.default_rng(args.seed)
     if args.only:
-        kills = (args.kills,) if args.only == "kills_of_tables_in_files" else ()
+        kills = (args.kills,) if args.only in others else ()
         return int(run(names[args.only], *kills, rng)["verdict"] == "BROKEN")
     rows = [run(kills_of_saving, args.kills // 2, rng)]
     rows.append(run(kills_of_training, args.kills - args.kills // 2, rng))

@@ -10,7 +10,7 @@ import lowprec as lp
 from tests.children import forked, in_child, kill_after
 from tests.faults.files import differing_bytes, is_readable, left_over, lp_files
 from tests.faults.promises import check
-from tests.faults.training import big_table, make_model, samples, train
+from tests.faults.training import SIZES, big_table, make_model, samples, train
 
 
 def save_again_and_again(path, sources, ready):
@@ -59,6 +59,61 @@ def kills_of_training(folder, kills, rng):
     }  # fmt: skip
 
 
+# --- a model whose table is in a file ---
+
+
+def stream(folder=None):
+    """A model and the arguments of its `fit_stream`; of 40 steps."""
+    path = None if folder is None else folder / "big.table"
+    model = make_model(l2=0.0, optimizer=lp.Adagrad(0.1, initial_accumulator=0.25), path=path)
+    X, y = samples()
+    whole = lp.Samples(*X)
+    return model, {"reader": [(whole[:170], y[:170]), (whole[170:], y[170:])], "epochs": 4}
+
+
+def train_in_file(folder, ready):
+    """Goes on where files end, until the end; the hash of the model."""
+    model, given = stream(folder)
+    resume = folder if lp_files(folder) else None
+    if resume is None:  # killed before the first one: nothing was trained that can be resumed
+        (folder / "big.table").unlink(missing_ok=True)
+    begins = [ready]
+
+    def callback(model, done):
+        while begins:
+            begins.pop()()
+
+    model.fit_stream(
+        **given, callback=callback, save=lp.Checkpoints(folder, every_batches=1), resume=resume
+    )
+    found = hash_of(model.table_, sum(SIZES)), model.history_
+    model.table_.close()
+    return found
+
+
+def hash_in_memory(ready):
+    model, given = stream()
+    model.fit_stream(**given)
+    return hash_of(model.table_, sum(SIZES)), model.history_
+
+
+def kills_of_models_in_files(folder, kills, rng):
+    """`fit_stream` with `path` and `save`, killed until it has come to its end."""
+    expected = in_child(hash_in_memory)
+    killed = trainings = lost = 0
+    while killed < kills or trainings == 0:
+        home = folder / f"run{trainings}"
+        home.mkdir()
+        while killed < kills:
+            if not kill_after(*forked(train_in_file, home), rng.exponential(0.05)):
+                break
+            killed += 1
+        lost += in_child(train_in_file, home) != expected
+        trainings += 1
+    check(not lost, f"{lost} of {trainings} trainings did not end with the bits of one in memory")
+    return {"kills": killed, "trainings": trainings}
+
+
 # --- tables in files ---
 
 ROWS, IDS = 20_000, 3000  # a step takes long enough to be killed in it
@@ -76,8 +131,8 @@ def step_of(table):
     table.update(ids, table.lookup(ids) + rng.normal(size=(IDS, 16)).astype(np.float32))
 
 
-def hash_of(table):
-    found = hashlib.blake2b(table.read(np.arange(ROWS)).tobytes(), digest_size=8)
+def hash_of(table, rows=ROWS):
+    found = hashlib.blake2b(table.read(np.arange(rows)).tobytes(), digest_size=8)
     for array in table.optimizer_state.values():
         found.update(np.asarray(array).tobytes())
     return found.hexdigest()

@@ -30,3 +30,11 @@ def test_kills_of_tables_in_files():
     assert "held" in out
     assert f"kills {kills}, in a change" in out
     assert out.rstrip().endswith("unreadable 0")
+
+
+def test_kills_of_models_in_files():
+    """Set LOWPREC_TEST_KILLS=200 for more."""
+    kills = os.environ.get("LOWPREC_TEST_KILLS", "5")
+    out = run("-m", "tests.faults", "--only", "kills_of_models_in_files", "--kills", kills).stdout
+    assert "held" in out
+    assert f"kills {kills}, trainings" in out

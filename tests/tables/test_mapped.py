@@ -145,6 +145,11 @@ def test_any_sequence_gives_the_bits_of_a_table_in_memory(quick_folder, name, ac
         if twin.dtype == in_memory.dtype:
             assert contents(in_memory) == contents(twin)
         twin.reset([5, 3], [1, 2])
+    for number, table in enumerate(pair.tables):  # saved with some rows, and with all of them
+        table.save(folder / "b.safetensors")
+        path = folder / f"{number}.table"
+        with lp.EmbeddingTable.load(folder / "b.safetensors", path=path) as twin:
+            assert contents(in_memory) == contents(twin)
     in_file.close()
     pair.tables[1] = make(pair.path, name, **pair.arguments)
     assert contents(in_memory) == contents(pair.tables[1])
@@ -187,6 +192,19 @@ def test_first_weights_that_are_given(tmp_path):
     with pytest.raises(ValueError, match=r"init must have shape \(32, 3\), got \(31, 3\)"):
         make(tmp_path / "b.table", **arguments, init=init[1:])
     assert os.listdir(tmp_path) == ["a.table"]  # what cannot be made is not left
+
+
+def test_a_saved_table_is_loaded_in_little_memory(quick_folder):
+    """Rows are copied some at a time; those that were not saved cost nothing, as before."""
+    with lp.EmbeddingTable(10**9, 64, path=quick_folder / "big.table") as table:
+        table.update([7, 10**9 - 1], np.ones((2, 64), np.float32))
+        table.save(quick_folder / "few.safetensors")
+    with lp.load(quick_folder / "few.safetensors", path=quick_folder / "again.table") as again:
+        assert again.stored_bytes < 300_000
+        again.update([7], np.ones((1, 64), np.float32))
+        assert again.step == 2
+    with pytest.raises(FileExistsError, match=r"not overwritten.*again\.table"):
+        lp.load(quick_folder / "few.safetensors", path=quick_folder / "again.table")
 
 
 # --- what is refused ---
@@ -377,6 +395,33 @@ def test_a_kill_while_a_file_is_made(tmp_path):
         other.write_bytes(data)
         with make(other, init=init) as table:
             assert (table.read(ROWS) == 1).all()
+
+
+@pytest.mark.parametrize("rows", ["some", "all"])
+def test_a_kill_while_a_saved_table_is_loaded(tmp_path, rows):
+    """Leaves a file that is made anew, until it is complete."""
+    path, saved = tmp_path / "a.table", tmp_path / "a.safetensors"
+    with make(tmp_path / "b.table", "Adam") as table:
+        table.update(*batch(np.random.default_rng(0)))
+        expected = contents(table)
+        (table if rows == "some" else table.to("cpu")).save(saved)
+    path.touch()
+    snapshots = Snapshots(path).of(lambda: lp.load(saved, path=path).close())
+    assert len(snapshots) > 5
+    complete = []
+    for number, data in enumerate(snapshots):
+        other = tmp_path / f"{number}.table"
+        other.write_bytes(data)
+        try:
+            with lp.load(saved, path=other) as again:
+                assert contents(again) == expected
+            complete.append(False)
+        except FileExistsError:
+            complete.append(True)
+        with make(other, "Adam") as again:
+            assert contents(again) == expected
+    assert complete == sorted(complete)
+    assert set(complete) == {False, True}
 
 
 def test_a_change_that_fails_is_undone(tmp_path, monkeypatch):
