@@ -249,6 +249,7 @@ def test_what_one_process_does_alone(tmp_path):
                 (model or models.model_of("logistic")).fit(X, y, comm=comm, **kwargs)
 
         refused("l2 is for one process", models.model_of("logistic", l2=0.1, **sgd))
+        refused("path is for one process", models.model_of("logistic", path="ids.table"))
         refused("diagnose is for one process", diagnose=lp.Diagnostics())
         refused("device='cpu'", models.model_of("logistic", device="cuda"))
         save = lp.Checkpoints(tmp_path)
