@@ -75,8 +75,7 @@ def run(one: Measurement, folder: Path, data: Path | None) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     variables, words = words_of(one.command)
-    for name in filter(DATA.__contains__, words):
-        (folder / name).symlink_to(locate(name, data).resolve())
+    words = [str(locate(w, data).resolve()) if w in DATA else w for w in words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     about = {
         "command": one.command,

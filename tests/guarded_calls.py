@@ -81,8 +81,14 @@ def dense(rng, at_end):
             layers.dot_backward(cpu, memory, guarded(joined.shape), vectors, embeddings)
         weight, bias, x = guarded((dim, 5)), guarded((5,)), guarded((300, dim))
         y = guarded((300, 5))
-        layers.linear_forward(cpu, x, weight, bias, relu=True, out=y)
-        layers.linear_backward(cpu, guarded(y.shape), y, x, weight, relu=True, out=guarded(x.shape))
+        for part in (128, 150, 300):  # samples
+            layers.linear_forward(cpu, x, weight, bias, relu=True, out=y, part=part)
+            out = guarded(x.shape)
+            _, *gradients = layers.linear_backward(
+                cpu, guarded(y.shape), y, x, weight, relu=True, out=out, part=part
+            )
+            for by_parts in gradients:
+                cpu.kernels.add_parts(by_parts)
         halted = np.zeros(1, bool)
         for optimizer in (lp.SGD(0.1), lp.RowWiseAdagrad(0.1)):
             states = init_dense_states(cpu, optimizer, [weight, bias])

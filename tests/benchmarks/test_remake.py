@@ -82,7 +82,7 @@ def test_runs_are_kept_and_resumed(tmp_path, listed, capsys):
 def test_what_cannot_run_is_skipped(tmp_path, listed, capsys):
     file = next(iter(DATA))
     listed(
-        data=Measurement(f"python -c pass {file}", 0.1, ()),
+        data=Measurement(f"python -c 'import sys; print(*open(sys.argv[1]))' {file}", 0.1, ()),
         package=Measurement("python -c pass", 0.1, (), needs=("no_such_package",)),
         late=Measurement("python -c pass", 60, ()),
     )
@@ -95,7 +95,7 @@ def test_what_cannot_run_is_skipped(tmp_path, listed, capsys):
     (tmp_path / "data/deep").mkdir(parents=True)
     (tmp_path / "data/deep" / DATA[file]).write_text("rows")
     assert remake.main([*arguments, "--data", str(tmp_path / "data"), "data"]) == 0
-    assert (tmp_path / "out/data" / file).read_text() == "rows"
+    assert (tmp_path / "out/data/stdout.txt").read_text() == "rows\n"
 
 
 def test_pages_are_compared_and_results_copied(tmp_path, listed, monkeypatch, capsys):
