@@ -39,7 +39,8 @@ class _Begun(NamedTuple):
 
 def fit_stream(model: Model, source: Source, epochs: int, classes: Any, given: Arguments) -> None:
     """Check what is given and the first samples, and then train."""
-    agreed, patience = given.ranks.agreed, check_patience(model, given.patience, given.validation)
+    agreed = given.ranks.agreed
+    patience = agreed(lambda: check_patience(model, given.patience, given.validation))
     given = given._replace(validation=agreed(lambda: encoded(source, given.validation)))
     with ExitStack() as stack:
         if given.resume is not None:

@@ -239,6 +239,18 @@ def test_bad_input_of_one_rank(name):
     results(3, run)
 
 
+def test_bad_patience_of_one_rank_in_a_stream():
+    (X, y, _), validation = models.split("dlrm")
+
+    def run(comm):
+        model, patience = models.model_of("dlrm"), -1 if comm.rank else 1
+        with pytest.raises(ValueError, match="patience must be"):
+            model.fit_stream([(X, y)], validation=validation, patience=patience, comm=comm)
+        assert not hasattr(model, "table_")
+
+    results(2, run)
+
+
 def test_what_one_process_does_alone(tmp_path):
     (X, y, _), validation = models.split("logistic")
     sgd = {"optimizer": lp.SGD(0.1)}
