@@ -26,7 +26,7 @@ class Measurement(NamedTuple):
     Attributes
     ----------
     command : str
-        As a page shows it. It runs in a folder of its own.
+        As a page shows it. Each measurement runs in a separate, empty folder.
     minutes : float
         Of an idle machine with two cores, compiling included.
     places : tuple of str

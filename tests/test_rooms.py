@@ -16,7 +16,7 @@ MOST_METHODS, MOST_WITH_INHERITED = 20, 33 + 5
 
 
 def room(name):
-    """The folder of a module: a module of the package itself is a room of its own."""
+    """The folder of a module: or the module itself, if it is in no folder."""
     package = name.rpartition(".")[0]
     return name if package == "lowprec" else package
 

@@ -12,7 +12,6 @@ from lowprec.checks import check_choice
 from lowprec.mpi import folders
 from lowprec.mpi.alike import check_alike, check_carries
 from lowprec.mpi.exchange import Exchange
-from lowprec.mpi.folders import file_of_rank
 from lowprec.mpi.gather import gather
 from lowprec.mpi.routes import Router
 from lowprec.mpi.steps import Steps
@@ -113,7 +112,7 @@ class ShardedTable(Steps):
         def make() -> EmbeddingTable:
             check_choice("wire", wire, WIRES)
             check_carries(exchange, device)
-            file = None if path is None else file_of_rank(path, exchange)
+            file = None if path is None else folders.file_of_rank(path, exchange)
             return EmbeddingTable(
                 num_embeddings, embedding_dim, dtype, rounding, optimizer, seed, device,
                 init_range=init_range, on_nonfinite=on_nonfinite, padding_idx=padding_idx,

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class Pending(Generic[Result]):
-    """What has begun: rows or gradients are on their way between ranks."""
+    """A lookup or an update that has begun: rows or gradients travel between ranks."""
 
     def __init__(self, finish: Callable[[], Result]) -> None:
         self._finish: Callable[[], Result] | None = finish

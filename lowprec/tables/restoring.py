@@ -1,4 +1,4 @@
-"""A table from what a file holds of it: in memory, or in a file of its own."""
+"""A table from what a file holds of it: in memory, or with its rows in a new file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from typing import Any
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.tables.contents import in_pieces
-from lowprec.tables.files import (
-    STATE,
-    WEIGHT,
-    SavedRows,
-    arrays_by_name,
-)
+from lowprec.tables.files import STATE, WEIGHT, SavedRows, arrays_by_name
 from lowprec.tables.initial import begin, bounds_of_features
 from lowprec.tables.mapped import TableFile
 from lowprec.tables.store import Store

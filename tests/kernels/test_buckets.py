@@ -5,8 +5,9 @@ import pytest
 
 from lowprec.device import get_device
 from lowprec.kernels.cpu import buckets as of_rows
+from lowprec.kernels.cpu.buckets import segments_of
 from lowprec.kernels.cpu.compiling import parallel
-from lowprec.kernels.cpu.groups import group_to_update, segments_of
+from lowprec.kernels.cpu.grouping import group_to_update
 from lowprec.kernels.gradients import Gradients
 from lowprec.workspace import Allocator
 

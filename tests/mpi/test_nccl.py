@@ -104,7 +104,7 @@ def test_nccl():
         nccl = NcclCommunicator(mpi, StandIn(mailboxes, comm.rank))
         data = np.repeat(np.arange(size) + 10 * comm.rank, counts[comm.rank]).astype(np.uint16)
         from_each = counts[:, comm.rank].copy()
-        from_each[comm.rank] = 2  # of its own
+        from_each[comm.rank] = 2  # room for its own rows, which is left as it is
         found = np.full(from_each.sum(), 99, np.uint16).view(DeviceArray)
         exchange = Exchange(nccl)
         exchange.begin(data.view(DeviceArray), counts[comm.rank], found, from_each)()

@@ -13,8 +13,9 @@ from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_fo
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.search import first_at_least
+from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sort import counts_to_places
-from lowprec.kernels.cpu.sums import bag_at
+from lowprec.kernels.cpu.sums import bag_at, sum_pieces
 from lowprec.kernels.gradients import LABEL, PIECE, ROW_SHIFT
 from lowprec.scalar.bits import bits_as_float, float_as_bits, fma
 from lowprec.scalar.internal import internal
@@ -131,3 +132,14 @@ def sum_buckets(buckets, gradients, first, last, held, totals, rows, sums):
             sums[place] = total
             held[inside] = np.uint64(0)
     return end
+
+
+def segments_of(groups, gradients, scratch):
+    """The segments of a batch that was grouped to be updated, with the sums of long ones."""
+    if not isinstance(groups, Buckets):
+        return groups
+    rows = (groups.order >> ROW_SHIFT).astype(np.uint32)
+    labels = groups.order.astype(np.uint32)
+    segments = group_by_row(rows, labels, int(rows.max()) + 1, 1, scratch)
+    sum_pieces(segments, gradients)
+    return segments

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lowprec.kernels.cpu.buckets import segments_of
 from lowprec.kernels.cpu.compiling import parallel
-from lowprec.kernels.cpu.groups import segments_of
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.sums import sum_segment

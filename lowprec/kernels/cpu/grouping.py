@@ -1,23 +1,22 @@
 """A batch grouped by row, and its gradients checked."""
 
+from lowprec.kernels.cpu.buckets import put_in_buckets
 from lowprec.kernels.cpu.finite import check_steps
-from lowprec.kernels.cpu.groups import group_to_update
 from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sums import sum_pieces
 
 
+def group_to_update(rows, labels, num_rows, columns, scratch):
+    """The positions of a batch by row: sorted, or in buckets where a row is one number."""
+    if columns == 1:  # as a linear model's weights
+        return put_in_buckets(rows, labels, num_rows, scratch)
+    return group_by_row(rows, labels, num_rows, columns, scratch)
+
+
 def group_and_check(
-    rows,
-    labels,
-    num_rows,
-    gradients,
-    limit,
-    refuse,
-    diverged,
-    scratch,
-    to_update=True,
+    rows, labels, num_rows, gradients, limit, refuse, diverged, scratch, to_update=True,
     largest=None,
-):
+):  # fmt: skip
     """The positions of a batch by row, and what `check_steps` says of their gradients.
 
     They are sorted, or only grouped as is best `to_update` the rows; pieces are summed.  `largest`

@@ -4,10 +4,9 @@ import numpy as np
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
-from lowprec.kernels.cpu.buckets import Buckets
+from lowprec.kernels.cpu.buckets import Buckets, segments_of
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.finite import are_within
-from lowprec.kernels.cpu.groups import segments_of
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
 from lowprec.kernels.cpu.one_column import update_rows_of_one_column
@@ -106,10 +105,9 @@ def _update_rows(
 def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `groups` is what `group_and_check` gave.  `rules` are a rule and its
-    preparation, `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum
-    of WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is written if the
-    `check` says so.
+    `groups` is what `group_and_check` gave.  `rules` are a rule and its preparation, `arrays` are
+    ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that
+    are rounded so, and `step` is uint64.  Nothing is written if the `check` says so.
     """
     if check.refused:
         return 0

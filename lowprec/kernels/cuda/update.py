@@ -73,10 +73,9 @@ def _update_rows(
 def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit, check, scratch):
     """One step on every row of the batch whose gradient is within `limit`; returns how many others.
 
-    `groups` is what `group_and_check` gave.  `rules` are a rule and its
-    preparation, `arrays` are ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum
-    of WEIGHT and STATES that are rounded so, and `step` is uint64.  Nothing is written if the
-    `check` says so.
+    `groups` is what `group_and_check` gave.  `rules` are a rule and its preparation, `arrays` are
+    ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that
+    are rounded so, and `step` is uint64.  Nothing is written if the `check` says so.
     """
     rule, preparation = rules
     by_rows, step = has_row(type(rule)), np.uint64(step)
