@@ -31,12 +31,14 @@ class Example(NamedTuple):
     summary: str
     arguments: str = ""
     launcher: str = ""
+    modules: tuple[str, ...] = ()  # of this example alone, in the order of reading
 
 
 GALLERY = {
     "criteo": Example(
         "Three formats side by side",
         "Click models in float32 and float16: what rounding to nearest loses.",
+        modules=("criteo_settings", "criteo_output"),
     ),
     "own_loop": Example(
         "A matrix factorisation in NumPy", "Three tables in a loop of your own, down to 8 bits."
@@ -46,7 +48,11 @@ GALLERY = {
         "UCI Adult: how numbers are encoded, against scikit-learn.",
         "--data adult.data.gz --peers --figure adult.png",
     ),
-    "word2vec": Example("Word vectors", "Skip-gram with negative sampling on our tables."),
+    "word2vec": Example(
+        "Word vectors",
+        "Skip-gram with negative sampling on our tables.",
+        modules=("skip_gram", "words"),
+    ),
     "convergence": Example(
         "The rate of convergence", "SGD on strongly convex objectives, against the theory."
     ),
@@ -81,13 +87,15 @@ prints
 
 ## Code
 
-[`examples/{name}.py`](https://github.com/lowprec/lowprec/blob/main/examples/{name}.py)
+{code}
+"""
+
+CODE = """[`examples/{name}.py`](https://github.com/lowprec/lowprec/blob/main/examples/{name}.py)
 
 ```{{literalinclude}} ../../examples/{name}.py
 :language: python
 :start-at: from __future__
-```
-"""
+```"""
 
 INDEX = """# Gallery
 
@@ -129,8 +137,9 @@ def pages() -> dict[str, str]:
         parts[::2] = [re.sub(r"(--[\w-]+)", r"`\1`", part) for part in parts[::2]]
         text = "`".join(parts)
         command = f"{example.launcher} python examples/{name}.py {example.arguments}".strip()
+        code = "\n\n".join(CODE.format(name=part) for part in (name, *example.modules))
         made[f"gallery/{name}.md"] = PAGE.format(
-            **example._asdict(), name=name, text=text, command=command
+            **example._asdict(), name=name, text=text, command=command, code=code
         )
     cards = "\n".join(CARD.format(**e._asdict(), name=name) for name, e in GALLERY.items())
     listed = "\n".join(f"gallery/{name}" for name in GALLERY)

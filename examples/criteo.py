@@ -31,13 +31,19 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numba
 import numpy as np
 import report
+from criteo_output import (
+    described,
+    format_precision,
+    format_table,
+    precision_as_json,
+    save_figure,
+)
+from criteo_settings import COLUMNS, Data, few_samples, load, make_model
 from processes import peak_memory
 from side_by_side import Turn, run_at_once, run_side_by_side
 
@@ -45,114 +51,6 @@ import lowprec as lp
 
 CURVE_POINTS = 20
 DIAGNOSED_STEPS = 100
-TEST_SHARE = 0.2
-COLUMNS = 16  # of a DLRM's table
-CHANGEABLE = ("epochs", "batch_size", "learning_rate", "dense_learning_rate")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is trained; the gradient is that of the mean loss of a batch."""
-
-    optimizer: type[Any]  # of the tables
-    dense_optimizer: type[Any]
-    epochs: int
-    batch_size: int
-    learning_rate: float  # of the tables
-    dense_learning_rate: float
-    more: Mapping[str, Any] = field(default_factory=dict)  # of the tables' optimizer
-    falls: bool = True  # learning rates fall linearly to zero; False: they are constant
-    hidden: tuple[int, ...] = ()  # layers of both MLPs of the DLRM
-
-
-# Criteo: chosen by training on the first 64 % of a 110,000-row sample of the Kaggle data and
-# scoring the next 16 %.  Planted clicks: small steps, many of which rounding to nearest loses.
-_DECAYING = {"initial_accumulator": 0.03, "weight_decay": 7e-4, "decay": "catch_up"}
-_ROW_WISE = {"initial_accumulator": 1e-6}
-SETTINGS = {
-    ("adaptive", "logistic", "criteo"): Settings(
-        lp.Adagrad, lp.Adam, 8, 128, 0.4, 0.003, _DECAYING
-    ),
-    ("adaptive", "dlrm", "criteo"): Settings(
-        lp.RowWiseAdagrad, lp.Adam, 1, 128, 0.04, 0.001, _ROW_WISE, False, (64,)
-    ),
-    ("adaptive", "logistic", "planted"): Settings(
-        lp.Adagrad, lp.Adam, 4, 128, 0.005, 0.001, {**_DECAYING, "initial_accumulator": 3e-4}
-    ),
-    ("adaptive", "dlrm", "planted"): Settings(
-        lp.RowWiseAdagrad, lp.Adam, 2, 128, 0.002, 0.001, _ROW_WISE, True, (64,)
-    ),
-    ("sgd", "logistic", "criteo"): Settings(lp.SGD, lp.SGD, 8, 128, 1.5, 0.2),
-    ("sgd", "dlrm", "criteo"): Settings(lp.SGD, lp.SGD, 2, 128, 10.0, 0.3, hidden=(512, 256)),
-    ("sgd", "logistic", "planted"): Settings(lp.SGD, lp.SGD, 12, 256, 0.005, 0.05),
-    ("sgd", "dlrm", "planted"): Settings(lp.SGD, lp.SGD, 4, 256, 0.3, 0.1, hidden=(64,)),
-}
-
-
-@dataclass(frozen=True)
-class Data:
-    """Samples to train on, samples to score, and how many ids each feature has."""
-
-    train: tuple[Any, Any]
-    test: tuple[Any, Any]
-    num_embeddings: list[int]
-
-
-def load(options: argparse.Namespace) -> Data:
-    """The data that the command line asks for."""
-    if not options.data:
-        sizes = list(lp.datasets.DEFAULT_NUM_EMBEDDINGS)
-        X, y, _ = lp.datasets.make_clicks(options.samples, sizes, seed=options.seed)
-        return split(X, y, sizes)
-    sizes = [options.num_embeddings] * 26
-    X, y = lp.datasets.load_criteo(options.data, num_embeddings=options.num_embeddings)
-    if not options.test:
-        return split(X, y, sizes)
-    test = lp.datasets.load_criteo(options.test, num_embeddings=options.num_embeddings)
-    return Data((X, y), test, sizes)
-
-
-def split(X: Any, y: Any, sizes: list[int]) -> Data:
-    """The first samples to train on, the last fifth to score: later ones, as in production."""
-    cut = len(y) - round(TEST_SHARE * len(y))
-    (dense, indices) = X
-    train = ((dense[:cut], indices[:cut]), y[:cut])
-    return Data(train, ((dense[cut:], indices[cut:]), y[cut:]), sizes)
-
-
-def make_model(
-    options: argparse.Namespace, data: Data, dtype: str, rounding: str
-) -> lp.LogisticRegression | lp.DLRM:
-    """The untrained model of one run."""
-    settings = settings_of(options)
-    steps = settings.epochs * math.ceil(len(data.train[1]) / settings.batch_size)
-
-    def rate(peak: float) -> Any:
-        return lp.schedules.WarmupLinearDecay(peak, 0, steps) if settings.falls else peak
-
-    common: dict[str, Any] = {
-        "num_embeddings": data.num_embeddings,
-        "dtype": dtype,
-        "rounding": rounding,
-        "optimizer": settings.optimizer(rate(settings.learning_rate), **settings.more),
-        "dense_optimizer": settings.dense_optimizer(rate(settings.dense_learning_rate)),
-        "standardize": True,
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "seed": options.seed,
-    }
-    if options.model == "logistic":
-        return lp.LogisticRegression(**common)
-    hidden = settings.hidden
-    return lp.DLRM(embedding_dim=COLUMNS, bottom_mlp=hidden, top_mlp=hidden, **common)
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    """The documented settings, with what the command line changes."""
-    source = "criteo" if options.data else "planted"
-    settings = SETTINGS[options.optimizer, options.model, source]
-    given = {name: getattr(options, name) for name in CHANGEABLE}
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 class Curve:
@@ -251,17 +149,6 @@ def compile_diagnostics(options: argparse.Namespace) -> None:
     table.diagnose(np.zeros((2, 26), np.int32), np.ones((2, 26, columns), np.float32))
 
 
-def few_samples(options: argparse.Namespace) -> Data:
-    """Such samples as the command line asks for."""
-    if options.data:
-        sizes = [options.num_embeddings] * 26
-        X, y = next(iter(lp.datasets.CriteoReader(options.data, sizes, batch_size=1000)))
-    else:
-        sizes = list(lp.datasets.DEFAULT_NUM_EMBEDDINGS)
-        X, y, _ = lp.datasets.make_clicks(1000, sizes, seed=options.seed)
-    return Data((X, y), (X, y), sizes)
-
-
 def compile_all(options: argparse.Namespace) -> None:
     """Fill the cache of compiled kernels, on several cores; nearest takes the kernels of both."""
     trained = (report.FLOAT32, report.STOCHASTIC)
@@ -269,88 +156,7 @@ def compile_all(options: argparse.Namespace) -> None:
     run_at_once([*jobs, (compile_diagnostics, options)])
 
 
-# --- output ---
-
-
-def format_table(runs: list[dict[str, Any]]) -> str:
-    """The results for people."""
-    header = (
-        f"{'tables':<20}{'log loss':>10}{'AUC':>9}{'norm. entropy':>15}"
-        f"{'weights MB':>12}{'table MB':>10}{'peak MB':>9}{'samples/s':>11}"
-    )
-    rows = [
-        f"{row['dtype'] + ' ' + row['rounding'] if row['dtype'] != 'float32' else 'float32':<20}"
-        f"{row['log_loss']:>10.5f}{row['roc_auc']:>9.5f}{row['normalized_entropy']:>15.5f}"
-        f"{row['weight_bytes'] / 1e6:>12.2f}{row['table_bytes'] / 1e6:>10.2f}"
-        f"{row['peak_rss_bytes'] / 1e6:>9.0f}{row['samples_per_second']:>11,.0f}"
-        for row in runs
-    ]
-    return "\n".join([header, "-" * len(header), *rows])
-
-
-def format_precision(runs: list[dict[str, Any]]) -> str:
-    """What rounding does to steps, and the predicted and measured losses of nearest rounding."""
-    found = {row["dtype"] + " " + row["rounding"]: row["precision"] for row in runs}
-    stochastic, nearest = found[report.STOCHASTIC.name], found[report.NEAREST.name]
-    float32 = found["float32 nearest"]
-    said = [
-        ("predicted by the float32 run", float32.of("float16")),
-        ("predicted by the stochastic run", stochastic),
-        ("measured in the nearest run", nearest),
-    ]
-    lines = [
-        f"  {who:<38}{told.lost_share:>8.2%} of the steps, {told.lost_mass_share:.2%} of movement"
-        for who, told in said
-    ]
-    recommended = f"recommended: {stochastic.recommend()}"
-    return "\n".join([str(stochastic), recommended, "float16, rounded to nearest:", *lines])
-
-
-def precision_as_json(told: lp.RoundoffReport) -> dict[str, Any]:
-    """Counts, and what follows from them."""
-    return {
-        **asdict(told),
-        "lost_share": told.lost_share,
-        "lost_mass_share": told.lost_mass_share,
-        "lost_share_float16": told.of("float16").lost_share,
-        "mean_error": told.mean_error,
-        "rms_error": told.rms_error,
-        "recommendation": asdict(told.recommend()),
-    }
-
-
-def save_figure(runs: list[dict[str, Any]], path: str, title: str) -> None:
-    """Learning curves, and beside them their differences to float32."""
-    figure, (left, right) = report.figure(2)
-    reference = np.array(runs[0]["curve"])
-    for variant, row in zip(report.VARIANTS, runs, strict=True):
-        samples, losses = np.array(row["curve"]).T
-        style = {"color": variant.color, "linestyle": variant.line}
-        width = 3.0 if variant is report.FLOAT32 else 1.8
-        left.plot(samples, losses, **style, linewidth=width, label=variant.name)
-        right.plot(samples, losses - reference[:, 1], **style, linewidth=width)
-    left.set(xlabel="samples trained on", ylabel="log loss on the test rows")
-    left.set_title(f"{title} (one seed)")
-    right.set(xlabel="samples trained on", title="difference to float32")
-    right.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
-    for axis in (left, right):
-        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 4), useMathText=True)
-    report.legend_below(figure, left)
-    report.save_figure(figure, path)
-
-
-def described(options: argparse.Namespace) -> str:
-    """The settings for people."""
-    settings = settings_of(options)
-    more = "".join(f", {name}={value!r}" for name, value in settings.more.items())
-    falling = ", falling to 0" if settings.falls else ""
-    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
-    return (
-        f"{epochs} in batches of {settings.batch_size}, "
-        f"{settings.optimizer.__name__}({settings.learning_rate:g}{more}) for the tables, "
-        f"{settings.dense_optimizer.__name__}({settings.dense_learning_rate:g}) for the rest"
-        f"{falling}; {options.threads} thread{'s' if options.threads > 1 else ''}"
-    )
+# --- the command ---
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -4,6 +4,7 @@ import json
 import threading
 
 import criteo
+import criteo_settings
 import numpy as np
 import pytest
 import report
@@ -179,8 +180,8 @@ def test_the_optimizer_is_that_of_the_optimizers_page(root, model, name, data):
     """On Criteo rows with the very settings that the page reports."""
     options = criteo.parse_arguments(["--model", model, *data, "--batch-size", "64"])
     X = (np.zeros((1, 13), np.float32), np.zeros((1, 26), np.int32))
-    samples = criteo.Data((X, np.zeros(1)), (X, np.zeros(1)), [1] * 26)
-    made = criteo.make_model(options, samples, "float16", "stochastic")
+    samples = criteo_settings.Data((X, np.zeros(1)), (X, np.zeros(1)), [1] * 26)
+    made = criteo_settings.make_model(options, samples, "float16", "stochastic")
     assert type(made.optimizer).__name__ == name
     assert made.batch_size == 64
     if data:
@@ -188,7 +189,7 @@ def test_the_optimizer_is_that_of_the_optimizers_page(root, model, name, data):
 
         entry = OPTIMIZERS["Adagrad, decay" if model == "logistic" else "RowWiseAdagrad"]
         settings = entry.settings("logistic" if model == "logistic" else "DLRM")
-        ours = criteo.settings_of(criteo.parse_arguments(["--model", model, *data]))
+        ours = criteo_settings.settings_of(criteo.parse_arguments(["--model", model, *data]))
         assert (ours.epochs, ours.batch_size) == (settings.epochs, settings.batch_size)
         assert ours.learning_rate == settings.rate
         assert ours.dense_learning_rate == settings.dense_rate

@@ -1,12 +1,12 @@
-"""Skip-gram: its samples, its gradients, its judges."""
+"""Skip-gram: its samples, its gradients, and its steps."""
 
 import argparse
-import gzip
 
 import numpy as np
 import pytest
-import word2vec
-from word2vec import Sampler, Similarity, SkipGram, plant_text, read_similarity, read_text
+import skip_gram
+from skip_gram import Sampler, SkipGram
+from words import Text, plant_text
 
 OPTIONS = argparse.Namespace(
     window=3, negative=4, sample=1e-3, batch_size=64, dim=7, epochs=1, min_count=1, readers=1
@@ -18,45 +18,11 @@ def text():
     return plant_text(20_000, seed=0)[0]
 
 
-def test_reading(tmp_path):
-    path = tmp_path / "text.gz"
-    with gzip.open(path, "wt") as file:
-        file.write("The cat, the DOG.\n\nThe end; a cat's life!\nthe\n")
-    found = read_text(str(path), None, min_count=2)
-    assert found.vocabulary == ["the", "cat"]
-    assert found.counts.tolist() == [4, 2]
-    assert found.words == 11
-    assert found.ids.tolist() == [0, 1, 0, 0, 1, 0]
-    assert found.starts.tolist() == [0, 3, 3, 5, 6]
-    assert read_text(str(path), 5, min_count=1).words == 4  # whole lines
-
-
-def test_similarity(tmp_path):
-    path = tmp_path / "pairs.txt"
-    path.write_text("cat dog 9\nthe\tCAT 1.5\ndog  the 2\nbird cat 5\n")
-    text = word2vec.Text(["the", "cat", "dog"], np.ones(3), np.arange(3), np.array([0, 3]), 3)
-    found = read_similarity(str(path), text)
-    assert found.pairs.tolist() == [[1, 2], [0, 1], [2, 0]]
-    vectors = np.array([[1, 0], [0.1, 1], [0.2, 1]], np.float32)
-    assert found.score(vectors) == pytest.approx(1.0)
-    assert Similarity("", found.pairs, -found.truth).score(vectors) == pytest.approx(-1.0)
-
-
-def test_readers_take_turns(text):
-    few = word2vec.Text(["a"], np.ones(1), np.arange(9), np.array([0, 2, 2, 5, 8, 9]), 9)
-    found = word2vec.side_by_side(few, 2)  # sentences 0, 1, 2 and 3, 4
-    assert found.ids.tolist() == [0, 1, 5, 6, 7, 8, 2, 3, 4]
-    assert found.starts.tolist() == [0, 2, 5, 5, 6, 9]
-    same = word2vec.side_by_side(text, 1)
-    assert (same.ids == text.ids).all()
-    assert (same.starts == text.starts).all()
-
-
 def test_learning_rates():
     """Of one reader a line to the end; of two a line for each epoch, half as steep."""
-    one, two = (word2vec.falling(10, 5, readers) for readers in (1, 2))
+    one, two = (skip_gram.falling(10, 5, readers) for readers in (1, 2))
     steps = np.arange(50)
-    line = word2vec.ALPHA + (word2vec.ALPHA_AT_END - word2vec.ALPHA) * steps / 50
+    line = skip_gram.ALPHA + (skip_gram.ALPHA_AT_END - skip_gram.ALPHA) * steps / 50
     assert [one(step) for step in steps] == pytest.approx(line)
     halved = (line + np.repeat(line[::10], 10)) / 2
     assert [two(step) for step in steps] == pytest.approx(halved)
@@ -86,7 +52,7 @@ def test_samples(text):
 
 def test_windows_do_not_leave_sentences():
     ids = np.arange(12, dtype=np.int32)
-    text = word2vec.Text([str(i) for i in ids], np.ones(12), ids, np.array([0, 1, 1, 5, 12]), 12)
+    text = Text([str(i) for i in ids], np.ones(12), ids, np.array([0, 1, 1, 5, 12]), 12)
     options = argparse.Namespace(window=4, negative=2, sample=1.0, batch_size=5)
     sentence = np.repeat(np.arange(4), np.diff(text.starts))
     for contexts, outputs, first, last, _ in Sampler(text, options, seed=0).epoch(0):
@@ -131,10 +97,10 @@ def test_gradients(targets):
     outputs = rng.normal(size=(n, targets, dim)).astype(np.float32)
     d_scores = np.full((n, 2 * window + 1, targets), np.nan, np.float32)
     d_outputs, d_contexts = np.full_like(outputs, np.nan), np.full_like(contexts, np.nan)
-    word2vec.outputs_backward(
+    skip_gram.outputs_backward(
         contexts, outputs, output_ids, first, last, centre, d_scores, d_outputs
     )
-    word2vec.contexts_backward(outputs, d_scores, first, last, centre, window, d_contexts)
+    skip_gram.contexts_backward(outputs, d_scores, first, last, centre, window, d_contexts)
     for _ in range(4):
         dc, do = rng.normal(size=contexts.shape), rng.normal(size=outputs.shape)
         h = 1e-5
@@ -151,7 +117,7 @@ def test_a_step_is_sgd(text):
     model = SkipGram(text, OPTIONS, "float32", "nearest", seed=0)
     rng = np.random.default_rng(0)
     model.outputs.weight[:] = rng.normal(size=model.outputs.weight.shape)
-    batch = next(model._sampler.epoch(0))
+    batch = next(model.sampler.epoch(0))
     context_ids, output_ids = batch[:2]
     before = model.contexts.weight.copy(), model.outputs.weight.copy()
 
@@ -159,13 +125,13 @@ def test_a_step_is_sgd(text):
         contexts, outputs = (b + m for b, m in zip(before, moved, strict=True))
         return naive_loss(contexts[context_ids], outputs[output_ids], *batch[1:])
 
-    model._step(*batch)
+    model.step(*batch)
     step = [t.weight - b for t, b in zip((model.contexts, model.outputs), before, strict=True)]
     # the directional derivative along the step is -|step|^2 / rate
     square = sum((s.astype(np.float64) ** 2).sum() for s in step)
     h = 1e-3
     slope = (loss([h * s for s in step]) - loss([-h * s for s in step])) / (2 * h)
-    assert slope == pytest.approx(-square / word2vec.ALPHA, rel=1e-3)
+    assert slope == pytest.approx(-square / skip_gram.ALPHA, rel=1e-3)
 
 
 def test_the_parts_of_an_epoch_are_the_epoch(text):
