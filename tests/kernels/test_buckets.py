@@ -5,8 +5,8 @@ import pytest
 
 from lowprec.device import get_device
 from lowprec.kernels.cpu import buckets as of_rows
-from lowprec.kernels.cpu.buckets import segments_of
-from lowprec.kernels.cpu.compiling import parallel
+from lowprec.kernels.cpu.buckets import Unsorted, segments_of
+from lowprec.kernels.cpu.compiling import parallel, serial
 from lowprec.kernels.cpu.grouping import group_to_update
 from lowprec.kernels.gradients import Gradients
 from lowprec.workspace import Allocator
@@ -14,25 +14,35 @@ from lowprec.workspace import Allocator
 NONE = np.empty(0, np.float32)
 
 
+@serial
+def fill(rows, labels, buckets, counts, threads):
+    of_rows.put_in_buckets(rows, labels, buckets, counts, threads)
+
+
+def in_buckets(rows, labels, num_rows, threads=2):
+    """A batch in buckets, as so many threads put it there."""
+    unsorted = Unsorted(rows, labels, num_rows)
+    buckets, counts = of_rows.empty_buckets(unsorted, threads, Allocator(get_device("cpu")))
+    fill(rows, labels, buckets, counts, threads)
+    return buckets
+
+
 @parallel
-def sum_parts(buckets, gradients, held, totals, rows, sums, ends, t, threads):
+def sum_parts(buckets, gradients, found, ends, t, threads):
     first = of_rows.first_bucket(buckets.bounds, t, threads)
     last = of_rows.first_bucket(buckets.bounds, t + 1, threads)
     ends[t, 0] = buckets.bounds[first]
-    ends[t, 1] = of_rows.sum_buckets(
-        buckets, gradients, first, last, held[t], totals[t], rows, sums
-    )
+    ends[t, 1] = of_rows.sum_buckets(buckets, gradients, first, last, found, t)
 
 
 def sums_of(buckets, gradients, threads):
     """The rows of a batch with their summed gradients, as so many threads find them."""
-    n, inside = buckets.order.size, 1 << int(buckets.shift)
-    held, totals = np.zeros((threads, inside), np.uint64), np.zeros((threads, inside), np.float32)
-    rows, sums = np.empty(n + 1, np.uint32), np.empty(n + 1, np.float32)
+    found = of_rows.empty_sums(buckets, threads, 1, Allocator(get_device("cpu")))
     ends = np.empty((threads, 2), np.int64)
-    sum_parts(buckets, gradients, held, totals, rows, sums, ends, threads)
-    assert not held.any()
-    assert not totals.any()
+    sum_parts(buckets, gradients, found, ends, threads)
+    assert not found.held.any()
+    assert not found.totals.any()
+    rows, sums = found.rows, found.sums
     return [
         (int(row), total)
         for begin, end in ends
@@ -81,9 +91,7 @@ def test_sums_are_those_of_the_definition(num_rows, weighted, threads):
     # few bits, so that neither a product nor its sum with a float32 is rounded in float64
     grad = rng.integers(-(2**20), 2**20, (500, 1)).astype(np.float32)
     factors = rng.integers(-8, 8, rows.size).astype(np.float32) / 8 if weighted else NONE
-    buckets = of_rows.put_in_buckets(
-        rows, NONE.astype(np.uint32) if weighted else labels, num_rows, Allocator(get_device("cpu"))
-    )
+    buckets = in_buckets(rows, labels[:0] if weighted else labels, num_rows, threads)
     gradients = Gradients(grad, labels if weighted else labels[:0], factors)
     found = sums_of(buckets, gradients, threads)
     expected = expected_sums(rows, labels, grad[:, 0], factors)
@@ -98,7 +106,7 @@ def test_pieces_end_where_they_are_long_enough(count):
     rng = np.random.default_rng(count)
     rows, labels = np.zeros(count, np.uint32), np.arange(count, dtype=np.uint32)
     grad = rng.standard_normal((count, 1)).astype(np.float32)
-    buckets = of_rows.put_in_buckets(rows, labels, 1, Allocator(get_device("cpu")))
+    buckets = in_buckets(rows, labels, 1)
     ((row, total),) = sums_of(buckets, Gradients(grad, labels[:0], NONE), 1)
     assert (row, total) == (0, expected_sums(rows, labels, grad[:, 0], NONE)[0])
 
@@ -107,7 +115,7 @@ def test_pieces_end_where_they_are_long_enough(count):
 def test_buckets_hold_every_position_once_in_order(num_rows):
     rows, labels = batch(num_rows, 2000, np.random.default_rng(num_rows))
     none = labels[:0]
-    found = of_rows.put_in_buckets(rows, none, num_rows, Allocator(get_device("cpu")))
+    found = in_buckets(rows, none, num_rows)
     entries = (rows.astype(np.uint64) << np.uint64(32)) | np.arange(rows.size, dtype=np.uint64)
     by_bucket = np.argsort(rows >> np.uint32(found.shift), kind="stable")
     np.testing.assert_array_equal(found.order, entries[by_bucket])
@@ -115,14 +123,14 @@ def test_buckets_hold_every_position_once_in_order(num_rows):
     np.testing.assert_array_equal(found.bounds, starts)
 
 
-def test_segments_of_buckets_are_those_of_sorted_rows():
+def test_segments_of_unsorted_rows_are_those_of_sorted_ones():
     scratch = Allocator(get_device("cpu"))
     rows, labels = batch(1000, 2000, np.random.default_rng(5))
     grad = np.random.default_rng(6).standard_normal((2000, 1)).astype(np.float32)
     gradients = Gradients(grad, labels[:0], NONE)
-    buckets = group_to_update(rows, labels, 1000, 1, scratch)
-    assert isinstance(buckets, of_rows.Buckets)
-    segments = segments_of(buckets, gradients, scratch)
+    unsorted = group_to_update(rows, labels, 1000, 1, scratch)
+    assert isinstance(unsorted, Unsorted)
+    segments = segments_of(unsorted, gradients, scratch)
     order = np.argsort(rows, kind="stable")
     np.testing.assert_array_equal(segments.order >> np.uint64(32), rows[order])
     np.testing.assert_array_equal(segments.order.astype(np.uint32), labels[order])

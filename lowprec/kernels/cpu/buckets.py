@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.cpu.compiling import serial
-from lowprec.kernels.cpu.launch import NUMBERS_TO_SORT_AN_ID, launch, threads_for
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.search import first_at_least
@@ -26,6 +24,24 @@ _ONE = np.uint64(1)
 _ZERO = np.float32(0.0)
 
 
+class Unsorted(NamedTuple):
+    """The ids of a batch as they come: its update puts them in buckets."""
+
+    rows: np.ndarray  # (n,) uint32
+    labels: np.ndarray  # (n,) uint32, or empty where the position is the label
+    num_rows: int
+
+    @property
+    def ids(self):
+        """How many there are."""
+        return self.rows.size
+
+    @property
+    def pieces(self):
+        """None: the gradients of a frequent row are added up with those of its bucket."""
+        return ()
+
+
 class Buckets(NamedTuple):
     """The ids of a batch by bucket: bucket b has the rows from ``b << shift`` on."""
 
@@ -33,10 +49,16 @@ class Buckets(NamedTuple):
     bounds: np.ndarray  # (buckets + 1,) uint32: where in `order` each begins
     shift: np.uint64
 
-    @property
-    def pieces(self):
-        """None: the gradients of a frequent row are added up with those of its bucket."""
-        return ()
+
+def empty_buckets(unsorted, threads, scratch):
+    """Room for what `put_in_buckets` finds, and for the counts (threads, buckets) it needs."""
+    bits = (unsorted.num_rows - 1).bit_length()
+    shift = max(0, bits - min(max(bits - _BITS_INSIDE, _LEAST_BITS), _MOST_BITS))
+    count = ((unsorted.num_rows - 1) >> shift) + 1
+    counts = scratch.empty("counts_of_buckets", (threads, count), np.uint32)
+    bounds = scratch.empty("bounds_of_buckets", (count + 1,), np.uint32)
+    order = scratch.empty("order_of_buckets", (unsorted.ids,), np.uint64)
+    return Buckets(order, bounds, np.uint64(shift)), counts
 
 
 @internal(**SERIAL)
@@ -59,28 +81,16 @@ def _scatter(rows, labels, shift, places, order, part, parts):
         places[row >> shift] = place + np.uint32(1)
 
 
-@serial
-def _put_in_buckets(rows, labels, shift, counts, bounds, order, threads):
+@internal(**SERIAL)
+def put_in_buckets(rows, labels, buckets, counts, threads):
+    """Fill `empty_buckets` with the positions of a batch, each as `sort_by_row` has it."""
+    shift, bounds = buckets.shift, buckets.bounds
     in_parts(_count, rows, shift, counts, threads)
     counts_to_places(counts)
     for bucket in range(bounds.size - 1):
         bounds[bucket] = counts[0, bucket]
     bounds[bounds.size - 1] = rows.size
-    in_parts(_scatter, rows, labels, shift, counts, order, threads)
-
-
-def put_in_buckets(rows, labels, num_rows, scratch):
-    """The positions of a batch by bucket, each as its label, as `sort_by_row` has them."""
-    threads = threads_for(rows.size * NUMBERS_TO_SORT_AN_ID)
-    bits = (num_rows - 1).bit_length()
-    shift = max(0, bits - min(max(bits - _BITS_INSIDE, _LEAST_BITS), _MOST_BITS))
-    buckets = ((num_rows - 1) >> shift) + 1
-    counts = scratch.empty("counts_of_buckets", (threads, buckets), np.uint32)
-    bounds = scratch.empty("bounds_of_buckets", (buckets + 1,), np.uint32)
-    order = scratch.empty("order_of_buckets", (rows.size,), np.uint64)
-    shift = np.uint64(shift)
-    launch(_put_in_buckets, threads, rows, labels, shift, counts, bounds, order)
-    return Buckets(order, bounds, shift)
+    in_parts(_scatter, rows, labels, shift, counts, buckets.order, threads)
 
 
 @internal(forceinline=True, **SERIAL)
@@ -91,15 +101,37 @@ def first_bucket(bounds, part, parts):
     return first_at_least(bounds, np.int64(bounds[bounds.size - 1]) * part // parts)
 
 
+class Sums(NamedTuple):
+    """The rows of a batch, each once, with the sums of their gradients, and what adds these up."""
+
+    rows: np.ndarray  # (n + more,) uint32: those of a bucket from its place in the batch on
+    sums: np.ndarray  # (n + more,) float32
+    # Of the rows of a bucket, for each thread: how many gradients a row has so far with the sum of
+    # its last piece (uint64), and the sum of its pieces before (float32).  They are zeros, and
+    # zeros again at the end.
+    held: np.ndarray
+    totals: np.ndarray
+
+
+def empty_sums(buckets, threads, more, scratch):
+    """Room for what `sum_buckets` finds, and for more numbers behind it."""
+    ids, inside = buckets.order.size, 1 << int(buckets.shift)
+    return Sums(
+        scratch.empty("rows_of_buckets", (ids + more,), np.uint32),
+        scratch.empty("sums_of_buckets", (ids + more,), np.float32),
+        scratch.zeros("held", (threads, inside), np.uint64),
+        scratch.zeros("totals", (threads, inside), np.float32),
+    )
+
+
 @internal(**SERIAL)
-def sum_buckets(buckets, gradients, first, last, held, totals, rows, sums):
+def sum_buckets(buckets, gradients, first, last, found, part):
     """The rows of some buckets, each once, and their gradients, as `sum_segment` has them.
 
-    They are written to `rows` (uint32) and `sums` (float32) from the place on that the first of
-    the buckets has in the batch; returns behind the last of them.  `held` (uint64) and `totals`
-    (float32) are for the rows of a bucket: how many gradients a row has so far with the sum of its
-    last piece, and the sum of its pieces before.  They are zeros, and zeros again at the end.
+    They are written to `found` from the place on that the first of the buckets has in the batch;
+    returns behind the last of them.
     """
+    rows, sums, held, totals = found.rows, found.sums, found.held[part], found.totals[part]
     order, bounds = buckets.order, buckets.bounds
     mask = (_ONE << buckets.shift) - _ONE
     end = np.uint64(bounds[first])
@@ -136,10 +168,8 @@ def sum_buckets(buckets, gradients, first, last, held, totals, rows, sums):
 
 def segments_of(groups, gradients, scratch):
     """The segments of a batch that was grouped to be updated, with the sums of long ones."""
-    if not isinstance(groups, Buckets):
+    if not isinstance(groups, Unsorted):
         return groups
-    rows = (groups.order >> ROW_SHIFT).astype(np.uint32)
-    labels = groups.order.astype(np.uint32)
-    segments = group_by_row(rows, labels, int(rows.max()) + 1, 1, scratch)
+    segments = group_by_row(groups.rows, groups.labels, groups.num_rows, 1, scratch)
     sum_pieces(segments, gradients)
     return segments

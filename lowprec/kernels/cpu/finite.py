@@ -102,15 +102,17 @@ def check_steps(groups, gradients, limit, refuse, diverged, scratch, largest=Non
     if largest is None:
         largest = _largest_gradient(gradients.grad)
     check = _check_steps(groups, gradients, limit, refuse, largest, scratch)
-    if diverged is not None:
-        diverged[0] |= check.refused
-        check = replace(check, refused=bool(diverged[0]))
+    if diverged is None:
+        return check
+    if diverged[0]:
+        return replace(check, refused=True)
+    diverged[0] = check.refused
     return check
 
 
 def _largest_gradient(grad):
     threads = threads_for(grad.size)
-    largest = np.zeros(threads, np.uint32)
+    largest = np.empty(threads, np.uint32)
     launch(_largest_magnitudes, threads, grad.reshape(-1), largest)
     return largest.max().view(np.float32)
 
@@ -118,8 +120,9 @@ def _largest_gradient(grad):
 def _check_steps(groups, gradients, limit, refuse, largest, scratch):
     finite = np.isfinite(largest)
     if finite:
-        factor = float(np.abs(gradients.factors).max(initial=1.0))
-        bound = float(largest) * factor * groups.order.size
+        factors = gradients.factors
+        factor = float(np.abs(factors).max(initial=1.0)) if factors.size else 1.0
+        bound = float(largest) * factor * groups.ids
         if bound < float(limit):
             return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:

@@ -1,15 +1,15 @@
 """A batch grouped by row, and its gradients checked."""
 
-from lowprec.kernels.cpu.buckets import put_in_buckets
+from lowprec.kernels.cpu.buckets import Unsorted
 from lowprec.kernels.cpu.finite import check_steps
 from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sums import sum_pieces
 
 
 def group_to_update(rows, labels, num_rows, columns, scratch):
-    """The positions of a batch by row: sorted, or in buckets where a row is one number."""
-    if columns == 1:  # as a linear model's weights
-        return put_in_buckets(rows, labels, num_rows, scratch)
+    """The positions of a batch by row, or as they come where a row is one number."""
+    if columns == 1:  # as a linear model's weights: the update puts them in buckets
+        return Unsorted(rows, labels, num_rows)
     return group_by_row(rows, labels, num_rows, columns, scratch)
 
 

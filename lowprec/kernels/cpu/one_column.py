@@ -12,11 +12,18 @@ from lowprec.kernels.columns import (
     step_columns,
     step_row,
 )
-from lowprec.kernels.cpu.buckets import first_bucket, sum_buckets
-from lowprec.kernels.cpu.compiling import parallel
+from lowprec.kernels.cpu.buckets import (
+    empty_buckets,
+    empty_sums,
+    first_bucket,
+    put_in_buckets,
+    sum_buckets,
+)
+from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
-from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.options import PART, SERIAL
+from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.squares import squares_of
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (
@@ -123,29 +130,37 @@ def step_range_of_one_column(
             copy_numbers(numbers, lane, arrays, np.int64(rows[start + lane]))
 
 
-@parallel
-def _update_rows_of_one_column(
-    rule, preparation, arrays, buckets, gradients, keys, step, stochastic,
-    held, totals, rows, sums, t, threads,
-):  # fmt: skip
-    first = first_bucket(buckets.bounds, t, threads)
-    last = first_bucket(buckets.bounds, t + 1, threads)
-    end = sum_buckets(buckets, gradients, first, last, held[t], totals[t], rows, sums)
+@internal(**PART)
+def _step_buckets(
+    rule, preparation, arrays, buckets, gradients, keys, step, stochastic, sums, part, parts
+):
+    first = first_bucket(buckets.bounds, part, parts)
+    last = first_bucket(buckets.bounds, part + 1, parts)
+    end = sum_buckets(buckets, gradients, first, last, sums, part)
     step_range_of_one_column(
-        rule, preparation, arrays, rows, sums, keys, step, stochastic,
+        rule, preparation, arrays, sums.rows, sums.sums, keys, step, stochastic,
         numbers_in_lanes(arrays), rows_in_lanes(), np.uint64(buckets.bounds[first]), end,
     )  # fmt: skip
 
 
-def update_rows_of_one_column(rules, arrays, buckets, gradients, keys, step, stochastic, scratch):
+@serial
+def _update_rows_of_one_column(
+    rule, preparation, arrays, rows, labels, gradients, keys, step, stochastic, buckets, counts,
+    sums, threads,
+):  # fmt: skip
+    put_in_buckets(rows, labels, buckets, counts, threads)
+    in_parts(
+        _step_buckets, rule, preparation, arrays, buckets, gradients, keys, step, stochastic, sums,
+        threads,
+    )  # fmt: skip
+
+
+def update_rows_of_one_column(rules, arrays, unsorted, gradients, keys, step, stochastic, scratch):
     """One step on every row of a batch: see `update_rows`."""
-    ids, inside = buckets.order.size, 1 << int(buckets.shift)
-    threads = threads_for(ids * (1 + NUMBERS_TO_FIND_A_ROW))
-    held = scratch.zeros("held", (threads, inside), np.uint64)
-    totals = scratch.zeros("totals", (threads, inside), np.float32)
-    rows = scratch.empty("rows_of_buckets", (ids + WIDTH,), np.uint32)
-    sums = scratch.empty("sums_of_buckets", (ids + WIDTH,), np.float32)
+    threads = threads_for(unsorted.ids * (1 + NUMBERS_TO_FIND_A_ROW))
+    buckets, counts = empty_buckets(unsorted, threads, scratch)
     launch(
-        _update_rows_of_one_column, threads, *rules, arrays, buckets, gradients, keys, step,
-        stochastic, held, totals, rows, sums,
+        _update_rows_of_one_column, threads, *rules, arrays, unsorted.rows, unsorted.labels,
+        gradients, keys, step, stochastic, buckets, counts,
+        empty_sums(buckets, threads, WIDTH, scratch),
     )  # fmt: skip

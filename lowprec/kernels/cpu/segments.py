@@ -19,6 +19,11 @@ class Segments(NamedTuple):
     first_pieces: np.ndarray  # (segments + 1,) uint32
     pieces: np.ndarray  # (pieces, embedding_dim) float32: sums of long segments, by `sum_pieces`
 
+    @property
+    def ids(self):
+        """How many there are."""
+        return self.order.size
+
 
 @internal(forceinline=True, **SERIAL)
 def row_of_segment(segments, segment):

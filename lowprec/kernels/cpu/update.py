@@ -4,7 +4,7 @@ import numpy as np
 
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
-from lowprec.kernels.cpu.buckets import Buckets, segments_of
+from lowprec.kernels.cpu.buckets import Unsorted, segments_of
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
@@ -111,7 +111,7 @@ def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit,
     """
     if check.refused:
         return 0
-    if isinstance(groups, Buckets) and not check.guard:
+    if isinstance(groups, Unsorted) and not check.guard:
         update_rows_of_one_column(rules, arrays, groups, gradients, keys, step, stochastic, scratch)
         return 0
     segments = segments_of(groups, gradients, scratch)
