@@ -56,6 +56,9 @@ class Device:
 
     def contiguous(self, array: Any, dtype: DTypeLike) -> Any:
         """An array of this device as kernels take it: C-contiguous, aligned, native byte order."""
+        flags = array.flags
+        if array.dtype == dtype and flags.c_contiguous and flags.aligned:  # as nearly all are
+            return array
         return np.require(array, dtype, ["C", "ALIGNED"])
 
     def held_as(self, storage: np.dtype) -> np.dtype:

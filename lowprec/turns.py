@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from lowprec.interrupts import Uninterrupted
@@ -30,18 +30,12 @@ class Turns:
         """Copies and pickles begin with nobody inside."""
         return Turns, ()
 
-    @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
+    def alone(self, what: str) -> AbstractContextManager[None]:
         """To change the object; RuntimeError if another call does, or waits to do so.
 
         For where Ctrl-C is held back.
         """
-        turn = (os.getpid(), threading.get_ident(), True)
-        try:
-            self._take(turn, what)
-            yield
-        finally:
-            self._leave(turn)
+        return _Alone(self, what)
 
     @contextmanager
     def unchanged(self, what: str) -> Iterator[None]:
@@ -54,13 +48,13 @@ class Turns:
             yield
             return
         try:
-            self._take(turn, what)
+            self.take(turn, what)
             yield
         finally:
             with Uninterrupted():
-                self._leave(turn)
+                self.leave(turn)
 
-    def _take(self, turn: _Turn, what: str) -> None:
+    def take(self, turn: _Turn, what: str) -> None:
         """Stand in line until it is this one's turn."""
         with self._mutex:
             if self._queue:
@@ -84,11 +78,32 @@ class Turns:
                 "handler"
             )
 
-    def _leave(self, turn: _Turn) -> None:
+    def leave(self, turn: _Turn) -> None:
+        """Give the turn to the next one."""
         with self._mutex:
             self._queue = [other for other in self._queue if other is not turn]
             if self._queue:
                 self._moved.notify_all()
+
+
+class _Alone:
+    """`Turns.alone`: not a generator, as each step of training enters two of these."""
+
+    __slots__ = ("_turn", "_turns", "_what")
+
+    def __init__(self, turns: Turns, what: str) -> None:
+        self._turns, self._what = turns, what
+
+    def __enter__(self) -> None:
+        self._turn = (os.getpid(), threading.get_ident(), True)
+        try:
+            self._turns.take(self._turn, self._what)
+        except BaseException:
+            self._turns.leave(self._turn)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        self._turns.leave(self._turn)
 
 
 class OwnTurns:

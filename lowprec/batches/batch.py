@@ -100,7 +100,7 @@ def make_batch(
         if bounds is not None:
             bounds = device.contiguous(bounds[::merged], np.int64)
         elif merged > 1:  # a bag of the ids of one feature is one id
-            bounds = device.xp.arange(shape[0] + 1, dtype=np.int64) * merged
+            bounds = device.xp.arange(0, (shape[0] + 1) * merged, merged, dtype=np.int64)
     return Batch(features, rows, bags, bounds, weights, pooling == "mean", shape)
 
 

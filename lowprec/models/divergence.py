@@ -36,8 +36,11 @@ class DivergenceCheck:
     def record(self, step: int, arrays: Iterable[Any]) -> None:
         """Have the arrays of a step looked through, before anything is written."""
         # the last step that began before training was diverged
-        where = self._device.xp.where
-        self._last_step = where(self.diverged, self._last_step, np.int64(step))
+        if self._device.asynchronous:
+            where = self._device.xp.where
+            self._last_step = where(self.diverged, self._last_step, np.int64(step))
+        elif not self.diverged[0]:
+            self._last_step[0] = step
         flat = [array.reshape(-1) for array in arrays]
         self._device.kernels.note_nonfinite(flat, self.diverged)
         self._unseen += 1

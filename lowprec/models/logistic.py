@@ -149,10 +149,10 @@ class LogisticRegression(Classifier):
         self, batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], Minibatch]:
         sums = look_up(self.table_, batch.ids)
-        of_ids = sums[:, 0] * np.float32(self.table_scale_)
-        of_dense = scratch.empty("of_dense", (len(batch), 1), np.float32)
-        get_device(self.device).kernels.matmul(batch.dense, self.coef_[:, None], of_dense)
-        return of_dense[:, 0] + of_ids + self.intercept_, batch
+        outputs = get_device(self.device).kernels.linear_outputs(
+            batch.dense, self.coef_, self.intercept_, sums, self.table_scale_
+        )
+        return outputs, batch
 
     def _backward(
         self, doutputs: NDArray[np.float32], batch: Minibatch, scratch: Allocator

@@ -43,7 +43,7 @@ def to_device(
     on_device: list[Any] = [None if array is None else next(copies) for array in given]
     dense, indices, y, offsets, id_weights, weights = on_device
     if model._standardized:
-        dense = standardize.apply(dense, model.dense_mean_, model.dense_scale_)
+        dense = standardize.apply(device, dense, model.dense_mean_, model.dense_scale_)
     across = model._pools_across_features
     ids: Any
     if isinstance(ranks, Ranks):

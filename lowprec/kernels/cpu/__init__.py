@@ -8,6 +8,7 @@ from lowprec.kernels.cpu.grouping import group_and_check
 from lowprec.kernels.cpu.hashing import hash_categories
 from lowprec.kernels.cpu.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
+from lowprec.kernels.cpu.linear import linear_outputs
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
 from lowprec.kernels.cpu.products import (
@@ -26,6 +27,7 @@ from lowprec.kernels.cpu.routing import (
     pack,
     split_by_owner,
 )
+from lowprec.kernels.cpu.standardize import standardize, standardized_is_finite
 from lowprec.kernels.cpu.sums import sum_segments
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
@@ -44,6 +46,7 @@ __all__ = [
     "gather_to",
     "group_and_check",
     "hash_categories",
+    "linear_outputs",
     "logistic_loss",
     "matmul",
     "matmul_transposed",
@@ -57,6 +60,8 @@ __all__ = [
     "rows_of_features",
     "samples_of_part",
     "split_by_owner",
+    "standardize",
+    "standardized_is_finite",
     "sum_segments",
     "update_dense",
     "update_rows",

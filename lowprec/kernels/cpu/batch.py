@@ -38,7 +38,7 @@ def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
     `bags` (uint32) takes the sample of each position, unless it is empty.
     """
     threads = threads_for(indices.size * NUMBERS_TO_FIND_A_ROW)
-    in_range = np.ones(threads, np.bool_)
+    in_range = np.empty(threads, np.bool_)
     launch(
         _run_rows_of_features, threads, indices, num_embeddings, row_offsets, rows, bags, in_range
     )
@@ -76,7 +76,7 @@ def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merg
     ``k % num_embeddings.size``.  `bags` takes ``k // merged``.
     """
     threads = threads_for(indices.size * NUMBERS_TO_FIND_A_ROW)
-    in_range = np.ones(threads, np.bool_)
+    in_range = np.empty(threads, np.bool_)
     launch(
         _run_rows_of_bags, threads,
         indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range,

@@ -34,6 +34,6 @@ def hash_categories(values, num_embeddings, ids):
     Both are flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     """
     threads = threads_for(values.size)
-    in_range = np.ones(threads, np.bool_)
+    in_range = np.empty(threads, np.bool_)
     launch(_hash_categories, threads, values, num_embeddings, ids, in_range)
     return in_range

@@ -9,6 +9,7 @@ from lowprec.kernels.cuda.grouping import group_and_check
 from lowprec.kernels.cuda.hashing import hash_categories
 from lowprec.kernels.cuda.initialize import fill_rows, fill_uniform
 from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
+from lowprec.kernels.cuda.linear import linear_outputs
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
 from lowprec.kernels.cuda.products import (
@@ -27,6 +28,7 @@ from lowprec.kernels.cuda.routing import (
     pack,
     split_by_owner,
 )
+from lowprec.kernels.cuda.standardize import standardize, standardized_is_finite
 from lowprec.kernels.cuda.sums import sum_segments
 from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
@@ -45,6 +47,7 @@ __all__ = [
     "gather_to",
     "group_and_check",
     "hash_categories",
+    "linear_outputs",
     "logistic_loss",
     "matmul",
     "matmul_transposed",
@@ -58,6 +61,8 @@ __all__ = [
     "rows_of_features",
     "samples_of_part",
     "split_by_owner",
+    "standardize",
+    "standardized_is_finite",
     "sum_segments",
     "update_dense",
     "update_rows",
