@@ -4,8 +4,9 @@
     python -m benchmarks.vocabulary quality
 
 **cost**: CPU time of `find` and `admit` of 26 x 4096 keys, and of `lookup` and `update` of their
-rows in a float16 table under SGD, by turns in one process.  All keys are known, or one in twenty is
-new; at the end the vocabulary is full.
+rows in a float16 table under SGD, by turns in one process.  All keys are known, or some are new: as
+many as in the days of **quality**, where a twentieth of a day's keys is new and comes eight times,
+or a twentieth of each batch.  At the end the vocabulary is full.
 
 **quality**: clicks of days.  Each day a twentieth of the keys of each feature is replaced by new
 ones.  A logistic regression learns them as they come, from rows that hashing gives its keys, and
@@ -69,16 +70,17 @@ def filled(rows: int, keys: int, ttl: int | None = None) -> lp.Vocabulary:
     return vocabulary
 
 
-NEW_KEYS = "uniform, 5 % of the batch new"
-KINDS = ["uniform", "Zipf", NEW_KEYS]
+WITH_TTL = "uniform, with a `ttl`"
+SHARES = {"uniform, 1 key in 160 new": 160, "uniform, 1 key in 20 new": NEW}
+KINDS = ["uniform", "Zipf", WITH_TTL, *SHARES]
 
 
 def costs(rows: int, dim: int, rounds: int, kind: str) -> dict[str, float]:
     """Median CPU milliseconds a batch of each call."""
     rng, times = np.random.default_rng(0), Times()
-    fresh = IDS // NEW if kind == NEW_KEYS else 0
+    fresh = IDS // SHARES[kind] if kind in SHARES else 0
     known = rows - 1 - fresh * (rounds + 2)
-    vocabulary = filled(rows, known)
+    vocabulary = filled(rows, known, ttl=rounds + 2 if kind == WITH_TTL else None)
     table = lp.EmbeddingTable(rows, dim, optimizer=lp.SGD(0.1))
     grad = rng.normal(size=(IDS, dim)).astype(np.float32)
     for step in range(rounds + 2):

@@ -19,10 +19,10 @@ def admit(vocabulary: Keeping, slots: Slots, words: NDArray[np.uint64], step: in
 
     The result depends only on the set of unknown keys, and on how often each occurs.
     """
-    rows, count = slots.find(words, vocabulary._dtype, step)
-    if not count:
+    seen = None if vocabulary.ttl is None else step  # noted for `expire` alone: a write a key
+    rows, places = slots.find_and_list(words, vocabulary._dtype, seen)
+    if not places.size:
         return rows, rows[:0], words[:0, 0]
-    places = np.flatnonzero(rows == 0)
     unknown = words[places]
     wanted = distinct(unknown)
     sightings = vocabulary._sightings
@@ -34,5 +34,5 @@ def admit(vocabulary: Keeping, slots: Slots, words: NDArray[np.uint64], step: in
     wanted = wanted[: len(new_rows)]
     slots.insert(wanted, new_rows, step)
     if len(new_rows):
-        rows[places] = slots.find(unknown, vocabulary._dtype)[0]
+        rows[places] = slots.find(unknown, vocabulary._dtype)
     return rows, new_rows, np.ascontiguousarray(wanted[:, 0])

@@ -47,12 +47,13 @@ def check_keys(keys: Any, seed: int) -> Keys:
 def distinct(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Each of these keys once, ascending."""
     if words.shape[1] == 1:
-        words = np.sort(words, axis=0)
+        flat = np.sort(words[:, 0])
+        new = flat[1:] != flat[:-1]
+        words = flat[:, None]
     else:
         words = words[np.lexsort((words[:, 1], words[:, 0]))]
-    new = np.ones(len(words), np.bool_)
-    new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    return words[new]
+        new = (words[1:] != words[:-1]).any(axis=1)
+    return words[np.concatenate([[True], new])]
 
 
 def _as_array(keys: Any) -> NDArray[Any]:

@@ -46,19 +46,22 @@ class Slots:
         """Bytes of the table as it is now."""
         return self._array.nbytes
 
-    def find(
-        self, keys: NDArray[np.uint64], dtype: np.dtype, step: int | None = None
-    ) -> tuple[NDArray[Any], int]:
-        """The rows of keys, 0 where there is none, and how often that is.
+    def find(self, keys: NDArray[np.uint64], dtype: np.dtype) -> NDArray[Any]:
+        """The rows of keys, 0 where there is none."""
+        rows = np.empty(len(keys), dtype)
+        if len(keys):
+            kernels.find(self._array, self._of_slots, keys, rows)
+        return rows
 
-        Given a `step`, the keys are noted as seen.
+    def find_and_list(
+        self, keys: NDArray[np.uint64], dtype: np.dtype, step: int | None
+    ) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        """The rows of keys, of which there are some, and the places of those that have none.
+
+        Given a `step`, the others are noted as seen.
         """
         rows = np.empty(len(keys), dtype)
-        if not len(keys):
-            return rows, 0
-        seen = step is not None
-        unknown = kernels.find(self._array, self._of_slots, keys, seen, step or 0, rows)
-        return rows, unknown
+        return rows, kernels.find_and_list(self._array, self._of_slots, keys, step, rows)
 
     def insert(self, keys: NDArray[np.uint64], rows: NDArray[Any], steps: Any) -> None:
         """Add keys; ValueError if one is there already."""

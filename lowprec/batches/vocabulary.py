@@ -152,7 +152,7 @@ class Vocabulary(Keeping, Saved):
         self._check_kind(kind)
         if self._slots is None or kind is None:
             return np.zeros(shape, self._dtype)
-        return self._slots.find(words, self._dtype)[0].reshape(shape)
+        return self._slots.find(words, self._dtype).reshape(shape)
 
     def admit(self, keys: ArrayLike, step: int = 0) -> tuple[Rows, Rows, NDArray[np.uint64]]:
         """The rows of the keys of a batch; new keys get a row.

@@ -67,8 +67,8 @@ def _find_homes(slots, of_slots, keys, homes):
 
 
 @internal(**SERIAL)
-def _find_range(slots, keys, homes, seen, step, rows):
-    unknown, last = np.int64(0), np.uint64(rows.size) - _ONE
+def _find_range(slots, keys, homes, seen, step, rows, places, before):
+    unknown, last = np.uint64(0), np.uint64(rows.size) - _ONE
     for i in range(np.uint64(rows.size)):
         prefetch_number(slots, np.int64(homes[min(i + _AHEAD, last)]) * slots.shape[1])
         slot = _in_bucket(slots, homes[i], keys[i, 0])
@@ -77,30 +77,51 @@ def _find_range(slots, keys, homes, seen, step, rows):
         entry = slots[slot, 1]
         rows[i] = np.int64(entry >> _ROW)
         if entry == _ZERO:
-            unknown += 1
+            if places.size:
+                places[unknown] = before + i
+            unknown += _ONE
         elif seen and (entry & _STEP) < step:  # other threads store the same, or nothing
             slots[slot, 1] = ((entry >> _ROW) << _ROW) | step
     return unknown
 
 
 @parallel
-def _find(slots, of_slots, keys, homes, seen, step, rows, unknown, t, threads):
+def _find(slots, of_slots, keys, homes, seen, step, rows, places, unknown, t, threads):
     first, last = t * rows.size // threads, (t + 1) * rows.size // threads
     _find_homes(slots, of_slots, keys[first:last], homes[first:last])
     unknown[t] = _find_range(
-        slots, keys[first:last], homes[first:last], seen, step, rows[first:last]
-    )
+        slots, keys[first:last], homes[first:last], seen, step, rows[first:last],
+        places[first:last], np.uint64(first),
+    )  # fmt: skip
 
 
-def find(slots, of_slots, keys, seen, step, rows):
-    """``rows[i]`` = the row of key i, 0 if there is none; returns how many have none.
-
-    With `seen`, the entries note the step, where it is not before the one that they have.
-    """
+def _find_all(slots, of_slots, keys, seen, step, rows, places):
+    """How many keys have no row, for each thread; their `places` from its first key on."""
     threads = threads_for(rows.size * NUMBERS_TO_FIND_A_ROW)
-    homes, unknown = np.empty(rows.size, np.uint64), np.zeros(threads, np.int64)
-    launch(_find, threads, slots, of_slots, keys, homes, seen, np.uint64(step), rows, unknown)
-    return int(unknown.sum())
+    homes, unknown = np.empty(rows.size, np.uint64), np.empty(threads, np.int64)
+    launch(
+        _find, threads, slots, of_slots, keys, homes, seen, np.uint64(step), rows, places, unknown
+    )
+    return unknown
+
+
+def find(slots, of_slots, keys, rows):
+    """``rows[i]`` = the row of key i, 0 if there is none."""
+    _find_all(slots, of_slots, keys, False, 0, rows, np.empty(0, np.uint64))
+
+
+def find_and_list(slots, of_slots, keys, step, rows):
+    """The same; returns which keys have none, as their places, ascending (uint64).
+
+    The entries of the others note the `step`, where it is not before the one that they have, unless
+    it is None.
+    """
+    places = np.empty(rows.size, np.uint64)
+    unknown = _find_all(slots, of_slots, keys, step is not None, step or 0, rows, places)
+    starts = np.arange(unknown.size) * rows.size // unknown.size
+    return np.concatenate([
+        places[start : start + count] for start, count in zip(starts, unknown, strict=True)
+    ])  # fmt: skip
 
 
 @serial
