@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,28 @@ def draw_ids(rng: np.random.Generator, rows: int, shape: tuple[int, int], ids: s
         return rng.integers(0, rows, shape, dtype=np.int32)
     power = 1.0 - _EXPONENT
     rank = (rng.random(shape) * ((rows + 1.0) ** power - 1.0) + 1.0) ** (1.0 / power) - 1.0
-    return (np.minimum(rank, rows - 1).astype(np.int64) * _SCATTER % rows).astype(np.int32)
+    return row_of_rank(np.minimum(rank, rows - 1).astype(np.int64), rows).astype(np.int32)
+
+
+def row_of_rank(rank: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """The id that is number `rank` by its frequency."""
+    return rank * _SCATTER % rows
+
+
+def shares_of_ranks(rows: int, ids: str, head: int) -> tuple[NDArray, NDArray]:
+    """How often `draw_ids` gives an id, and how many have that share.
+
+    The first `head` of a power law are told one by one, the others in groups of about 1 %.
+    """
+    if ids == "uniform":
+        return np.array([1.0 / rows]), np.array([float(rows)])
+    head = min(head, rows)
+    groups = np.geomspace(head, rows, 1 + max(1, math.ceil(100 * math.log(rows / head))))
+    edges = np.concatenate([np.arange(head), np.unique(np.round(groups))])
+    power = 1.0 - _EXPONENT
+    below = ((edges + 1.0) ** power - 1.0) / ((rows + 1.0) ** power - 1.0)
+    counts = np.diff(edges)
+    return np.diff(below) / counts, counts
 
 
 def draw_clicks(

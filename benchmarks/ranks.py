@@ -1,7 +1,9 @@
 """What a step of a sharded table costs: bytes on the wire, and CPU time of a rank.
 
     mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 python -m mpi4py -m benchmarks.ranks
+    mpiexec -n 2 ... benchmarks.ranks --batch-size 1024 4096 --json ranks.json
 
+`--json` adds to what is in the file; `benchmarks.scale` reads it.
 The batch is split evenly among the ranks.  CPU time leaves out what ranks spend in MPI, where they
 wait for each other.  Beside it, by turns: one process and one thread, with an EmbeddingTable and
 the whole batch.  Figures are medians over steps, of the rank that takes longest.
@@ -24,6 +26,7 @@ from benchmarks.data import FEATURES, draw_ids
 from lowprec.mpi.communicator import MpiCommunicator
 
 COMM = MPI.COMM_WORLD
+KINDS = ("uniform", "zipf")
 _WARM_UP = 3
 
 
@@ -60,14 +63,14 @@ def time_step(table: Any, ids: np.ndarray, grad: np.ndarray) -> tuple[float, flo
     return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
 
 
-def measure(kind: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(kind: str, batch: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """What a step takes with each wire, on the rank that takes longest."""
     sizes = [int(options.rows) // FEATURES] * FEATURES
     given: Any = {"num_embeddings": sizes, "embedding_dim": options.dim}
-    bounds = [options.batch_size * k // COMM.size for k in range(COMM.size + 1)]
+    bounds = [batch * k // COMM.size for k in range(COMM.size + 1)]
     own = slice(bounds[COMM.rank], bounds[COMM.rank + 1])
     rng = np.random.default_rng(0)
-    ids = draw_ids(rng, sizes[0], (options.batch_size, FEATURES), kind)
+    ids = draw_ids(rng, sizes[0], (batch, FEATURES), kind)
     grad = rng.normal(0, 1e-3, (*ids.shape, options.dim)).astype(np.float32)
     alone, wires = lp.EmbeddingTable(**given), ("float32", "float16")
     comms = [Timed(COMM) for _ in wires]
@@ -87,6 +90,9 @@ def measure(kind: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         found.append(
             {
                 "ranks": COMM.size,
+                "batch": batch,
+                "rows": sizes[0],
+                "columns": options.dim,
                 "ids": kind,
                 "wire": wire,
                 "bytes": COMM.allreduce(table.bytes_sent) / table.step,
@@ -106,23 +112,31 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--rows", type=float, default=1e6, help="of the whole table")
     parser.add_argument("--dim", type=int, default=64)
-    parser.add_argument("--batch-size", type=int, default=4096)
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[4096])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--json", type=Path, help="a file to write the figures to")
     options = parser.parse_args(arguments)
-    found = [row for kind in ("uniform", "zipf") for row in measure(kind, options)]
+    found = [
+        row
+        for batch in options.batch_size
+        for kind in KINDS
+        for row in measure(kind, batch, options)
+    ]
     if COMM.rank:
         return
     for row in found:
         print(
-            f"{row['ranks']} ranks, {row['ids']:7s} ids, wire {row['wire']}: "
+            f"{row['ranks']} ranks, {row['batch']} samples, {row['ids']:7s} ids, "
+            f"wire {row['wire']}: "
             f"{row['bytes'] / 1e6:6.2f} MB a step, all ranks together; "
             f"CPU of a rank {row['cpu_ms']:6.2f} ms, of one process {row['one_process_ms']:6.2f} "
             f"ms ({row['cpu_ms'] / row['one_process_ms']:.2f}), in MPI {row['mpi_ms']:.2f} ms",
             flush=True,
         )
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        before = json.loads(options.json.read_text()) if options.json.exists() else []
+        lines = ",\n".join(map(json.dumps, before + found))
+        options.json.write_text(f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class Ranks(Alone):
             try:
                 batch = next(every, None)
                 if batch is not None:
-                    header = (len(batch), zlib.crc32(batch.y.tobytes()))
+                    header = (len(batch), _checksum(batch))
             except Exception as raised:
                 error = raised
             self._check_alike("samples", self.exchange.agree(error, *header))
@@ -178,6 +178,17 @@ class Ranks(Alone):
 
         del options["device"], options["path"]  # `training_ranks` has seen that they are not given
         return ShardedTable(self.exchange.comm, *arguments, **options)
+
+
+def _checksum(batch: Labelled) -> int:
+    """Of all numbers in their order, in a small part of a step's time; not of their dtypes."""
+    samples, found = batch.samples, 1
+    integers = [each.astype(np.int64, copy=False) for each in (samples.indices, samples.offsets)
+                if each is not None]  # fmt: skip
+    for array in (*integers, samples.dense, samples.weights, batch.y, batch.weights):
+        if array is not None:
+            found = zlib.adler32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, found)
+    return found
 
 
 class SharedIds(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.models.data import Labelled
 from lowprec.models.divergence import DivergenceError
 from lowprec.models.ranks import Ranks
 from lowprec.mpi.exchange import Exchange
@@ -247,6 +248,35 @@ def test_bad_patience_of_one_rank_in_a_stream():
         with pytest.raises(ValueError, match="patience must be"):
             model.fit_stream([(X, y)], validation=validation, patience=patience, comm=comm)
         assert not hasattr(model, "table_")
+
+    results(2, run)
+
+
+OTHERS = {  # samples of which the fourth has another number
+    "id": lambda dense, ids: (dense, changed(ids, ids[3] ^ 1)),
+    "dense": lambda dense, ids: (changed(dense, dense[3] + 1), ids),
+}
+
+
+def changed(array, row):
+    found = array.copy()
+    found[3] = row
+    return found
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_samples_of_one_rank_in_a_stream(name):
+    """Also with the same labels."""
+    (X, y, _), _ = models.split("dlrm")
+
+    def run(comm):
+        model = models.model_of("dlrm").partial_fit(X, y, comm=comm)
+        step = model.table_.step
+        given = OTHERS[name](*X) if comm.rank else X
+        batches = Labelled(lp.Samples(*given), y.astype(np.float32), None, model.classes_)
+        with pytest.raises(ValueError, match="rank 1 was given others than rank 0"):
+            list(model._ranks.batches(batches.batches(models.BATCH)))
+        assert model.table_.step == step
 
     results(2, run)
 
