@@ -10,6 +10,7 @@ prints the model beside what was measured, and what it expects of more ranks: se
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ USABLE = 0.7  # share of a link's rate that an all-to-all reaches
 LINKS = (25, 100, 400)  # Gb/s of each rank, both ways
 SAMPLES = 512  # of a rank: one part of dense layers
 DENSE = 1_000_000  # parameters of dense layers
-_HEAD = 1 << 20  # the most frequent ids, which are looked at one by one
+_HEAD = 1 << 17  # the most frequent ids, which are looked at one by one
 
 
 class Case(NamedTuple):
@@ -46,6 +47,7 @@ class Case(NamedTuple):
     wire: str
 
 
+@functools.cache
 def distinct(case: Case) -> float:
     """How many rows a rank is expected to look up, of all features."""
     samples = case.batch / case.ranks
@@ -53,6 +55,7 @@ def distinct(case: Case) -> float:
     return FEATURES * float((counts * -np.expm1(samples * np.log1p(-shares))).sum())
 
 
+@functools.cache
 def imbalance(case: Case) -> float:
     """What the busiest owner is sent, over the mean of the owners."""
     if case.ids == "uniform" or case.ranks == 1:
