@@ -15,7 +15,7 @@ from lowprec.checks import check_choice, check_int, entries_of
 from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
-from lowprec.models.ranks import look_up, shard_of
+from lowprec.models.ranks import begin_look_up, shard_of
 from lowprec.optimizers import Optimizer, defaults
 from lowprec.tables import verbs
 from lowprec.typing import Interaction
@@ -165,13 +165,14 @@ class DLRM(Classifier):
 
     def _forward(self, batch: Minibatch, scratch: Allocator) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
+        shape = (len(batch), batch.num_features, shard_of(self.table_).embedding_dim)
+        out = scratch.empty("embeddings", shape, np.float32)
+        finish = begin_look_up(self.table_, batch.ids, out)
         bottom = layers.mlp_forward(
             device, scratch, "bottom", batch.dense, self.bottom_, last_relu=True,
             part=batch.part,
         )  # fmt: skip
-        shape = (len(batch), batch.num_features, shard_of(self.table_).embedding_dim)
-        out = scratch.empty("embeddings", shape, np.float32)
-        embeddings = look_up(self.table_, batch.ids, out)
+        embeddings = finish()
         if self._interaction == "dot":
             joined = layers.dot_forward(device, scratch, bottom[-1], embeddings)
         else:

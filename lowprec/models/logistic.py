@@ -13,7 +13,7 @@ from lowprec.device import get_device
 from lowprec.models.classifier import Classifier
 from lowprec.models.data import Minibatch
 from lowprec.models.parameters import optimizer_of_table
-from lowprec.models.ranks import look_up
+from lowprec.models.ranks import begin_look_up
 from lowprec.schedules import check_nonnegative
 from lowprec.tables import verbs
 from lowprec.workspace import Allocator
@@ -148,7 +148,7 @@ class LogisticRegression(Classifier):
     def _forward(
         self, batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], Minibatch]:
-        sums = look_up(self.table_, batch.ids)
+        sums = begin_look_up(self.table_, batch.ids)()
         outputs = get_device(self.device).kernels.linear_outputs(
             batch.dense, self.coef_, self.intercept_, sums, self.table_scale_
         )

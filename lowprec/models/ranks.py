@@ -199,15 +199,31 @@ class SharedIds(NamedTuple):
     ranks: Ranks
     counts: NDArray[np.int64] | None  # samples of each rank, if each is told what all look up
 
-    def look_up(self, table: Any, out: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """The embeddings of own samples, in `out` if it is given, or of all samples."""
-        found = table.lookup(*self.arguments, across_features=self.across_features)
-        if self.counts is not None:
-            return self.ranks.of_all(found, self.counts)
-        if out is None:
-            return found  # type: ignore[no-any-return]
-        out[...] = found
-        return out
+    def begin_look_up(
+        self, table: Any, out: NDArray[np.float32] | None
+    ) -> Callable[[], NDArray[np.float32]]:
+        """Ask other ranks for rows; returns what waits for them.
+
+        It gives the embeddings of own samples, in `out` if it is given, or of all samples.
+        """
+        pending: Any = None
+        if not isinstance(table, EmbeddingTable):  # of a file, all ranks may have all of it
+            pending = table.begin_lookup(*self.arguments, across_features=self.across_features)
+
+        def finish() -> NDArray[np.float32]:
+            found: NDArray[np.float32]
+            if pending is None:
+                found = table.lookup(*self.arguments, across_features=self.across_features)
+            else:
+                found = pending.finish()
+            if self.counts is not None:
+                return self.ranks.of_all(found, self.counts)
+            if out is None:
+                return found
+            out[...] = found
+            return out
+
+        return finish
 
     def update(self, table: Any, grad: NDArray[np.float32], diverged: NDArray[np.bool_]) -> None:
         """Step the rows of all; notes it if a gradient of any rank is not finite."""
@@ -221,11 +237,16 @@ class SharedIds(NamedTuple):
             diverged[0] = True
 
 
-def look_up(table: Any, ids: Any, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """The embeddings of a minibatch's ids, in `out` if it is given."""
+def begin_look_up(
+    table: Any, ids: Any, out: NDArray[np.float32] | None = None
+) -> Callable[[], NDArray[np.float32]]:
+    """Begin to look up a minibatch's ids; returns what gives the embeddings, in `out` if given.
+
+    What other ranks answer is on its way meanwhile.
+    """
     if isinstance(ids, SharedIds):
-        return ids.look_up(table, out)
-    return table.lookup(ids, out=out)  # type: ignore[no-any-return]
+        return ids.begin_look_up(table, out)
+    return lambda: table.lookup(ids, out=out)  # type: ignore[no-any-return]
 
 
 def shard_of(table: Any) -> EmbeddingTable:
