@@ -13,6 +13,7 @@ from lowprec.kernels.cpu import launch
 from lowprec.models import training
 from tests import children, naive_models
 from tests.models.small import RATES, SIZES, make_dlrm, make_logistic, state
+from tests.models.stopping import StopError, interrupt_at, stop_at
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -30,18 +31,6 @@ def make(request):
 @pytest.fixture(params=[False, True], ids=["plain", "jagged"])
 def samples(request):
     return naive_models.samples(300, SIZES, 3, jagged=request.param)
-
-
-class StopError(Exception):
-    """An end in the middle."""
-
-
-def stop_at(step):
-    def callback(model, done):
-        if model.table_.step == step:
-            raise StopError
-
-    return callback
 
 
 @pytest.mark.parametrize("step", [1, 9, 10, 11, 25, 29])
@@ -143,15 +132,6 @@ def test_every_minutes(make, samples, tmp_path, monkeypatch):
     )
     make(epochs=1).fit(*samples, save=lp.Checkpoints(tmp_path, every_minutes=1.0))
     assert written == [2, 4, 6, 8, 10, 10]
-
-
-def interrupt_at(step, times=1):
-    def interrupt(model, done):
-        if model.table_.step == step:
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-
-    return interrupt
 
 
 @pytest.mark.parametrize("step", [1, 13, 30])

@@ -10,7 +10,7 @@ import pytest
 import lowprec as lp
 from tests import naive_models
 from tests.models.small import SIZES, make_dlrm, make_logistic, state
-from tests.models.test_checkpoints import StopError, interrupt_at, stop_at
+from tests.models.stopping import StopError, interrupt_at, stop_at
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -14,7 +14,7 @@ import lowprec as lp
 from lowprec.models import heads
 from tests import naive_models
 from tests.models.small import SIZES, make_dlrm, make_logistic
-from tests.models.test_checkpoints import StopError, interrupt_at, stop_at
+from tests.models.stopping import StopError, interrupt_at, stop_at
 from tests.models.test_streams import cut
 
 pytestmark = pytest.mark.filterwarnings("error")
