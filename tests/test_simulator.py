@@ -27,6 +27,8 @@ FILES = {  # and how many of their tests pass at least
     ]),
     "optimizers": (100, [
         "tests/optimizers/test_all.py",
+        "tests/optimizers/test_low_precision_states.py",
+        "tests/optimizers/test_finite_steps.py",
         "tests/optimizers/test_own_rule.py",
         "tests/optimizers/test_rowwise_adagrad.py",
     ]),
