@@ -52,24 +52,21 @@ def runs_of(folder):
     return json.loads((folder / "out.json").read_text())["runs"]
 
 
-def run_default(root, folder, cache):
-    """The example by its defaults, but on fewer clicks; what it did and who compiled."""
+@pytest.fixture(scope="module")
+def cold(root, tmp_path_factory):
+    """The example by its defaults, but on fewer clicks, from an empty cache.
+
+    What it printed, its runs, the processes that compiled, and the cache.
+    """
+    folder = tmp_path_factory.mktemp("cold")
     (folder / "sitecustomize.py").write_text(WATCH)
     compiled = folder / "compiled"
-    compiled.write_text("")
     done = run_example(
         root, folder, "--samples", "100000", "--json", "out.json",
         paths=[folder], without=["LOWPREC_CACHE_DIR"],
-        NUMBA_CACHE_DIR=str(cache), COMPILED=str(compiled),
+        NUMBA_CACHE_DIR=str(folder / "cache"), COMPILED=str(compiled),
     )  # fmt: skip
-    return done, runs_of(folder), set(compiled.read_text().split())
-
-
-@pytest.fixture(scope="module")
-def cold(root, tmp_path_factory):
-    """The example from an empty cache: (what it printed, its runs, who compiled, the cache)."""
-    folder = tmp_path_factory.mktemp("cold")
-    return *run_default(root, folder, folder / "cache"), folder / "cache"
+    return done, runs_of(folder), set(compiled.read_text().split()), folder / "cache"
 
 
 def test_the_processes_that_train_compile_nothing(cold):
@@ -78,32 +75,6 @@ def test_the_processes_that_train_compile_nothing(cold):
     assert len(compiling) == 3  # those of `compile_all`
     peaks = [run["peak_rss_bytes"] for run in runs]
     assert max(peaks) < 1.1 * min(peaks)  # beside some 200 MB the tables are small
-
-
-def test_speeds_from_an_empty_cache_are_those_of_a_warm_run(root, cold, tmp_path):
-    """Within 20 % of the median of up to three, and within a factor of 1.6 of each other.
-
-    The variants take turns and their speeds are medians, but the machine may be busier in one run
-    than in the next: more warm runs are made only as long as they are needed, and then another
-    cold one.
-    """
-    first = [run["samples_per_second"] for run in cold[1]]
-    found = []
-    for attempt in range(2):
-        cache = tmp_path / f"cache{attempt}" if attempt else cold[-1]
-        speeds = run_speeds(root, tmp_path, cache) if attempt else first
-        warm = []
-        for _ in range(3):
-            warm.append(run_speeds(root, tmp_path, cache))
-            ratios = np.array(speeds) / np.median(warm, axis=0)
-            found.append((max(speeds) / min(speeds), ratios.round(2).tolist()))
-            if max(speeds) < 1.6 * min(speeds) and (abs(ratios - 1) <= 0.2).all():
-                return
-    pytest.fail(f"cold speeds: slowest to fastest, and to the median of warm ones: {found}")
-
-
-def run_speeds(root, folder, cache):
-    return [run["samples_per_second"] for run in run_default(root, folder, cache)[1]]
 
 
 def test_what_the_default_run_prints_and_writes(cold):
