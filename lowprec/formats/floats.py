@@ -84,6 +84,7 @@ def _constants(fmt: Format) -> _Constants:
 
 
 _ABS = _U32(0x7FFFFFFF)
+_SIGN = _U32(0x80000000)
 _INF = _U32(0x7F800000)
 _QUIET = _U32(0x00400000)
 
@@ -124,59 +125,66 @@ def _with_fraction(fmt: Format):
 
 
 @per_format
-def _special(fmt: Format):
-    """The code of a magnitude that is inf or NaN."""
+def _beyond(fmt: Format):
+    """The code of a magnitude above the largest number's: that number's, inf's or NaN's."""
     c = _constants(fmt)
-    return lambda magnitude: select(magnitude == _INF, c.inf_code, c.nan_code)
+
+    def beyond(magnitude):
+        special = select(magnitude == _INF, c.inf_code, c.nan_code)
+        return select(magnitude < _INF, u32(c.beyond_finite - _U32(1)), special)
+
+    return beyond
+
+
+@per_format
+def _saturated(fmt: Format):
+    """The words (uint32) of float32 bits, from those that are right up to the largest number."""
+    c, beyond = _constants(fmt), _beyond(fmt)
+
+    def saturated(bits, words):
+        magnitude = u32(bits & _ABS)
+        above = signed_less(c.max_finite, magnitude)
+        if any_of(above):  # rare enough to be worth a branch
+            sign = u32(u32(bits & _SIGN) >> c.sign_shift)
+            words = select(above, u32(sign | beyond(magnitude)), words)
+        return words
+
+    return saturated
 
 
 @per_format
 def round_stochastic(fmt: Format):
-    c, with_fraction, special = _constants(fmt), _with_fraction(fmt), _special(fmt)
+    c, with_fraction, saturated = _constants(fmt), _with_fraction(fmt), _saturated(fmt)
     width = 8 * fmt.word.itemsize
 
     def round_stochastic(x, draw):
         bits = float_as_bits(x)
-        magnitude = u32(bits & _ABS)
-        sign = u32(bits ^ magnitude)
-        if any_of(signed_less(c.max_finite, magnitude)):  # rare enough to be worth a branch
-            clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-            rounded = u32(u32(with_fraction(clamped) + draw) >> c.dropped)
-            code = select(magnitude < _INF, rounded, special(magnitude))
-            return narrow(u32(u32(sign >> c.sign_shift) | code), width)
-        rounded = u32(with_fraction(magnitude) + draw)
+        rounded = u32(with_fraction(u32(bits & _ABS)) + draw)
         # The code goes next to the sign, so that one shift brings both to their places.
-        return narrow(u32(u32(u32(rounded << c.below_sign) | sign) >> c.sign_shift), width)
+        signed = u32(u32(rounded << c.below_sign) | u32(bits & _SIGN))
+        return narrow(saturated(bits, u32(signed >> c.sign_shift)), width)
 
     return round_stochastic
 
 
 @per_format
 def round_nearest(fmt: Format):
-    c, special, width = _constants(fmt), _special(fmt), 8 * fmt.word.itemsize
+    c, saturated, width = _constants(fmt), _saturated(fmt), 8 * fmt.word.itemsize
 
     def in_hardware(x):
-        bits = float_as_bits(x)
-        magnitude = u32(bits & _ABS)
-        if any_of(signed_less(c.max_finite, magnitude)):
-            clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-            finite = u32(float_as_half(bits_as_float(clamped)))
-            code = select(magnitude < _INF, finite, special(magnitude))
-            return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), width)
-        return float_as_half(x)
+        return narrow(saturated(float_as_bits(x), u32(float_as_half(x))), width)
 
     def round_nearest(x):
         bits = float_as_bits(x)
         magnitude = u32(bits & _ABS)
-        clamped = select(signed_less(c.max_finite, magnitude), c.max_finite, magnitude)
-        to_even = u32(u32(clamped >> c.dropped) & _U32(1))
-        up = u32(clamped + u32(c.below_half + to_even))
+        to_even = u32(u32(magnitude >> c.dropped) & _U32(1))
+        up = u32(magnitude + u32(c.below_half + to_even))
         normal = u32(u32(up - c.normal_offset) >> c.dropped)
         # The addition itself rounds a subnormal to a multiple of the smallest one, ties to even.
-        subnormal = u32(float_as_bits(bits_as_float(clamped) + c.aligner) - c.aligner_bits)
-        finite = select(clamped < c.min_normal_bits, subnormal, normal)
-        code = select(magnitude < _INF, finite, special(magnitude))
-        return narrow(u32(u32(u32(bits ^ magnitude) >> c.sign_shift) | code), width)
+        subnormal = u32(float_as_bits(bits_as_float(magnitude) + c.aligner) - c.aligner_bits)
+        code = select(magnitude < c.min_normal_bits, subnormal, normal)
+        sign = u32(u32(bits & _SIGN) >> c.sign_shift)
+        return narrow(saturated(bits, u32(sign | code)), width)
 
     return in_hardware if fmt.name == "float16" and HALF_IN_HARDWARE else round_nearest
 
