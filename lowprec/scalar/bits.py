@@ -17,20 +17,17 @@ from lowprec.scalar.lanes import Lanes, common_type, dtype_of, with_dtype
 _HALF = ir.HalfType()
 
 
-def _converts_half_in_hardware():
-    """Whether the CPU that Numba compiles for converts halves itself.
-
-    Where it does not, LLVM emits a call to a runtime function that is not linked, which crashes
-    the process; `formats` then uses integer arithmetic, which gives the same bits.
-    """
-    if platform.machine().lower() in ("aarch64", "arm64"):
-        return True
+def compiled_for(feature):
+    """Whether the CPU that Numba compiles for has a feature, by LLVM's name."""
     if config.CPU_NAME and config.CPU_NAME != "host":
-        return "+f16c" in (config.CPU_FEATURES or "")
-    return bool(llvmlite.binding.get_host_cpu_features().get("f16c", False))
+        return f"+{feature}" in (config.CPU_FEATURES or "")
+    return bool(llvmlite.binding.get_host_cpu_features().get(feature, False))
 
 
-HALF_IN_HARDWARE = _converts_half_in_hardware()
+# Whether that CPU converts halves itself.  Where it does not, LLVM emits a call to a runtime
+# function that is not linked, which crashes the process; `formats` then uses integer arithmetic,
+# which gives the same bits.
+HALF_IN_HARDWARE = platform.machine().lower() in ("aarch64", "arm64") or compiled_for("f16c")
 
 
 @intrinsic

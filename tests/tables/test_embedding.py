@@ -56,7 +56,7 @@ def threads(request, monkeypatch):
 
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("embedding_dim", [1, 3, 17])
+@pytest.mark.parametrize("embedding_dim", [1, 3, 51])
 def test_update_equals_oracle_one_id_a_bag(dtype, rounding, embedding_dim, threads):
     optimizer = lp.SGD(learning_rate=0.3)
     table = make_table(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lowprec.formats.words import number_type
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import by_column, step_columns, step_row
 from lowprec.kernels.cpu.buckets import Unsorted, segments_of
@@ -23,9 +24,15 @@ from lowprec.kernels.cpu.sums import (
 )
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import missed_of_row, note_seen, without_last
-from lowprec.scalar.internal import internal
+from lowprec.scalar.bits import compiled_for
+from lowprec.scalar.internal import internal, overloaded
 
 _ROWS_AHEAD = np.uint64(24)
+# With AVX-512, the random words of two blocks fill a register, which those of one do only by half.
+# Longer rows and rows with states wait for memory; other CPUs have too few registers.
+_PAIR = 2 * WIDTH
+_MOST_IN_PAIRS = 127  # columns
+_WIDE = compiled_for("avx512f")
 _NEGATIVE_ZERO = np.float32(-0.0)
 
 
@@ -35,6 +42,39 @@ def _first_segment(starts, part, parts):
     segments = starts.size - 1
     by_ids = first_at_least(starts, np.int64(starts[segments]) * part // parts)
     return np.uint64((by_ids + segments * part // parts) // 2)
+
+
+def _step_pairs(
+    rule, preparation, of_row, arrays, row, gradient, start, zero, columns, low, high, stochastic
+):
+    """Step the first columns of a row two blocks at a time; returns how many it has stepped."""
+
+
+@overloaded(_step_pairs, forceinline=True, **SERIAL)
+def _overload_step_pairs(
+    rule, preparation, of_row, arrays, row, gradient, start, zero, columns, low, high, stochastic
+):
+    def none(
+        rule, preparation, of_row, arrays, row, gradient, start, zero, columns, low, high,
+        stochastic,
+    ):  # fmt: skip
+        return 0
+
+    def pairs(
+        rule, preparation, of_row, arrays, row, gradient, start, zero, columns, low, high,
+        stochastic,
+    ):  # fmt: skip
+        last = columns - columns % _PAIR if columns <= _MOST_IN_PAIRS else 0
+        for column in range(0, last, _PAIR):
+            blocks = zero + load(gradient, start + column, _PAIR)
+            step_columns(
+                rule, preparation, of_row, arrays, row + column, column, blocks, low, high,
+                stochastic,
+            )  # fmt: skip
+        return last
+
+    shares_words = number_type(arrays[0].dtype).bitwidth == 16  # as `draw` says
+    return pairs if _WIDE and shares_words and len(arrays) == 1 else none
 
 
 @internal(**SERIAL)
@@ -74,7 +114,11 @@ def _step_range(
         note_seen(preparation, arrays, index, step)
         # A sum begins with 0.0, even that of one gradient, which makes a -0.0 a 0.0; adding -0.0
         # leaves every number as it is.
-        for column in range(0, whole, WIDTH):
+        in_pairs = _step_pairs(
+            own, preparation, of_row, stepped, row, gradient, start, zero, columns, low, high,
+            stochastic,
+        )  # fmt: skip
+        for column in range(in_pairs, whole, WIDTH):
             block = zero + load(gradient, start + column, WIDTH)
             step_columns(
                 own, preparation, of_row, stepped, row + column, column, block, low, high,
