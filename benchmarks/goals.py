@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.data import FEATURES
 from benchmarks.generators import KWX32, NUMBA_TWISTER, NUMPY_TWISTER, XORSHIFT
-from benchmarks.limits import ROWS, UPDATE
+from benchmarks.limits import LIMIT, UPDATE
 from benchmarks.results import NEAREST, REFERENCE, SUBJECT, Comparison
 
 SGD_PEERS = ("PyTorch", "FBGEMM")
@@ -60,8 +60,10 @@ GOALS = (
          (NUMBA_TWISTER, NUMPY_TWISTER), {"rows": (10**6,), "dim": (64,)}, KWX32),
     Goal("xorshift number by number in the same update, dim 64", 4.0, "generators",
          (XORSHIFT,), {"rows": (10**6,), "dim": (64,)}, KWX32),
-    Goal("the limit of random rows: update, 1e7 x 64", 0.8, "limits", (ROWS,),
-         {**_LARGE, "dim": (64,)}, UPDATE),
+    Goal("the limit of an update, 1e7 x 64, 2 threads", 0.65, "limits", (LIMIT,),
+         {**_LARGE, "dim": (64,), "threads": (2,)}, UPDATE),
+    Goal("the limit of an update, 1e7 x 16, 2 threads", 0.45, "limits", (LIMIT,),
+         {**_LARGE, "dim": (16,), "threads": (2,)}, UPDATE),
     Goal("PyTorch: DLRM, dims 16 and 64, 2 threads", 1.3, "dlrm", ("PyTorch",),
          {**_MODEL, "dim": (16, 64), "threads": (2,)}),
     Goal("NumPy: logistic regression, 2 threads", 3.0, "logistic", ("NumPy add.at",),

@@ -1,8 +1,9 @@
 """The machine's own limits, measured beside the kernels that are to reach them.
 
-Rows are as long as those of a float16 table.  An update has to read and write each of its rows and
-to read a float32 gradient; a lookup has to read rows and to write float32 embeddings.  The kernels
-here do that and nothing else, with the same ids, on memory allocated in the same way.
+Rows are as long as those of a float16 table.  An update that refuses bad gradients has to read the
+float32 gradient before it writes anything; then to read and write each of its rows in ascending
+order, and to read the gradient of each.  A lookup has to read rows and to write float32 embeddings.
+The kernels here do that and nothing else, with the same ids, on memory allocated in the same way.
 """
 
 from __future__ import annotations
@@ -22,57 +23,73 @@ from benchmarks.data import FEATURES, draw_ids
 from benchmarks.results import Comparison, Job, Options, measure
 
 TITLE = "The machine's limits"
-BATCH, BATCHES, DISTANCE = 4096, 16, 32
+BATCH, BATCHES = 4096, 16
+FAR, NEAR = 24, 6  # rows ahead: from memory to the second level, from there to the first
 SEQUENTIAL_BYTES = 1 << 29
 _LINE_WORDS = 8  # 64-bit words of a cache line
 _SERIAL = {"cache": True, "error_model": "numpy", "_nrt": False}
 _PARALLEL = {"cache": True, "parallel": True}
 UPDATE, LOOKUP = "update", "lookup"
 ROWS, ROWS_ASCENDING = "rows read and written", "the same in ascending order"
-ROWS_AND_GRADIENT = "and the gradient read"
+LIMIT = "gradient read; rows read and written, gradient read again"
 
 
-@intrinsic
-def _prefetch(typingctx, words, row, word):
-    """Ask for the cache line of ``words[row, word]``; `words` is C-contiguous."""
+def _prefetch_to(locality: int) -> Any:
+    @intrinsic
+    def prefetch(typingctx, words, row, word):
+        """Ask for the cache line of ``words[row, word]``; `words` is C-contiguous."""
 
-    def codegen(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        width = builder.extract_value(array.shape, 1)
-        index = builder.add(builder.mul(arguments[1], width), arguments[2])
-        byte = ir.IntType(8).as_pointer()
-        address = builder.bitcast(builder.gep(array.data, [index]), byte)
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(function, [address, number(0), number(3), number(1)])
-        return context.get_dummy_value()
+        def codegen(context, builder, signature, arguments):
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            width = builder.extract_value(array.shape, 1)
+            index = builder.add(builder.mul(arguments[1], width), arguments[2])
+            byte = ir.IntType(8).as_pointer()
+            address = builder.bitcast(builder.gep(array.data, [index]), byte)
+            number = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            builder.call(function, [address, number(0), number(locality), number(1)])
+            return context.get_dummy_value()
 
-    return types.void(words, types.int64, types.int64), codegen
+        return types.void(words, types.int64, types.int64), codegen
+
+    return prefetch
+
+
+_prefetch_far, _prefetch_near = _prefetch_to(2), _prefetch_to(3)
 
 
 @njit(**_SERIAL)
-def _ask_ahead(words, rows, i, stop):
-    row = rows[min(i + DISTANCE, stop - 1)]
+def _ask_far(words, rows, i, stop):
+    row = rows[min(i + FAR, stop - 1)]
     for word in range(0, words.shape[1], _LINE_WORDS):
-        _prefetch(words, row, word)
+        _prefetch_far(words, row, word)
+
+
+@njit(**_SERIAL)
+def _ask_near(words, rows, i, stop):
+    row = rows[min(i + NEAR, stop - 1)]
+    for word in range(0, words.shape[1], _LINE_WORDS):
+        _prefetch_near(words, row, word)
 
 
 @njit(**_SERIAL)
 def _write_rows(words, rows, start, stop):
     for i in range(start, stop):
-        _ask_ahead(words, rows, i, stop)
+        _ask_far(words, rows, i, stop)
         row = words[rows[i]]
         for word in range(row.size):
             row[word] += np.uint64(1)
 
 
 @njit(**_SERIAL)
-def _write_rows_read_gradient(words, rows, grad, start, stop):
+def _write_rows_read_gradient(words, rows, grad, places, start, stop):
     total = np.uint64(0)
     for i in range(start, stop):
-        _ask_ahead(words, rows, i, stop)
-        total ^= _read(grad[i])
+        _ask_far(words, rows, i, stop)
+        _ask_far(grad, places, i, stop)
+        _ask_near(grad, places, i, stop)
+        total ^= _read(grad[places[i]])
         row = words[rows[i]]
         for word in range(row.size):
             row[word] += np.uint64(1)
@@ -82,7 +99,7 @@ def _write_rows_read_gradient(words, rows, grad, start, stop):
 @njit(**_SERIAL)
 def _read_rows_write_out(words, halves, rows, out, start, stop):
     for i in range(start, stop):
-        _ask_ahead(words, rows, i, stop)
+        _ask_far(words, rows, i, stop)
         row, written = halves[rows[i]], out[i]
         for half in range(row.size):
             written[half] = np.uint64(row[half])
@@ -110,11 +127,11 @@ def write_rows(words, rows, threads):
 
 
 @njit(**_PARALLEL)
-def write_rows_read_gradient(words, rows, grad, sums, threads):
-    """`write_rows`, and read a row of the gradient with each."""
+def write_rows_read_gradient(words, rows, grad, places, sums, threads):
+    """`write_rows`, and read a row of the gradient with each, that at its place."""
     for t in prange(threads):
         start, stop = t * rows.size // threads, (t + 1) * rows.size // threads
-        sums[t] = _write_rows_read_gradient(words, rows, grad, start, stop)
+        sums[t] = _write_rows_read_gradient(words, rows, grad, places, start, stop)
 
 
 @njit(**_PARALLEL)
@@ -150,7 +167,8 @@ def compare(rows: int, dim: int, threads: int, rounds: int, seed: int) -> list[d
     batches = [draw_ids(rng, rows_of_feature, (BATCH, FEATURES), "uniform") for _ in range(BATCHES)]
     first_rows = np.arange(FEATURES) * rows_of_feature
     stacked = [(indices + first_rows).reshape(-1) for indices in batches]
-    ascending = [np.sort(rows) for rows in stacked]
+    orders = [np.argsort(rows, kind="stable") for rows in stacked]
+    ascending = [rows[order] for rows, order in zip(stacked, orders, strict=True)]
     grad = rng.normal(size=(BATCH, FEATURES, dim)).astype(np.float32)
     out = np.empty_like(grad)
     table = lp.EmbeddingTable(sizes, dim, "float16")
@@ -165,13 +183,18 @@ def compare(rows: int, dim: int, threads: int, rounds: int, seed: int) -> list[d
         # kernels on the same memory are some batches apart, or they would find its rows in cache
         return of[(number + ahead) % BATCHES]
 
+    def step_at_limit(n: int) -> None:
+        read_sequentially(grad_words.reshape(-1), sums, threads)
+        write_rows_read_gradient(
+            words, batch(ascending, n, ahead=10), grad_words, batch(orders, n, ahead=10),
+            sums, threads,
+        )  # fmt: skip
+
     update = {
         UPDATE: lambda n: table.update(batch(batches, n), grad),
         ROWS: lambda n: write_rows(words, batch(stacked, n), threads),
         ROWS_ASCENDING: lambda n: write_rows(words, batch(ascending, n, ahead=5), threads),
-        ROWS_AND_GRADIENT: lambda n: write_rows_read_gradient(
-            words, batch(stacked, n, ahead=10), grad_words, sums, threads
-        ),
+        LIMIT: step_at_limit,
     }
     lookup = {
         LOOKUP: lambda n: table.lookup(batch(batches, n), out=out),

@@ -54,7 +54,7 @@ def whole_run(make_comparison):
             setting = {"rows": 10**7, "dim": dim, "threads": threads, "batch": 4096}
             update = {
                 limits.UPDATE: 4.0, limits.ROWS: 3.4, limits.ROWS_ASCENDING: 3.3,
-                limits.ROWS_AND_GRADIENT: 3.9,
+                limits.LIMIT: 3.9,
             }  # fmt: skip
             lookup = {limits.LOOKUP: 3.0, "rows read, output written": 2.8}
             found += [
