@@ -168,6 +168,7 @@ def inspect_ptx(ptx):
         "fma": ptx.count("fma.rn.f32"),
         "bare_mul": len(re.findall(r"\bmul(?:\.ftz)?\.f32", ptx)),
         "divisions": ptx.count("div.rn.f32"),
+        "integer_divisions": len(re.findall(r"\b(?:div|rem)\.[us]\d", ptx)),
         "flushes": len(re.findall(r"\.ftz\b", ptx)),
         "f64": len(re.findall(r"\.f64\b", ptx)),
         "local": len(re.findall(r"\.local\b", ptx)),

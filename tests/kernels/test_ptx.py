@@ -77,6 +77,12 @@ def test_sums_of_products_are_fused_by_us(report):
     assert {"_update_rows", "_pool", "_sum_and_check", "_dot_backward"} <= fused
 
 
+def test_no_integer_is_divided(report):
+    """Of 64 bits, a division takes a hundred instructions: more than most kernels have."""
+    for entry in report["kernels"]:
+        assert entry["integer_divisions"] == 0, entry
+
+
 def test_rows_move_by_128_bits(report):
     for entry in report["kernels"]:
         if entry["kernel"] in ROW_KERNELS:

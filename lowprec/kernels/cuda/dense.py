@@ -2,36 +2,37 @@
 
 import numpy as np
 
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import after, kernel, launch, one_for_each
 
 _BIAS_BLOCK = 32  # rows whose gradients are added up apart, one after the other
 
 
 @kernel
-def _add_bias(thread, threads, y, bias, floor):
-    columns = bias.size
-    place = thread
-    while place < y.size:
-        row = place // columns
-        column = place - row * columns
-        total = y[row, column] + bias[column]
-        # written so that a NaN stays one
-        y[row, column] = floor if total < floor else total
-        place += threads
+def _add_bias(thread, threads, y, bias, floor, of_row):
+    place, end = thread, len(y) << of_row.shift
+    while place < end:
+        row, column = place >> of_row.shift, place & (of_row.threads - 1)
+        if column < bias.size:
+            total = y[row, column] + bias[column]
+            # written so that a NaN stays one
+            y[row, column] = floor if total < floor else total
+        place = after(place, threads)
 
 
 def add_bias(y, bias, relu):
     """``y + bias``, or ``max(y + bias, 0)``, in place; y (B, out), bias (out,)."""
-    floor = np.float32(0.0 if relu else -np.inf)
-    launch(_add_bias, y.size, y, bias, floor)
+    floor, of_row = np.float32(0.0 if relu else -np.inf), one_for_each(bias.size)
+    launch(_add_bias, len(y) * of_row.threads, y, bias, floor, of_row)
 
 
 @kernel
-def _bias_backward(thread, threads, dy, y, sums):
-    columns = dy.shape[1]
-    for place in range(thread, sums.size, threads):
-        block = place // columns
-        column = place - block * columns
+def _bias_backward(thread, threads, dy, y, sums, of_row):
+    place, end = thread, len(sums) << of_row.shift
+    while place < end:
+        block, column = place >> of_row.shift, place & (of_row.threads - 1)
+        place = after(place, threads)
+        if column >= dy.shape[1]:
+            continue
         total = np.float32(0.0)
         stop = (block + 1) * _BIAS_BLOCK
         if stop > len(dy):
@@ -48,5 +49,6 @@ def bias_gradients(dy, y, relu, size):
     if not relu:
         return dy.sum(axis=0, keepdims=True)
     sums = np.empty_like(dy, shape=(-(-len(dy) // _BIAS_BLOCK), dy.shape[1]))
-    launch(_bias_backward, sums.size, dy, y, sums)
+    of_row = one_for_each(dy.shape[1])
+    launch(_bias_backward, len(sums) * of_row.threads, dy, y, sums, of_row)
     return sums.sum(axis=0, keepdims=True)

@@ -14,7 +14,7 @@ from lowprec.kernels.columns import (
     step_row,
     sum_of_chains,
 )
-from lowprec.kernels.cuda.launch import INLINE, in_groups, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, after, in_groups, kernel, launch
 from lowprec.kernels.cuda.squares import add_squares, mean_squares
 from lowprec.kernels.preparing import OfRow, clip_norm_of, clipped, has_norm, scale_of_norm
 from lowprec.scalar.bits import fma
@@ -43,9 +43,11 @@ def _update_dense(thread, threads, rule, preparation, arrays, gradients, diverge
     of_row = OfRow(np.float32(1.0), np.float32(0.0))
     for each in range(len(gradients)):
         held, gradient = _each_of(arrays, each), gradients[each]
-        for place in range(thread, gradient.size, threads):
+        place = thread
+        while place < gradient.size:
             number = load(gradient, place, 1)
             step_columns(rule, preparation, of_row, held, place, 0, number, _NONE, _NONE, NOTHING)
+            place = after(place, threads)
 
 
 @kernel
@@ -54,7 +56,10 @@ def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, cha
         return
     rows, columns = gradient.shape
     stepped = by_column(rule, arrays)
-    for row in range(thread, rows, threads):
+    next_row = thread
+    while next_row < rows:
+        row = next_row
+        next_row = after(next_row, threads)
         first, scale = row * columns, np.float32(1.0)
         if has_norm(preparation):
             for chain in range(CHAINS):

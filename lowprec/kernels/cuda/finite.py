@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.cuda.launch import in_groups, kernel, launch
+from lowprec.kernels.cuda.launch import after, in_groups, kernel, launch
 from lowprec.scalar.finite import is_finite
 
 
@@ -12,9 +12,11 @@ from lowprec.scalar.finite import is_finite
 def _note_nonfinite(thread, threads, arrays, diverged):
     for each in range(len(arrays)):
         values = arrays[each]
-        for i in range(thread, values.size, threads):
+        i = thread
+        while i < values.size:
             if not is_finite(values[i]):
                 diverged[0] = True  # all threads that write here write the same
+            i = after(i, threads)
 
 
 def note_nonfinite(arrays, diverged):

@@ -7,7 +7,7 @@ second look at each row.
 import numpy as np
 
 from lowprec.kernels.cuda.finite import StepCheck
-from lowprec.kernels.cuda.launch import kernel, lanes_for, launch
+from lowprec.kernels.cuda.launch import after, kernel, lanes_for, launch
 from lowprec.kernels.cuda.segments import Segments, begins_segment
 from lowprec.kernels.cuda.sums import how_to_sum, sum_anew, sum_own_pieces, without_empty
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
@@ -20,21 +20,26 @@ _LARGE_FACTOR = np.float32(2.0**20)  # of a gradient: larger ones are looked at 
 def _pack_and_guard(
     thread, threads, rows, labels, labelled, packed, x, factors, weighted, limit, check
 ):
-    for i in range(thread, rows.size, threads):
+    i = thread
+    while i < rows.size:
         label = np.uint64(labels[i]) if labelled else np.uint64(i)
         packed[i] = (np.uint64(rows[i]) << ROW_SHIFT) | label
         check.bad[i] = False
-    if weighted:
-        for i in range(thread, factors.size, threads):
-            if not abs(factors[i]) <= _LARGE_FACTOR:
-                check.guard[0] = True  # all threads that write here write the same
+        i = after(i, threads)
+    i = thread
+    while weighted and i < factors.size:
+        if not abs(factors[i]) <= _LARGE_FACTOR:
+            check.guard[0] = True  # all threads that write here write the same
+        i = after(i, threads)
     bound = np.float32(rows.size) * _LARGE_FACTOR if weighted else np.float32(rows.size)
-    for i in range(thread, x.size, threads):
+    i = thread
+    while i < x.size:
         number = x[i]
         if check.refuse and not is_finite(number):
             check.diverged[0] = True
         elif not abs(number) * bound < limit:  # or it is NaN
             check.guard[0] = True
+        i = after(i, threads)
 
 
 @kernel

@@ -117,6 +117,16 @@ def in_groups(items, arrays):
     return [tuple(items[first : first + most]) for first in range(0, len(items), most)]
 
 
+@njit(**INLINE)
+def after(place, threads):
+    """The next place of a thread: ``place + threads``.
+
+    It may wrap, for all that the compiler knows, so it cannot count the steps of a loop before it
+    runs, to unroll it: a thread has one or few, and counting takes a 64-bit division.
+    """
+    return np.int64(np.uint64(place) + np.uint64(threads))
+
+
 class RowThreads(NamedTuple):
     """How many threads share a row: a power of 2, so that a GPU need not divide."""
 
@@ -124,7 +134,13 @@ class RowThreads(NamedTuple):
     shift: int  # its logarithm
 
 
+def one_for_each(items):
+    """For a row of so many items: at least as many, of which those past the last one do nothing."""
+    shift = max(0, items - 1).bit_length()
+    return RowThreads(1 << shift, shift)
+
+
 def lanes_for(items):
     """For a row of so many items: they divide a warp."""
-    count = min(WARP, 1 << max(0, items - 1).bit_length())
-    return RowThreads(count, count.bit_length() - 1)
+    most = one_for_each(WARP)
+    return min(most, one_for_each(items))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import after, kernel, launch
 from lowprec.scalar.logistic import log_loss, sigmoid
 
 _ONE = np.float32(1.0)
@@ -10,11 +10,13 @@ _ONE = np.float32(1.0)
 
 @kernel
 def _logistic_loss(thread, threads, logits, y, weights, dlogits, losses, size):
-    for i in range(thread, logits.size, threads):
+    i = thread
+    while i < logits.size:
         logit, label = logits[i], y[i]
         weight = weights[i] if weights.size else _ONE
         losses[i] = weight * log_loss(logit, label)
         dlogits[i] = weight * ((sigmoid(logit) - label) / size)
+        i = after(i, threads)
 
 
 def logistic_loss(logits, y, weights, dlogits):

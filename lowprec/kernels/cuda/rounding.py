@@ -6,7 +6,7 @@ from numba import njit
 from lowprec.formats import words
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.columns import round_columns
-from lowprec.kernels.cuda.launch import INLINE, kernel, launch
+from lowprec.kernels.cuda.launch import INLINE, after, kernel, launch
 from lowprec.kernels.cuda.wide import CHUNK, wide_columns
 from lowprec.scalar.xorshift import ROUND_BLOCK, derive, halves_of
 
@@ -28,10 +28,14 @@ def round_elements(x, key, first, stochastic, out, i, to, width):
 
 @kernel
 def _round(thread, threads, x, key, first, stochastic, out, wide):
-    for i in range(thread * CHUNK, wide, threads * CHUNK):
+    i = thread * CHUNK
+    while i < wide:
         round_elements(x, key, first, stochastic, out, i, i, CHUNK)
-    for i in range(wide + thread, x.size, threads):
+        i = after(i, threads * CHUNK)
+    i = wide + thread
+    while i < x.size:
         round_elements(x, key, first, stochastic, out, i, i, 1)
+        i = after(i, threads)
 
 
 def _launch_round(x, key, first, stochastic, out):
@@ -57,8 +61,10 @@ def round_nearest(x, out):
 
 @kernel
 def _round_up_probability(thread, threads, x, format_of, out):
-    for i in range(thread, x.size, threads):
+    i = thread
+    while i < x.size:
         out[i] = words.round_up_probability(x[i], format_of)
+        i = after(i, threads)
 
 
 def round_up_probability(x, format_of, out):

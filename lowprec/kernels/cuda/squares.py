@@ -11,7 +11,7 @@ from lowprec.kernels.columns import (
     num_measures,
     sum_of_chains,
 )
-from lowprec.kernels.cuda.launch import kernel, launch
+from lowprec.kernels.cuda.launch import after, kernel, launch
 from lowprec.kernels.cuda.segments import begins_segment, row_at
 from lowprec.kernels.cuda.sums import sum_segment
 from lowprec.kernels.preparing import (
@@ -32,7 +32,10 @@ _INLINE = {"forceinline": True, "error_model": "numpy"}
 @kernel
 def _chain_norms(thread, threads, preparation, segments, gradients, how, chains):
     order, columns = segments.order, gradients.grad.shape[1]
-    for index in range(thread, order.size * CHAINS, threads):
+    next_index = thread
+    while next_index < order.size * CHAINS:
+        index = next_index
+        next_index = after(next_index, threads)
         place = index // CHAINS
         if not begins_segment(order, place):
             continue
@@ -46,10 +49,12 @@ def _chain_norms(thread, threads, preparation, segments, gradients, how, chains)
 
 @kernel
 def _scale_rows(thread, threads, preparation, order, chains, scales):
-    for place in range(thread, order.size, threads):
+    place = thread
+    while place < order.size:
         if begins_segment(order, place):
             square = sum_of_chains(chains[place], 0)
             scales[place] = scale_of_norm(square, preparation.clip_norm)
+        place = after(place, threads)
 
 
 def scale_rows(preparation, segments, gradients, how, scratch):
@@ -85,7 +90,10 @@ def _chain_squares(
     order, grad = segments.order, gradients.grad
     columns = grad.shape[1]
     stepped = by_column(rule, without_last(preparation, arrays))
-    for index in range(thread, order.size * CHAINS, threads):
+    next_index = thread
+    while next_index < order.size * CHAINS:
+        index = next_index
+        next_index = after(next_index, threads)
         place = index // CHAINS
         if not begins_segment(order, place):
             continue
