@@ -68,6 +68,12 @@ class Gpu:
         self.xp = get_device("cuda").xp
         self.real = not lowprec.cuda.SIMULATED
 
+    def write_columns(self, columns: int) -> None:
+        """Let each thread of a lookup write so many columns at a time."""
+        from lowprec.kernels.cuda import wide
+
+        wide.OF_FLOAT32 = {4: wide.ByFour, 8: wide.ByEight}[columns]
+
     def wait(self) -> None:
         """Wait until everything is done."""
         if self.real:
@@ -305,11 +311,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes: does everything run?")
     parser.add_argument("--seed", type=int, default=0, help="of ids and gradients; default 0")
     parser.add_argument("--out", type=Path, default=Path("build/gpu"), metavar="DIR")
+    columns_help = "of float32 that a thread of a lookup writes at a time; default 4"
+    parser.add_argument("--columns", type=int, choices=(4, 8), default=4, help=columns_help)
     options = parser.parse_args(arguments)
     started = time.time()
     sizes = QUICK if options.quick else FULL
     gpu = Gpu()
-    about = {"command": "python -m benchmarks.gpu", **machine.describe(), **gpu.describe()}
+    gpu.write_columns(options.columns)
+    command = f"python -m benchmarks.gpu --columns {options.columns}"
+    about = {"command": command, **machine.describe(), **gpu.describe()}
     print(json.dumps(about, indent=1), flush=True)
     compared = check_bits()
     print(f"{time.time() - started:5.0f} s  {compared} tables have the CPU's bits", flush=True)

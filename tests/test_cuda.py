@@ -61,6 +61,20 @@ def test_tables_have_the_same_bits(dtype, dim, rounding):
 
 
 @with_gpu
+@pytest.mark.parametrize("columns", [4, 8])
+def test_rows_are_read_in_blocks_of_either_size(columns, monkeypatch):
+    from lowprec.kernels.cuda import wide
+
+    monkeypatch.setattr(wide, "OF_FLOAT32", {4: wide.ByFour, 8: wide.ByEight}[columns])
+    for dim in (4, 12, 16, 18):
+        cpu, cuda = pair(dim, dtype="float16")
+        split = wide.divide_float32(dim, cuda._weight)
+        assert (split.block(), split.wide) == (columns, dim if dim % columns == 0 else 0)
+        indices, _ = batches(20, dim)
+        assert same(cpu.lookup(indices), cuda.lookup(indices))
+
+
+@with_gpu
 @pytest.mark.parametrize("max_numbers", [None, 100])
 @pytest.mark.parametrize("dim", [1, 10, 16])
 def test_reports_are_the_same(dim, max_numbers):

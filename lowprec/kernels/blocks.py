@@ -18,10 +18,15 @@ def address_of(context, builder, array_type, array, index):
 
 
 def _block_type(dtype, width):
-    """The type of as many numbers as the constant `width` says, or as a block or number has."""
+    """The type of as many numbers as the constant `width` says, or as a block or number has.
+
+    Or as the class of a NamedTuple says, by its static method `block`.
+    """
     number = number_type(dtype)
     if isinstance(width, types.IntegerLiteral):
         return number if width.literal_value == 1 else Lanes(number, width.literal_value)
+    if hasattr(width, "instance_class"):
+        return Lanes(number, width.instance_class.block())
     if isinstance(width, (Lanes, types.Float)):
         return with_dtype(width, number)
     return None

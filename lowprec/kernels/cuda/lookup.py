@@ -5,36 +5,34 @@ from numba import njit
 
 from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store, zeros
-from lowprec.kernels.cuda.launch import INLINE, kernel, lanes_for, launch
-from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
+from lowprec.kernels.cuda.launch import INLINE, kernel, launch
+from lowprec.kernels.cuda.wide import columns_of, divide_float32
 from lowprec.scalar.bits import fma
 
 
 @kernel
-def _gather(thread, threads, weight, rows, out, wide, lanes):
-    columns, lane = weight.shape[1], thread & (lanes.threads - 1)
-    i = thread >> lanes.shift
+def _gather(thread, threads, weight, rows, out, split):
+    columns, lane = weight.shape[1], thread & (split.threads - 1)
+    i = thread >> split.shift
     while i < rows.size:
         first = np.int64(rows[i]) * columns
-        column = lane * CHUNK
-        while column < wide:
-            block = load(weight, first + column, CHUNK)
+        column = lane * columns_of(split)
+        while column < split.wide:
+            block = load(weight, first + column, split)
             store(decode(block), out, i * columns + column)
-            column += lanes.threads * CHUNK
-        column = wide + lane
+            column += split.threads * columns_of(split)
+        column = split.wide + lane
         while column < columns:
             number = load(weight, first + column, 1)
             store(decode(number), out, i * columns + column)
-            column += lanes.threads
-        i += threads >> lanes.shift
+            column += split.threads
+        i += threads >> split.shift
 
 
 def gather(weight, rows, out):
     """``out[i] = weight[rows[i]]`` in float32."""
-    columns = weight.shape[1]
-    wide = wide_columns(columns, weight, out)
-    lanes = lanes_for(items_of_row(columns, wide))
-    launch(_gather, rows.size * lanes.threads, weight, rows, out, wide, lanes)
+    split = divide_float32(weight.shape[1], weight, out)
+    launch(_gather, rows.size * split.threads, weight, rows, out, split)
 
 
 @njit(**INLINE)
@@ -51,27 +49,27 @@ def _pool_columns(weight, rows, sample_weights, weighted, mean, first, last, col
 
 
 @kernel
-def _pool(thread, threads, weight, rows, offsets, sample_weights, weighted, mean, out, wide, lanes):
-    columns, lane = weight.shape[1], thread & (lanes.threads - 1)
-    bag = thread >> lanes.shift
+def _pool(thread, threads, weight, rows, offsets, sample_weights, weighted, mean, out, split):
+    columns, lane = weight.shape[1], thread & (split.threads - 1)
+    bag = thread >> split.shift
     while bag < len(out):
         first, last = offsets[bag], offsets[bag + 1]
-        column = lane * CHUNK
-        while column < wide:
+        column = lane * columns_of(split)
+        while column < split.wide:
             block = _pool_columns(
                 weight, rows, sample_weights, weighted, mean, first, last, column,
-                zeros(out, CHUNK),
+                zeros(out, split),
             )  # fmt: skip
             store(block, out, bag * columns + column)
-            column += lanes.threads * CHUNK
-        column = wide + lane
+            column += split.threads * columns_of(split)
+        column = split.wide + lane
         while column < columns:
             number = _pool_columns(
                 weight, rows, sample_weights, weighted, mean, first, last, column, zeros(out, 1)
             )
             store(number, out, bag * columns + column)
-            column += lanes.threads
-        bag += threads >> lanes.shift
+            column += split.threads
+        bag += threads >> split.shift
 
 
 def pool(weight, rows, offsets, sample_weights, mean, out):
@@ -79,15 +77,13 @@ def pool(weight, rows, offsets, sample_weights, mean, out):
 
     `offsets` is int64; `sample_weights` is float32, empty for ones.
     """
-    columns = weight.shape[1]
-    wide = wide_columns(columns, weight, out)
-    lanes = lanes_for(items_of_row(columns, wide))
+    split = divide_float32(weight.shape[1], weight, out)
     weighted = sample_weights.size > 0
     if not rows.size:  # all bags are empty: nothing is read
         rows = offsets.view(np.uint32)
     if not weighted:
         sample_weights = out.reshape(-1)
     launch(
-        _pool, len(out) * lanes.threads,
-        weight, rows, offsets, sample_weights, weighted, np.bool_(mean), out, wide, lanes,
+        _pool, len(out) * split.threads,
+        weight, rows, offsets, sample_weights, weighted, np.bool_(mean), out, split,
     )  # fmt: skip

@@ -11,7 +11,13 @@ from lowprec.formats.words import decode
 from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cuda.launch import kernel, lanes_for, launch
 from lowprec.kernels.cuda.rounding import round_elements
-from lowprec.kernels.cuda.wide import CHUNK, items_of_row, wide_columns
+from lowprec.kernels.cuda.wide import (
+    CHUNK,
+    columns_of,
+    divide_float32,
+    items_of_row,
+    wide_columns,
+)
 from lowprec.kernels.gradients import LABEL, ROW_SHIFT
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
@@ -114,25 +120,23 @@ def pack(grad, bags, first_bag, key, out):
 
 
 @kernel
-def _gather_to(thread, threads, weight, rows, places, out, wide, lanes):
-    columns, lane = weight.shape[1], thread & (lanes.threads - 1)
-    i = thread >> lanes.shift
+def _gather_to(thread, threads, weight, rows, places, out, split):
+    columns, lane = weight.shape[1], thread & (split.threads - 1)
+    i = thread >> split.shift
     while i < rows.size:
         first, to = np.int64(rows[i]) * columns, np.int64(places[i]) * columns
-        column = lane * CHUNK
-        while column < wide:
-            store(decode(load(weight, first + column, CHUNK)), out, to + column)
-            column += lanes.threads * CHUNK
-        column = wide + lane
+        column = lane * columns_of(split)
+        while column < split.wide:
+            store(decode(load(weight, first + column, split)), out, to + column)
+            column += split.threads * columns_of(split)
+        column = split.wide + lane
         while column < columns:
             store(decode(load(weight, first + column, 1)), out, to + column)
-            column += lanes.threads
-        i += threads >> lanes.shift
+            column += split.threads
+        i += threads >> split.shift
 
 
 def gather_to(weight, rows, places, out):
     """``out[places[i]] = weight[rows[i]]`` in float32."""
-    columns = weight.shape[1]
-    wide = wide_columns(columns, weight, out)
-    lanes = lanes_for(items_of_row(columns, wide))
-    launch(_gather_to, rows.size * lanes.threads, weight, rows, places, out, wide, lanes)
+    split = divide_float32(weight.shape[1], weight, out)
+    launch(_gather_to, rows.size * split.threads, weight, rows, places, out, split)
