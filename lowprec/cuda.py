@@ -80,6 +80,12 @@ def _why_no_cupy() -> str:
     except ImportError as error:
         return f"CuPy finds no cuBLAS, which models multiply matrices by ({error}); {_INSTALL}"
     try:
+        from cupy_backends.cuda.libs import nvrtc
+
+        nvrtc.getVersion()  # CuPy loads it at the first call
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"CuPy finds no NVRTC, which compiles its own kernels ({error}); {_INSTALL}"
+    try:
         cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"CuPy finds no GPU ({error}); install the CuPy that fits the driver: {_INSTALL}"

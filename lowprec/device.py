@@ -163,7 +163,7 @@ class CudaDevice(Device):
         return self.xp.asarray(values.astype(native, copy=False))
 
     def held_as(self, storage: np.dtype) -> np.dtype:
-        """CuPy has no bfloat16 and no 8-bit floats: integers hold them."""
+        """CuPy has no 8-bit floats, and bfloat16 with a new CUDA alone: integers hold them."""
         if self.streams is None or storage.kind == "f":
             return storage
         return np.dtype(f"u{storage.itemsize}")

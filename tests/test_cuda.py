@@ -225,7 +225,7 @@ def test_without_cupy(monkeypatch):
 
 @without_gpu
 def test_with_a_cupy_that_lacks_something(monkeypatch):
-    """One whose sort waits for the GPU, and one without the library that multiplies matrices."""
+    """Its sort waits for the GPU, or a library is missing: of products, or of its own kernels."""
     monkeypatch.setattr("lowprec.cuda.cuda", _Driver(1))
     cupy = types.ModuleType("cupy")
     monkeypatch.setitem(sys.modules, "cupy", cupy)
@@ -238,6 +238,14 @@ def test_with_a_cupy_that_lacks_something(monkeypatch):
     libs = types.ModuleType("cupy_backends.cuda.libs")
     libs.cublas = None
     monkeypatch.setitem(sys.modules, libs.__name__, libs)
+    assert "no NVRTC" in lowprec.cuda.why_unavailable()
+
+    def without_the_library():
+        raise RuntimeError("libnvrtc.so cannot be loaded")
+
+    libs.nvrtc = types.SimpleNamespace(getVersion=without_the_library)
+    assert "libnvrtc.so cannot be loaded" in lowprec.cuda.why_unavailable()
+    libs.nvrtc.getVersion = lambda: (13, 0)
     cupy.cuda = types.SimpleNamespace(
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=OSError)
     )
