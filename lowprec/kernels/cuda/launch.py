@@ -9,6 +9,7 @@ Numba compiles, and CuPy launches, on its current GPU and stream: Numba's own la
 times as long.
 """
 
+import functools
 import struct
 import threading
 from typing import Any, NamedTuple
@@ -134,12 +135,14 @@ class RowThreads(NamedTuple):
     shift: int  # its logarithm
 
 
+@functools.cache
 def one_for_each(items):
     """For a row of so many items: at least as many, of which those past the last one do nothing."""
     shift = max(0, items - 1).bit_length()
     return RowThreads(1 << shift, shift)
 
 
+@functools.cache
 def lanes_for(items):
     """For a row of so many items: they divide a warp."""
     most = one_for_each(WARP)
