@@ -166,7 +166,7 @@ def as_keys(name: str, array: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _check_index_array(name: str, array: NDArray[Any], one_batch: bool) -> NDArray[Any]:
-    """The array `as_integers`, of a batch not too many."""
+    """The array `as_integers`; ValueError if these are too many for one batch."""
     array = as_integers(name, array)
     if one_batch and array.size > MAX_IDS:
         raise ValueError(f"{name} has {array.size} entries; a batch has at most {MAX_IDS}")

@@ -23,7 +23,7 @@ class Keeping:
     _refused = 0
 
     def _configure(self, capacity: int, min_count: int, ttl: int | None, seed: int) -> None:
-        """With no keys."""
+        """Check the arguments, and begin without keys."""
         self.capacity = check_int("capacity", capacity, low=1, high=MAX_ROWS + 1)
         self.min_count = check_int("min_count", min_count, low=1, high=_MOST_COUNTED)
         self.ttl = None if ttl is None else check_int("ttl", ttl, low=0, high=STEPS)
@@ -34,5 +34,5 @@ class Keeping:
 
     @property
     def _dtype(self) -> np.dtype:
-        """Of rows: one that tables take as it is."""
+        """The dtype of rows, which tables take without a conversion."""
         return np.dtype(np.int32 if self.capacity <= 2**31 else np.int64)

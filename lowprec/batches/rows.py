@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 class FreeRows:
-    """Those from 1 on that no key has; the lowest are taken first."""
+    """The rows from 1 on that no key has; the lowest are taken first."""
 
     def __init__(self, capacity: int, taken: NDArray[np.uint32] | None = None) -> None:
-        """All, or all but these, which are ascending."""
+        """All rows are free, or all but those that are `taken`, which ascend."""
         self._capacity = capacity
         self._untouched = 1  # this row and all that follow were never taken
         self._returned = np.zeros(0, np.uint32)  # free rows before that, ascending
@@ -27,13 +27,13 @@ class FreeRows:
         return self._returned.nbytes
 
     def take(self, count: int) -> NDArray[np.uint32]:
-        """So many rows, or all that there are, ascending."""
+        """Take `count` rows, or all if there are fewer, ascending."""
         first, self._returned = self._returned[:count], self._returned[count:]
         start = self._untouched
         self._untouched = min(self._capacity, start + count - first.size)
         return np.concatenate([first, np.arange(start, self._untouched, dtype=np.uint32)])
 
     def give_back(self, rows: NDArray[np.uint32]) -> None:
-        """Rows that are free again."""
+        """Free these rows again."""
         if rows.size:
             self._returned = np.sort(np.concatenate([self._returned, rows]))

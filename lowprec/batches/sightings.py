@@ -12,7 +12,7 @@ _WIDEST = 1 << 26
 
 
 class Sightings:
-    """Counters of keys, of which none is less than the key was seen.
+    """Counts how often keys were seen; no count is too low.
 
     With a `ttl` there are two generations of them: the newer one takes the place of the older one
     more than `ttl` steps after it was begun, so all that is forgotten was seen before that.

@@ -38,7 +38,7 @@ class Slots:
 
     @property
     def words(self) -> int:
-        """Of a key."""
+        """How many 64-bit words a key has."""
         return int(self._array.shape[1]) - 1
 
     @property

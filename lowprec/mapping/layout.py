@@ -24,7 +24,7 @@ class Region(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Of one file."""
+    """Where the parts of one file are."""
 
     touched: Region
     arrays: tuple[Region, ...]

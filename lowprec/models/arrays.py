@@ -16,7 +16,7 @@ from lowprec.tables import verbs
 
 
 def trained_arrays(model: Model) -> dict[str, Any]:
-    """All of them, in the memory of the host: on the CPU views, elsewhere copies.
+    """All arrays that training changes, in the memory of the host: views on the CPU, else copies.
 
     Of a table in a file, the rows that were touched, as `lowprec.files.pieces.Pieces`.
     """

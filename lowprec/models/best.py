@@ -20,7 +20,7 @@ _MAX_COUNT = 2**63
 
 
 class Best(NamedTuple):
-    """What a model was after an epoch, in the memory of the host: once more its arrays."""
+    """A copy of a model's arrays after an epoch, in the memory of the host."""
 
     arrays: dict[str, NDArray[Any]]
     step: int
@@ -59,7 +59,7 @@ class Best(NamedTuple):
 
     @classmethod
     def from_file(cls, found: Checkpoint, model: Model) -> Best | None:
-        """That of a file whose model is made, but for this; None if it holds none."""
+        """The best epoch in a file whose model is otherwise made; None if it holds none."""
         with found.reading() as state:
             numbers = state.get("best")
             if numbers is None:

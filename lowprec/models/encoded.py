@@ -92,7 +92,7 @@ def _with_encoder(contents: Contents, encoder: TabularEncoder | None) -> Content
 
 
 def arrays_of_encoder(found: Checkpoint) -> dict[str, NDArray[Any]]:
-    """Those of the encoder in a file of a model, by their names there, if it has one."""
+    """The arrays of the encoder in a file of a model, by their names there; empty without one."""
     if found.state.get("encoder") is None:
         return {}
     return {name: array for name, array in found.arrays.items() if name.startswith(_PREFIX)}

@@ -89,7 +89,7 @@ def check_names(model: Estimator, given: list[str] | None) -> None:
 
 
 def _difference(fitted: list[str], given: list[str]) -> str:
-    """In the words of scikit-learn."""
+    """How the names of columns differ, in the words of scikit-learn."""
     unexpected, missing = sorted(set(given) - set(fitted)), sorted(set(fitted) - set(given))
     lines = ["The feature names should match those that were passed during fit."]
     if unexpected:

@@ -175,7 +175,7 @@ def end_epoch(model: Model, n: int, validated: Validated, report: Callable[[floa
 
 
 def return_best(model: Model) -> None:
-    """The best epoch takes the place of the last one."""
+    """Make the model what it was after its best epoch."""
     with Uninterrupted(), model._steps.alone("this model is trained"):
         best = model._best
         assert best is not None

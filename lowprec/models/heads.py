@@ -33,7 +33,7 @@ class Head:
         return self.samples[:ROWS]
 
     def then(self, rest: Iterator[Labelled]) -> Iterator[Labelled]:
-        """All samples, which are not kept."""
+        """The samples that were read, and then the `rest`; none are kept."""
         first = self.samples
         del self.samples
         yield first
@@ -85,7 +85,7 @@ def read_head(model: Model, source: Source, blocks: BlockIterator, classes: Any)
 
 
 def _weights(device: Device, weights: Any, rows: int) -> Any:
-    """As they are, if there is one for each sample."""
+    """The weights of a block; ValueError unless there is one for each sample."""
     if weights is None:
         return None
     found = brought(device, "sample_weight", weights)

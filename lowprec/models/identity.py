@@ -40,7 +40,7 @@ class Training(NamedTuple):
         validation: Labelled | None = None,
         patience: int | None = None,
     ) -> Training | None:
-        """That of a model that is trained on samples; None if its parameters cannot be written.
+        """The training of a model on samples; None if its parameters cannot be written.
 
         Samples that are not in memory are known by a text that describes them.
         """
@@ -56,17 +56,17 @@ class Training(NamedTuple):
         return cls(_digest(text.encode(), seen.encode(), validated.encode()), seen, validated)
 
     def after(self, before: str, arrays: Mapping[str, NDArray[Any] | Pieces]) -> Training:
-        """That of the same training from another beginning: a model with these arrays."""
+        """The same training from another beginning: a model with these arrays."""
         parts = map(Pieces.of, arrays.values())
         return self._replace(identity=_digest(self.identity.encode(), before.encode(), *parts))
 
     def described(self) -> list[str]:
-        """For a file."""
+        """What a file holds of it."""
         return [part for part in self if part is not None]
 
     @classmethod
     def check(cls, told: Any) -> Training | None:
-        """From a file, where it is a list; None in those of earlier versions."""
+        """The training that a file describes as a list; None in files of earlier versions."""
         if told is None:
             return None
         is_list = isinstance(told, list) and len(told) in (2, 3)

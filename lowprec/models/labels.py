@@ -78,7 +78,7 @@ def describe_classes(classes: NDArray[Any]) -> dict[str, Any]:
 
 
 def classes_from(description: Any) -> NDArray[Any]:
-    """From a file; those of earlier versions have none, and are of the labels 0 and 1."""
+    """The classes that a file describes; None, as in earlier versions, means 0 and 1."""
     if description is None:
         return np.array([0, 1])
     dtype = np.dtype(description["dtype"])

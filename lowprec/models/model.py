@@ -57,7 +57,7 @@ class Position(NamedTuple):
 
     @classmethod
     def check(cls, numbers: Any) -> Position | None:
-        """From a file, where it is a list, or None outside a `fit`."""
+        """The position that a file describes as a list; None outside a `fit`."""
         if numbers is None:
             return None
         epoch, done, samples = numbers

@@ -37,11 +37,11 @@ class Alone:
         """ValueError unless all ranks were given the same."""
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on any rank."""
+        """Whether a flag is set on any rank."""
         return flag
 
     def of_first(self, flag: bool) -> bool:
-        """Whether it is so on the first rank."""
+        """Whether a flag is set on the first rank."""
         return flag
 
     def batches(self, batches: Iterable[Labelled]) -> Iterable[Labelled]:
@@ -53,7 +53,7 @@ class Alone:
         return slice(None)
 
     def own_samples(self, samples: Samples, part: int) -> Samples:
-        """Those samples."""
+        """The samples of this rank's whole parts."""
         return samples
 
     def whole(self, rows: NDArray[Any], samples: int, part: int) -> NDArray[Any]:
@@ -101,11 +101,11 @@ class Ranks(Alone):
             )
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on any rank."""
+        """Whether a flag is set on any rank."""
         return bool(self.exchange.flags(int(flag)).any())
 
     def of_first(self, flag: bool) -> bool:
-        """Whether it is so on the first rank."""
+        """Whether a flag is set on the first rank."""
         return bool(self.exchange.flags(int(flag))[0, 0])
 
     def batches(self, batches: Iterable[Labelled]) -> Iterator[Labelled]:
@@ -136,7 +136,7 @@ class Ranks(Alone):
         return slice(int(ends[self.rank - 1]) if self.rank else 0, int(ends[self.rank]))
 
     def own_samples(self, samples: Samples, part: int) -> Samples:
-        """Those samples."""
+        """The samples of this rank's whole parts."""
         return samples[self.own_rows(len(samples), part)]
 
     def whole(self, rows: NDArray[Any], samples: int, part: int) -> NDArray[Any]:
@@ -144,7 +144,7 @@ class Ranks(Alone):
         return self.of_all(rows, self.counts(samples, part))
 
     def of_all(self, rows: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[Any]:
-        """What all ranks have, in their order."""
+        """The rows of all ranks, in the order of the ranks."""
         copies = np.concatenate([rows] * self.size)
         return self.exchange.rows(copies, np.full(self.size, len(rows), np.int64), counts)
 
@@ -181,7 +181,7 @@ class Ranks(Alone):
 
 
 def _checksum(batch: Labelled) -> int:
-    """Of all numbers in their order, in a small part of a step's time; not of their dtypes."""
+    """A checksum of all numbers of a batch in their order, whatever their dtypes are."""
     samples, found = batch.samples, 1
     integers = [each.astype(np.int64, copy=False) for each in (samples.indices, samples.offsets)
                 if each is not None]  # fmt: skip

@@ -44,7 +44,7 @@ Kind = TypeVar("Kind", bound=Model)
 
 
 def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """All but the arrays of a fitted model, as JSON has it, and the arrays; ValueError if none."""
+    """What a file of a fitted model has: a dict for JSON, and arrays.  Else ValueError."""
     if not is_fitted(model):
         raise not_fitted(model)
     for name, value in model._architecture_now.items():
@@ -87,7 +87,7 @@ def contents_of(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName, path: Any = None) -> Kind:
-    """The model of a file of its kind, its table in memory or in a new file at `path`."""
+    """A model from a file of its kind, with its table in memory or in a new file at `path`."""
     model, rows = without_rows(kind, found, device, path)
     if rows is not None:
         verbs.fill(model.table_, rows, path)
@@ -98,10 +98,10 @@ def from_file(kind: type[Kind], found: Checkpoint, device: DeviceName, path: Any
 def without_rows(
     kind: type[Kind], found: Checkpoint, device: DeviceName, path: Any, ranks: Alone = ALONE
 ) -> tuple[Kind, verbs.SavedRows | None]:
-    """The model of a file of its kind, which is checked as a whole, and the rows of its table.
+    """A model from a file of its kind, without the rows of its table, and these rows.
 
-    A table in shards has its rows already, or of ranks those of a shard, which `spread_table`
-    unites.
+    The whole file is checked first.  The rows are None if the table was saved in shards: it then
+    has its rows already, all of them, or on MPI ranks those of one shard (see `spread_table`).
     """
     with found.reading() as state:
         if not isinstance(state["parameters"], dict):
@@ -182,7 +182,7 @@ def without_rows(
 
 
 def check_stream(stream: Any, position: Position | None) -> dict[str, Any] | None:
-    """What a `fit_stream` has read, from a file; other trainings have none."""
+    """Check what a file says of the stream of a `fit_stream`; None for other trainings."""
     if stream is not None and not isinstance(stream, dict):
         raise TypeError(f"has the stream {stream!r}")
     if stream is None and position is not None and position.samples is None:
@@ -191,7 +191,7 @@ def check_stream(stream: Any, position: Position | None) -> dict[str, Any] | Non
 
 
 def _take_former_defaults(model: Model) -> None:
-    """Where a model was given no optimizer, say what its version took."""
+    """Set the optimizers that a model had by default in the version that wrote its file."""
     former = defaults.LINEAR_STEPS
     if model.optimizer is None and default_optimizers(model) != former:
         model.optimizer = former.table

@@ -140,7 +140,7 @@ def take_over(
 
 
 def _fill_table(model: Model, saved: Model, rows: verbs.SavedRows | None) -> None:
-    """Give the saved table its rows; in the file of the model's own one, which is closed."""
+    """Give a saved table its rows: in the file of the model's table, if it has one, now closed."""
     if rows is None:
         return
     path = None if model.path is None else os.path.abspath(model.path)

@@ -57,9 +57,10 @@ def is_spread(found: Checkpoint) -> bool:
 def configured(
     found: Checkpoint, description: Any, device: DeviceName, path: Any, ranks: Alone
 ) -> tuple[EmbeddingTable, verbs.SavedRows | None]:
-    """The table of a model's file without its rows, and these; one of shards has its rows.
+    """The table of a model's file without its rows, and these rows.
 
-    Of ranks, each has its shard.
+    The rows are None if the table was saved in shards: it then has its rows already, or on MPI
+    ranks those of its shard.
     """
     folder = shards_of(found)
     if folder is None:

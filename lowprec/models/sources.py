@@ -59,7 +59,7 @@ class Source(ABC):
         return None
 
     def note(self, batch: Labelled) -> None:  # noqa: B027 - most need none
-        """Called after the step of each batch."""
+        """Note a batch after its step."""
 
     @abstractmethod
     def check_passed(self, batches: Iterable[Labelled]) -> None:
@@ -75,16 +75,16 @@ class Files(Source):
         self.description = {**reader.describe(), "samples_before": 0}
 
     def begin(self, epoch: int, first: int) -> tuple[BlockIterator, int]:
-        """As `Source`; nothing precedes."""
+        """As `Source`; no samples precede."""
         return _as_blocks(self._reader.blocks(epoch, first)), 0
 
     def identity(self) -> str:
-        """All but the rows, which may not be known yet."""
+        """The description without numbers of rows, which may not be known yet."""
         files = [file[:2] for file in self.description["files"]]
         return json.dumps([self._options(), files], sort_keys=True)
 
     def check_same(self, there: dict[str, Any]) -> None:
-        """Names the first difference, and takes over the numbers of rows."""
+        """ValueError if it is not the stream of a file; else take over the file's row counts."""
         files = there.get("files", [])
         if there.get("reader") == self.description["reader"] and (
             reason := why_other_files(files, self.description["files"])
@@ -98,7 +98,7 @@ class Files(Source):
         self._reader.take_rows(files)
 
     def check_passed(self, batches: Iterable[Labelled]) -> None:
-        """There are none."""
+        """A reader begins anywhere, so no samples are passed."""
 
     def expected(self) -> int | None:
         """The rows of the files."""
@@ -130,7 +130,7 @@ class Blocks(Source):
         return "blocks"
 
     def check_same(self, there: dict[str, Any]) -> None:
-        """It was no reader; its samples are compared when they are passed."""
+        """ValueError if it was a reader; samples are compared when they are passed."""
         if there.get("reader") is not None:
             raise ValueError(f"it read with a {there['reader']}, this is another iterable")
         self._expected_sums = there["seen"]

@@ -191,7 +191,7 @@ def _labelled(model: Model, blocks: Iterable[Block], number: int = 0) -> Iterato
 
 
 def _end(model: Model, source: Source, validated: Validated, report: Report, epochs: int) -> None:
-    """The end of an epoch, whose number of samples is known now."""
+    """End an epoch, whose number of samples is known now."""
     position = model._position
     assert position is not None
     if position.done == 0:

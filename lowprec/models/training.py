@@ -47,7 +47,7 @@ NO_FEATURES = [1]  # the rows of a table for samples without ids: one, which no 
 
 @contextmanager
 def naming(argument: str) -> Iterator[None]:
-    """Errors of the samples of another argument than X say so."""
+    """Errors name the argument that the samples came from."""
     try:
         yield
     except (IndexError, TypeError, ValueError) as error:
@@ -56,7 +56,7 @@ def naming(argument: str) -> Iterator[None]:
 
 
 def nothing() -> None:
-    """What there is to do after a batch if no files are written."""
+    """Do nothing after a batch: no files are written."""
 
 
 def names_for(model: Model, X: Any) -> list[str] | None:
@@ -191,7 +191,7 @@ def _check_writable(model: Model) -> None:
 def carried_by_errors(
     model: Model, kinds: tuple[type[BaseException], ...] = _ENDS_OF_FIT
 ) -> Iterator[None]:
-    """What ends training early has the model: ``Model().fit(...)`` would have lost it."""
+    """Errors that end training early have the model, which ``Model().fit(...)`` would lose."""
     try:
         yield
     except kinds as error:

@@ -16,7 +16,7 @@ from lowprec.models.training import naming, samples_for, sizes_of
 
 
 def check_patience(model: Model, patience: Any, validation: Any) -> int | None:
-    """TypeError or ValueError unless it is None, or a number of epochs that are validated."""
+    """TypeError or ValueError unless `patience` is None, or a number and epochs are validated."""
     if patience is None:
         return None
     if model.path is not None:

@@ -85,7 +85,7 @@ def names_in(table: Store, description: Any) -> list[str]:
 
 
 def take_over(store: Store, arrays: dict[str, NDArray[Any]], step: int, skipped_rows: int) -> None:
-    """Be again what a table was, of which `arrays_of` gave these arrays."""
+    """Set a table back to what it was when `arrays_of` gave these arrays."""
     for name, own in arrays_by_name(store).items():
         own[...] = store._device.asarray(arrays[name].view(own.dtype))
     store._step, store._skipped_rows, store._decay_logs = step, skipped_rows, None

@@ -66,7 +66,7 @@ def _check_description(found: Checkpoint, manifest: Manifest, of_file: Shard) ->
 
 
 def _copy_rows(table: Store, part: Shard, found: Checkpoint, of_file: Shard) -> None:
-    """Copy the rows that a file and a shard have in common: every so manieth of each."""
+    """Copy the rows that a file and a shard have in common, which are evenly spaced in both."""
     num_rows = table._features.num_rows
     together = math.lcm(part.of, of_file.of)
     candidates = range(of_file.rank, min(num_rows, together), of_file.of)

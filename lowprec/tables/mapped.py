@@ -83,7 +83,7 @@ class TableFile:
         store._trainable = bool(record.trainable)
 
     def open(self) -> MappedFile:
-        """What it is a file of; ValueError after `close`."""
+        """The open file and its parts; ValueError after `close`."""
         if self._file is None:
             raise ValueError(f"the table in {self.path} is closed")
         return self._file
@@ -136,7 +136,7 @@ class TableFile:
         begin_rows(store, self._origin, self._bounds, weight, states, places, rows)
 
     def touch(self, store: Store, rows: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """Have rows in the file; the same ones, in ascending order and each once.
+        """Give rows a place in the file; returns them ascending, each once.
 
         This changes nothing that is read.  OSError if the disk is full.
         """
@@ -185,17 +185,17 @@ class TableFile:
         return {"touched": self.touched.count(), "first_optimizer": describe(self._origin)}
 
     def note_optimizer(self, optimizer: Optimizer) -> None:
-        """Another optimizer goes on; ValueError if it cannot be described."""
+        """Note another optimizer in the file; ValueError if it cannot be described."""
         self.open()
         self._header.describe(description_with(self._header.description, optimizer))
 
     def note_step(self, step: int) -> None:
-        """Steps that wrote nothing were taken back."""
+        """Note the number of steps, after some that wrote nothing were taken back."""
         self.open()
         self._header.change(step=step)
 
     def note_trainable(self, trainable: bool) -> None:
-        """The table was frozen, or is no more."""
+        """Note whether the table is frozen."""
         self.open()
         self._header.change(trainable=int(trainable))
 

@@ -14,7 +14,7 @@ ROWS_AT_ONCE = 1 << 16
 
 
 def at_hand(store: Any, rows: Any) -> tuple[Any, Any]:
-    """Words, and which rows of them hold these: those of a copy, where some are untouched."""
+    """Words that hold rows, and the rows' places there; a copy where some rows are untouched."""
     if store._file is None:
         return store._words(), rows
     weight, _, places = store._file.rows(store, rows, {})
@@ -33,7 +33,7 @@ def pieces_of(store: Any) -> Iterator[tuple[slice, Any, dict[str, Any]]]:
 
 
 def touch(store: Any, rows: Any) -> None:
-    """Have rows in the arrays."""
+    """Give rows of a table in a file a place in its arrays."""
     if store._file is not None:
         store._file.touch(store, rows)
 

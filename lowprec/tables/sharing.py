@@ -47,7 +47,7 @@ def num_rows(table: Store) -> int:
 
 
 def scratch_of(table: Store) -> Allocator:
-    """Arrays that are used again by every step."""
+    """The workspace of a table, whose arrays every step uses again."""
     return table._workspace
 
 
@@ -98,7 +98,7 @@ def read_into(table: Store, rows: NDArray[np.uint32], bags: NDArray[np.uint32], 
 def decode_into(
     table: Store, stored: NDArray[Any], rows: NDArray[np.uint32], bags: NDArray[np.uint32], out: Any
 ) -> None:
-    """The same of rows that `stored_rows` of other shards gave."""
+    """As `read_into`, from rows that other shards sent: what their `stored_rows` gave."""
     if rows.size:
         words = table._device.words(stored.view(table.dtype), table.dtype)
         flat = out.reshape(-1, table.embedding_dim)
