@@ -105,10 +105,8 @@ MEASUREMENTS = {
         ("docs/many-machines.md#what-travels",), quiet=True, needs=("mpi4py",),
     ),
     "scale": Measurement(
-        "for n in 1 2 4; do mpiexec -n $n -genv NUMBA_NUM_THREADS 1 python -m mpi4py "
-        "-m benchmarks.ranks --rows 4e6 --batch-size 1024 4096 --json ranks.json; done && "
-        "python -m benchmarks.scale --measured ranks.json", 2,
-        ("docs/scale.md",), {"docs/ranks.json": "ranks.json"}, quiet=True, needs=("mpi4py",),
+        "python -m benchmarks.scale --measure --measured ranks.json", 2, ("docs/scale.md",),
+        {"docs/ranks.json": "ranks.json"}, quiet=True, needs=("mpi4py",),
     ),
     "wire": Measurement(
         "mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 -genv OPENBLAS_NUM_THREADS 1 python -m mpi4py "

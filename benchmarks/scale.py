@@ -1,10 +1,11 @@
 """A model of the step of a sharded table on many machines, fitted to steps on one.
 
-    for n in 1 2 4; do mpiexec -n $n -genv NUMBA_NUM_THREADS 1 python -m mpi4py \\
-        -m benchmarks.ranks --rows 4e6 --batch-size 1024 4096 --json ranks.json; done && \\
-        python -m benchmarks.scale --measured ranks.json
+    python -m benchmarks.scale --measure --measured ranks.json
 
-prints the model beside what was measured, and what it expects of more ranks: see docs/scale.md.
+runs `benchmarks.ranks` on 1, 2 and 4 ranks of this machine, each with one thread and batches of
+1,024 and 4,096 samples, and writes what they measured to ranks.json.  It then prints the model
+beside what was measured, and what it expects of more ranks: see docs/scale.md.  Without --measure,
+it reads the file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import argparse
 import functools
 import json
 import math
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -168,13 +172,29 @@ def expected_table(measured: Sequence[tuple[Case, dict[str, Any]]]) -> str:
     return markdown_table(header, rows)
 
 
+def measure(path: Path) -> None:
+    """Have `benchmarks.ranks` write this file anew."""
+    path.unlink(missing_ok=True)
+    beside = Path(sys.executable).parent  # where pip puts mpiexec
+    launcher = shutil.which("mpiexec", path=str(beside)) or "mpiexec"
+    for ranks in ("1", "2", "4"):
+        command = [launcher, "-n", ranks, "-genv", "NUMBA_NUM_THREADS", "1", sys.executable]
+        command += ["-m", "mpi4py", "-m", "benchmarks.ranks", "--rows", "4e6"]
+        command += ["--batch-size", "1024", "4096", "--json", str(path)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--measured", type=Path, default=MEASURED)
-    measured = read(parser.parse_args(arguments).measured)
+    parser.add_argument("--measure", action="store_true", help="run `benchmarks.ranks` first")
+    options = parser.parse_args(arguments)
+    if options.measure:
+        measure(options.measured)
+    measured = read(options.measured)
     print(checked_table(measured))
     print(expected_table(measured))
 
