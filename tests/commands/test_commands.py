@@ -120,7 +120,7 @@ def test_lines_of_criteo_validation_and_a_dlrm(folder, capsys):
 
 def test_resume_goes_on_from_the_folder(folder, rows, capsys):
     """After a Ctrl-C, which the callback stands for that stops the same training."""
-    from tests.models.test_checkpoints import interrupt_at
+    from tests.models.stopping import interrupt_at
 
     encoder = lp.TabularEncoder(categorical=["user"]).fit(rows.drop_columns(["click"]))
     (folder / "run").mkdir()

@@ -15,7 +15,7 @@ from lowprec.models import heads
 from tests import naive_models
 from tests.models.small import SIZES, make_dlrm, make_logistic
 from tests.models.stopping import StopError, interrupt_at, stop_at
-from tests.models.test_streams import cut
+from tests.models.streams.blocks import cut
 
 pytestmark = pytest.mark.filterwarnings("error")
 
