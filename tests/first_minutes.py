@@ -59,7 +59,8 @@ _CHECK_BITS = "from benchmarks.gpu import check_bits; print(check_bits(), 'table
 _QUICK = ("-m", "benchmarks.gpu", "--quick", "--out", "build/first-minutes")
 _TESTS = (
     "tests/test_cuda.py", "tests/test_rounding.py", "tests/test_rounding_randomness.py",
-    "tests/tables/test_embedding.py", "tests/models/test_on_cuda.py",
+    "tests/tables/test_embedding.py", "tests/tables/test_memory_and_views.py",
+    "tests/tables/test_bad_batches.py", "tests/models/test_on_cuda.py",
 )  # fmt: skip
 # one launch of each of these, of tables that the quick benchmark makes
 _KERNELS = r"regex:(_gather|_sum_and_check|_update_rows|_join_dots)"

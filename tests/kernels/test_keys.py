@@ -14,7 +14,7 @@ from lowprec.scalar.xorshift import STREAM_INIT, STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.workspace import Allocator
 from tests import naive
-from tests.tables.test_embedding import bits, gradient
+from tests.tables.small import bits, gradient
 
 BOTH = WEIGHT + STATES
 

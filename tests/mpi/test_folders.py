@@ -9,7 +9,7 @@ import lowprec as lp
 from tests.mpi import training
 from tests.mpi.communicators import on_ranks, results
 from tests.mpi.test_sharded import digest_of
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 NAME = "weighted"  # whose optimizer has most states: one of them has one number a row
 

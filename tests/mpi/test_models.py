@@ -14,7 +14,7 @@ from lowprec.models.ranks import Ranks
 from lowprec.mpi.exchange import Exchange
 from tests.mpi import models
 from tests.mpi.communicators import ThreadCommunicator, on_ranks, results
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 RANKS = [1, 2, 3]
 

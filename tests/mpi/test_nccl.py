@@ -13,7 +13,7 @@ from tests.devices import with_gpu
 from tests.mpi import training
 from tests.mpi.communicators import on_ranks, results
 from tests.mpi.test_sharded import digest_of
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 
 @with_gpu

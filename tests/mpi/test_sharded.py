@@ -9,7 +9,7 @@ import lowprec as lp
 from tests import naive
 from tests.mpi import training
 from tests.mpi.communicators import on_ranks, results
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 RANKS = [1, 2, 3]
 

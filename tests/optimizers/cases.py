@@ -8,7 +8,7 @@ import pytest
 import lowprec as lp
 from tests import naive_optimizers
 from tests.devices import DEVICE, host
-from tests.tables.test_embedding import DTYPES, bits
+from tests.tables.small import DTYPES, bits
 
 SIZES = (5, 3, 4)
 FALLING = lp.schedules.InverseTime(0.4, decay=0.5)

@@ -25,7 +25,7 @@ from tests.optimizers.cases import (
     every_optimizer,
     states_of,
 )
-from tests.tables.test_embedding import bits, jagged, make_table
+from tests.tables.small import bits, jagged, make_table
 
 
 def test_every_optimizer_of_the_library_is_here():

@@ -9,7 +9,7 @@ import lowprec as lp
 from lowprec.optimizers.rules import largest_gradient
 from tests.devices import DEVICE, host
 from tests.optimizers.cases import every_optimizer, states_of
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

@@ -5,7 +5,7 @@ import pytest
 
 import lowprec as lp
 from tests.devices import DEVICE, host
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 FORMATS = ["float32", "float16", "bfloat16", "float8_e4m3fn"]
 

@@ -7,7 +7,7 @@ import lowprec as lp
 from tests import naive, naive_optimizers
 from tests.devices import DEVICE, host
 from tests.optimizers.cases import KINDS_OF_STATES, OF_STATES, SIZES, batch, check, states_of
-from tests.tables.test_embedding import bits, make_table
+from tests.tables.small import bits, make_table
 
 
 @pytest.mark.parametrize(("of_states", "dtype", "dim"), KINDS_OF_STATES)

@@ -8,7 +8,7 @@ from lowprec.optimizers import describe, from_description
 from lowprec.roundoff import survey
 from tests import naive
 from tests.own_rule import Momentum, Signs
-from tests.tables.test_embedding import bits, make_table
+from tests.tables.small import bits, make_table
 
 SIZES = (5, 3, 4)
 

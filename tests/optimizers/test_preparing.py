@@ -9,7 +9,7 @@ from numba import njit
 import lowprec as lp
 from lowprec.scalar.decay import expm1_of_negative
 from tests.devices import DEVICE, host
-from tests.tables.test_embedding import bits, make_table
+from tests.tables.small import bits, make_table
 
 ROWS = np.arange(3)
 

@@ -6,7 +6,7 @@ import pytest
 import lowprec as lp
 from tests import naive
 from tests.devices import host
-from tests.tables.test_embedding import bits, jagged, make_table
+from tests.tables.small import bits, jagged, make_table
 
 SIZES = (5, 3, 4)
 OPTIMIZER = lp.RowWiseAdagrad(0.3, eps=1e-4, initial_accumulator=0.5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import lowprec as lp
 from tests import naive_precision
-from tests.tables.test_embedding import DTYPES, gradient, jagged, make_table
+from tests.tables.small import DTYPES, gradient, jagged, make_table
 
 LOW = DTYPES[1:]
 RNG_SEEDS = st.integers(0, 2**32)

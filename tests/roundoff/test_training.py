@@ -5,7 +5,7 @@ import pytest
 
 import lowprec as lp
 from lowprec.tables import verbs
-from tests.tables.test_embedding import DTYPES, bits
+from tests.tables.small import DTYPES, bits
 
 LOW = DTYPES[1:]
 

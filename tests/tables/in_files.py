@@ -3,7 +3,7 @@
 import numpy as np
 
 import lowprec as lp
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 SIZES, DIM = (20, 3, 9), 3
 ROWS = np.arange(sum(SIZES))

@@ -7,7 +7,7 @@ import pytest
 import lowprec as lp
 from tests import naive
 from tests.devices import host
-from tests.tables.test_embedding import DTYPES, bits, make_table
+from tests.tables.small import DTYPES, bits, make_table
 
 SIZES = (5, 3, 4)
 ROWS = sum(SIZES)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import lowprec as lp
 from tests.tables.in_files import DIM, OTHERS, ROWS, SIZES, TABLES, batch, contents, make
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 
 @pytest.fixture(scope="module")

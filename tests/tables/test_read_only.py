@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 INDICES, GRAD = np.array([[0, 0], [1, 2]]), np.ones((2, 2, 3), np.float32)
 

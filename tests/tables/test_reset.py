@@ -12,7 +12,7 @@ from lowprec.tables import verbs
 from tests import naive
 from tests.conftest import ROOT
 from tests.devices import host
-from tests.tables.test_embedding import DTYPES, bits, make_table
+from tests.tables.small import DTYPES, bits, make_table
 
 SIZES = (5, 3, 4)
 ROWS = sum(SIZES)

@@ -7,7 +7,7 @@ import pytest
 
 import lowprec as lp
 from tests.mpi import training
-from tests.tables.test_embedding import bits
+from tests.tables.small import bits
 
 SIZES, OF = training.SIZES, 3
 ROWS = sum(SIZES)
