@@ -8,6 +8,9 @@ measures one size; the suite of ``python -m benchmarks`` measures many.
 from __future__ import annotations
 
 import argparse
+import gc
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,13 +21,27 @@ from numpy.typing import NDArray
 from benchmarks import child, machine, peers
 from benchmarks.data import FEATURES, draw_ids
 from benchmarks.report import tables
-from benchmarks.results import LOWPREC, REFERENCE, SUBJECT, Comparison, Job, Options, measure
+from benchmarks.results import (
+    LOWPREC,
+    REFERENCE,
+    SUBJECT,
+    WARMUP,
+    Comparison,
+    Job,
+    Options,
+    measure,
+)
+from benchmarks.timing import interleaved
+
+Maker = Callable[[], peers.Table]
 
 TITLE = "Tables: lookup + update"
 IDS = ("uniform", "zipf")
 LEARNING_RATE = 0.01
 BATCHES = 16  # that rotate, so that the rows of none stay in cache
 _MEMORY_SHARE = 0.85  # of what is available, that tables may take
+_LARGE = 1 << 29  # bytes of a float32 table
+_PASSES = 3  # through all contestants, where they are not there at once
 # How far a weight may be off after a step: rounding to nearest at each of a few equal ids.
 _TOLERANCE = {4: {"rtol": 1e-5, "atol": 1e-6}, 2: {"rtol": 2**-9, "atol": 2**-12}}
 
@@ -41,48 +58,94 @@ class Size:
 
 
 def compare(size: dict[str, Any], with_peers: bool, rounds: int, seed: int) -> list[dict[str, Any]]:
-    """The comparisons of one `Size`, in this process and with the threads that it has."""
+    """The comparisons of one `Size`, in this process and with the threads that it has.
+
+    All tables are there at once, or one after the other if they are `_LARGE`: of many large tables
+    the last ones may get slower memory, in smaller pages.
+    """
     from benchmarks.lowprec_table import Lowprec  # see child.Child
 
     rows_of_feature, dim = size["rows"] // FEATURES, size["dim"]
     shape = (size["batch"], FEATURES)
     rng = np.random.default_rng(seed)
     grad = rng.normal(size=(*shape, dim)).astype(np.float32)
-    contestants: dict[str, peers.Table] = {
-        name: Lowprec(rows_of_feature, FEATURES, dim, dtype, rounding, LEARNING_RATE)
+    batches = {
+        ids: [draw_ids(rng, rows_of_feature, shape, ids) for _ in range(BATCHES)]
+        for ids in size["ids"]
+    }
+    makers: dict[str, Maker] = {
+        name: partial(Lowprec, rows_of_feature, FEATURES, dim, dtype, rounding, LEARNING_RATE)
         for name, (dtype, rounding) in LOWPREC.items()
     }
     left_out: list[str] = []
     if with_peers:
-        found, left_out = make_peers(contestants[REFERENCE].weight())
-        contestants |= found
+        found, left_out = peer_makers(makers[REFERENCE]().weight())
+        makers |= found
+    contestants = {name: make() for name, make in makers.items()}
+    for contestant in contestants.values():
+        contestant.load(batches[size["ids"][0]], grad)
+    check(contestants, batches[size["ids"][0]][0])
+    if size["rows"] * dim * 4 >= _LARGE:
+        contestants.clear()
+        return _one_at_a_time(size, makers, batches, grad, rounds, left_out, seed)
     steps = {name: partial(_step, contestant) for name, contestant in contestants.items()}
     results = []
     for ids in size["ids"]:
-        batches = [draw_ids(rng, rows_of_feature, shape, ids) for _ in range(BATCHES)]
         for contestant in contestants.values():
-            contestant.load(batches, grad)
-        if not results:
-            check(contestants, batches[0])
+            contestant.load(batches[ids], grad)
         notes = left_out + [one.note for one in contestants.values() if one.note]
         setting = {**size, "ids": ids}
         results.append(measure("table", setting, SUBJECT, steps, rounds, seed=seed, notes=notes))
     return [asdict(result) for result in results]
 
 
+def _one_at_a_time(
+    size: dict[str, Any], makers: dict[str, Maker], batches: dict[str, Any],
+    grad: NDArray[np.float32], rounds: int, notes: list[str], seed: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """In `_PASSES`, each contestant is made, takes its share of the rounds, and is freed."""
+    before, rng = machine.activity(()), np.random.default_rng(seed)
+    seconds: dict[str, Any] = {ids: {name: [] for name in makers} for ids in batches}
+    names, notes = list(makers), [*notes, "one table at a time"]
+    for _ in range(_PASSES):
+        for position in rng.permutation(len(names)):
+            name = names[position]
+            table = makers[name]()
+            step = {name: partial(_step, table)}
+            for ids, some in batches.items():
+                table.load(some, grad)
+                interleaved(step, WARMUP)
+                seconds[ids][name] += interleaved(step, -(-rounds // _PASSES), seed)[name]
+            notes += [table.note] if table.note and table.note not in notes else []
+            del table, step
+            gc.collect()
+    after, environment = machine.activity(()), {"all": machine.settings(os.environ)}
+    return [
+        asdict(Comparison(
+            "table", {**size, "ids": ids}, SUBJECT, found, before=before, after=after,
+            environment=environment, notes=notes,
+        ))
+        for ids, found in seconds.items()
+    ]  # fmt: skip
+
+
 def _step(contestant: peers.Table, number: int) -> None:
     contestant.step(number % BATCHES)
 
 
-def make_peers(weight: NDArray[np.float32]) -> tuple[dict[str, peers.Table], list[str]]:
-    """The other libraries' tables with these weights, as far as memory goes, and who is missing."""
-    found, left_out = {}, []
-    limit = machine.available_memory() * _MEMORY_SHARE
+def peer_makers(weight: NDArray[np.float32]) -> tuple[dict[str, Maker], list[str]]:
+    """What makes the tables of other libraries with these weights, and who is missing and why.
+
+    All must have room at once, as they are checked against each other.
+    """
+    found: dict[str, Maker] = {}
+    left_out = []
+    limit = machine.available_memory() * _MEMORY_SHARE - 2 * weight.nbytes  # lowprec's tables
     for name, entry in peers.TABLES.items():
         make, problem = peers.find(name)
         nbytes = weight.size * entry.itemsize
         if make and nbytes <= limit:
-            found[name] = make(weight, FEATURES, LEARNING_RATE)
+            found[name] = partial(make, weight, FEATURES, LEARNING_RATE)
             limit -= nbytes
         else:
             left_out.append(f"{name} is left out: {problem or 'not enough memory'}")
