@@ -71,7 +71,7 @@ def filled(rows: int, keys: int, ttl: int | None = None) -> lp.Vocabulary:
 
 
 WITH_TTL = "uniform, with a `ttl`"
-SHARES = {"uniform, 1 key in 160 new": 160, "uniform, 1 key in 20 new": NEW}
+SHARES = {"Zipf, 1 key in 160 new": 160, "uniform, 1 key in 20 new": NEW}
 KINDS = ["uniform", "Zipf", WITH_TTL, *SHARES]
 
 
@@ -85,7 +85,7 @@ def costs(rows: int, dim: int, rounds: int, kind: str) -> dict[str, float]:
     grad = rng.normal(size=(IDS, dim)).astype(np.float32)
     for step in range(rounds + 2):
         ids = rng.integers(0, known, IDS)
-        if kind == "Zipf":
+        if kind.startswith("Zipf"):
             ids = np.minimum(known ** rng.random(IDS), known - 1).astype(np.int64)
         ids[rng.permutation(IDS)[:fresh]] = known + np.arange(fresh) + step * fresh
         keys = scattered(ids)
