@@ -86,7 +86,8 @@ MEASUREMENTS = {
         ("docs/install.md#the-first-call-compiles",), quiet=True,
     ),
     "vocabulary_cost": Measurement(
-        f"{_ONE_THREAD} python -m benchmarks.vocabulary cost", 2, ("docs/vocabularies.md#cost",), quiet=True,
+        f"{_ONE_THREAD} python -m benchmarks.vocabulary cost", 2,
+        ("docs/vocabularies.md#cost",), quiet=True,
     ),
     "diagnose": Measurement(
         f"{_ONE_THREAD} python -m benchmarks.diagnose", 1,
