@@ -27,6 +27,7 @@ from lowprec.kernels.columns import STATES, WEIGHT
 from lowprec.kernels.cuda.arguments import letters_of, type_of
 from lowprec.kernels.cuda.launch import KERNELS
 from lowprec.kernels.gradients import Gradients
+from lowprec.kernels.in_memory import cells_of, in_cells
 from lowprec.optimizers import init_states
 from lowprec.optimizers.catching_up import DecayLogs
 from lowprec.optimizers.rules import rules_of
@@ -68,6 +69,8 @@ def record_launches():
             module.launch = record
     for current["format"], word in WORDS.items():
         call_table_kernels(package, word)
+    current["format"] = "float16"
+    call_with_numbers_in_memory(package)
     current["format"] = "float32"
     call_other_kernels(package)
     return list(found.values())
@@ -114,6 +117,27 @@ def call_table_kernels(kernels, word):
         tables = np.full(features, 4), np.arange(features) * 4
         kernels.rows_of_features(ids, *tables, rows, bags)
         kernels.rows_of_bags(ids, offsets, *tables, rows, bags, 1)
+
+
+def call_with_numbers_in_memory(kernels):
+    """As a CUDA graph repeats it: the numbers of a step are not arguments."""
+    rows, grad = np.zeros(600, np.uint32), np.zeros((600, 16), np.float32)
+    none, diverged = (rows[:0], grad[:0, 0]), np.zeros(1, np.bool_)
+    keys, device = row_keys(get_device("cpu"), 0, 0, lp.Shard(0, 1)), get_device("cpu")
+    for optimizer in (lp.SGD(0.1), lp.LAMB(0.1, weight_decay=0.1, clip_norm=1.0)):
+        numbers = (rules_of(optimizer, 0), np.uint64(0), np.float32(1.0))
+        rules, step, limit = in_cells(numbers, cells_of(numbers))
+        segments, check = kernels.group_and_check(
+            rows, rows, 12, Gradients(grad, *none), limit, True, None, Memory
+        )
+        weight = np.zeros((12, 16), WORDS["float16"])
+        states = init_states(device, optimizer, *weight.shape).values()
+        kernels.update_rows(
+            rules, (weight, *states), segments, Gradients(grad, *none), keys, step, BOTH, limit,
+            check, Memory,
+        )  # fmt: skip
+        dense = (grad, *init_states(device, optimizer, *grad.shape, dense=True).values())
+        kernels.update_dense(rules, [dense] * 3, [grad] * 3, diverged)
 
 
 def call_other_kernels(kernels):

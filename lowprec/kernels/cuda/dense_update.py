@@ -16,6 +16,7 @@ from lowprec.kernels.columns import (
 )
 from lowprec.kernels.cuda.launch import INLINE, after, in_groups, kernel, launch
 from lowprec.kernels.cuda.squares import add_squares, mean_squares
+from lowprec.kernels.in_memory import like_of, taken
 from lowprec.kernels.preparing import OfRow, clip_norm_of, clipped, has_norm, scale_of_norm
 from lowprec.scalar.bits import fma
 from lowprec.scalar.internal import overloaded
@@ -37,9 +38,10 @@ def _overload_each_of(arrays, number):
 
 
 @kernel
-def _update_dense(thread, threads, rule, preparation, arrays, gradients, diverged):
+def _update_dense(thread, threads, rules, arrays, gradients, diverged):
     if diverged[0]:
         return
+    rule, preparation = taken(rules)
     of_row = OfRow(np.float32(1.0), np.float32(0.0))
     for each in range(len(gradients)):
         held, gradient = _each_of(arrays, each), gradients[each]
@@ -51,9 +53,10 @@ def _update_dense(thread, threads, rule, preparation, arrays, gradients, diverge
 
 
 @kernel
-def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, chains, diverged):
+def _update_dense_rows(thread, threads, rules, arrays, gradient, chains, diverged):
     if diverged[0]:
         return
+    rule, preparation = taken(rules)
     rows, columns = gradient.shape
     stepped = by_column(rule, arrays)
     next_row = thread
@@ -90,14 +93,14 @@ def _update_dense_rows(thread, threads, rule, preparation, arrays, gradient, cha
 def update_dense(rules, arrays, gradients, diverged):
     """One step on float32 parameters: ``(parameter, *states)``, each (rows, columns) or (rows, 1).
 
-    `rules` are a rule and its preparation.  Nothing is written if `diverged`.
+    `rules` are a rule and its preparation, or these `InMemory`.  Nothing is written if `diverged`.
     """
-    rule, preparation = rules
+    rule, preparation = like_of(rules)
     if has_row(type(rule)) or has_norm(preparation):
         for held, gradient in zip(arrays, gradients, strict=True):
             shape = (len(gradient), CHAINS * num_measures(type(rule)))
             chains = np.empty_like(gradient, shape=shape)
-            launch(_update_dense_rows, len(gradient), *rules, held, gradient, chains, diverged)
+            launch(_update_dense_rows, len(gradient), rules, held, gradient, chains, diverged)
         return
     # a number is stepped as it is, wherever it stands: many parameters in one launch
     flat = [
@@ -107,4 +110,4 @@ def update_dense(rules, arrays, gradients, diverged):
     for some in in_groups(flat, len(flat[0]) if flat else 1):
         *held, gradient = zip(*some, strict=True)
         most = max(array.size for array in gradient)
-        launch(_update_dense, most, *rules, tuple(held), gradient, diverged)
+        launch(_update_dense, most, rules, tuple(held), gradient, diverged)

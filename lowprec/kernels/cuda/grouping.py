@@ -11,6 +11,7 @@ from lowprec.kernels.cuda.launch import after, kernel, lanes_for, launch
 from lowprec.kernels.cuda.segments import Segments, begins_segment
 from lowprec.kernels.cuda.sums import how_to_sum, sum_anew, sum_own_pieces, without_empty
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
+from lowprec.kernels.in_memory import taken
 from lowprec.scalar.finite import is_finite, is_within
 
 _LARGE_FACTOR = np.float32(2.0**20)  # of a gradient: larger ones are looked at row by row
@@ -18,8 +19,9 @@ _LARGE_FACTOR = np.float32(2.0**20)  # of a gradient: larger ones are looked at 
 
 @kernel
 def _pack_and_guard(
-    thread, threads, rows, labels, labelled, packed, x, factors, weighted, limit, check
+    thread, threads, rows, labels, labelled, packed, x, factors, weighted, most, check
 ):
+    limit = taken(most)
     i = thread
     while i < rows.size:
         label = np.uint64(labels[i]) if labelled else np.uint64(i)
@@ -43,7 +45,8 @@ def _pack_and_guard(
 
 
 @kernel
-def _sum_and_check(thread, threads, segments, gradients, how, by_number, limit, check):
+def _sum_and_check(thread, threads, segments, gradients, how, by_number, most, check):
+    limit = taken(most)
     sum_own_pieces(thread, threads, segments, gradients, how)
     if not check.guard[0]:
         return
@@ -80,12 +83,12 @@ def group_and_check(
     the positions, or the positions if it is empty.  Labels do not decrease, so sorting whole
     entries is stable: equal rows stay in batch order.
 
-    With `refuse`, nothing is to be written unless all are within the float32 `limit`.  `diverged`
-    (1,) says that nothing may be written any more, and is set where nothing may be; None begins
-    anew.  The arrays are those of `scratch`.  The `largest` magnitude of a gradient is found on the
-    device in any case.
+    With `refuse`, nothing is to be written unless all are within the float32 `limit`, which may be
+    `InMemory`.  `diverged` (1,) says that nothing may be written any more, and is set where nothing
+    may be; None begins anew.  The arrays are those of `scratch`.  The `largest` magnitude of a
+    gradient is found on the device in any case.
     """
-    places, columns, limit = rows.size, gradients.grad.shape[1], np.float32(limit)
+    places, columns = rows.size, gradients.grad.shape[1]
     slots = 2 * (-(-places // PIECE))
     segments = Segments(
         scratch.empty("packed", (places,), np.uint64),

@@ -14,6 +14,7 @@ from lowprec.kernels.columns import (
 from lowprec.kernels.cuda.launch import after, kernel, launch
 from lowprec.kernels.cuda.segments import begins_segment, row_at
 from lowprec.kernels.cuda.sums import sum_segment
+from lowprec.kernels.in_memory import like_of, taken
 from lowprec.kernels.preparing import (
     OfRow,
     clipped,
@@ -85,8 +86,10 @@ def _overload_prepare_row(preparation, scales, place, missed):
 
 @kernel
 def _chain_squares(
-    thread, threads, rule, preparation, arrays, segments, gradients, how, scales, chains, step
+    thread, threads, rules, arrays, segments, gradients, how, scales, chains, this_step
 ):
+    rule, preparation = taken(rules)
+    step = taken(this_step)
     order, grad = segments.order, gradients.grad
     columns = grad.shape[1]
     stepped = by_column(rule, without_last(preparation, arrays))
@@ -131,10 +134,10 @@ def chain_squares(rules, arrays, segments, gradients, how, scales, step, scratch
     What is squared are the rule's measures of each column; column c is in sum c % CHAINS.  The
     array is one of `scratch`.
     """
-    shape = (segments.order.size, CHAINS * num_measures(type(rules[0])))
+    shape = (segments.order.size, CHAINS * num_measures(type(like_of(rules)[0])))
     chains = scratch.empty("chains", shape, np.float32)
     threads = segments.order.size * CHAINS
-    launch(_chain_squares, threads, *rules, arrays, segments, gradients, how, scales, chains, step)
+    launch(_chain_squares, threads, rules, arrays, segments, gradients, how, scales, chains, step)
     return chains
 
 

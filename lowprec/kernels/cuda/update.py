@@ -1,7 +1,5 @@
 """Updating a table: each row of the batch is summed, stepped, rounded and stored by one owner."""
 
-import numpy as np
-
 from lowprec.kernels.blocks import zeros
 from lowprec.kernels.columns import by_column, has_row, step_columns, step_row
 from lowprec.kernels.cuda.launch import kernel, lanes_for, launch
@@ -14,6 +12,7 @@ from lowprec.kernels.cuda.squares import (
 )
 from lowprec.kernels.cuda.sums import how_to_sum, sum_segment, without_empty
 from lowprec.kernels.cuda.wide import CHUNK
+from lowprec.kernels.in_memory import like_of, taken
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (
     catches_up,
@@ -26,11 +25,13 @@ from lowprec.kernels.preparing import (
 
 @kernel
 def _update_rows(
-    thread, threads, rule, preparation, arrays, segments, gradients, how, scales, chains, keys,
-    step, stochastic, check,
+    thread, threads, rules, arrays, segments, gradients, how, scales, chains, keys, this_step,
+    stochastic, check,
 ):  # fmt: skip
     if check.diverged[0]:
         return
+    rule, preparation = taken(rules)
+    step = taken(this_step)
     order, grad = segments.order, gradients.grad
     of_rule = without_last(preparation, arrays)
     stepped = by_column(rule, of_rule)
@@ -75,10 +76,11 @@ def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit,
 
     `groups` is what `group_and_check` gave.  `rules` are a rule and its preparation, `arrays` are
     ``(weight, *states)``, `keys` are `RowKeys`, `stochastic` is the sum of WEIGHT and STATES that
-    are rounded so, and `step` is uint64.  Nothing is written if the `check` says so.
+    are rounded so, and `step` is uint64.  Rules and step may be `InMemory`.  Nothing is written if
+    the `check` says so.
     """
-    rule, preparation = rules
-    by_rows, step = has_row(type(rule)), np.uint64(step)
+    rule, preparation = like_of(rules)
+    by_rows = has_row(type(rule))
     columns = arrays[0].shape[1]
     # where a row has states, one thread reads and writes them, and so steps all of the row
     how = how_to_sum(groups, gradients, *(a for a in arrays if a.shape[1] == columns))
@@ -91,6 +93,6 @@ def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit,
         chains = chain_squares(rules, arrays, groups, gradients, how, scales, step, scratch)
     launch(
         _update_rows, groups.order.size * how.lanes.threads,
-        *rules, arrays, groups, gradients, how, scales, chains, keys, step, stochastic, check,
+        rules, arrays, groups, gradients, how, scales, chains, keys, step, stochastic, check,
     )  # fmt: skip
     return 0 if check.refuse else check.bad.sum()
