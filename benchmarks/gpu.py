@@ -4,9 +4,10 @@
 
 prints the versions and the card, checks that CPU and GPU give the same bits, and then measures, in
 less than 8 minutes: a copy on the device; lookups and updates of tables of 1e6 to 1e8 rows, in all
-formats and beside PyTorch where it is installed; DLRM from data on the host and on the device.  Of
-tables, it says apart what Python takes to ask for a step (host) and what the card takes for it
-(device, by events), from which the bytes a second are.  It needs numba, CuPy and the checkout.
+formats and beside PyTorch where it is installed; DLRM from data on the host and on the device, and
+captured as CUDA graphs.  Of tables, it says apart what Python takes to ask for a step (host) and
+what the card takes for it (device, by events), from which the bytes a second are.  It needs numba,
+CuPy and the checkout.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def measure_dlrm(gpu: Gpu, sizes: Sizes, dim: int, seed: int) -> Comparison:
         contestants[f"{name}, host"] = partial(_train, gpu, model, dense, indices, y)
         if name == SUBJECT:
             contestants[f"{name}, device"] = partial(_train, gpu, model, *there)
+            captured = lp.DLRM(**{**model.get_params(), "cuda_graph": True})
+            contestants[f"{name}, captured"] = partial(_train, gpu, captured, dense, indices, y)
     setting = {"dim": dim, "samples": sizes.samples, "batch": min(8192, sizes.samples)}
     return measure(
         "gpu-dlrm", setting, f"{SUBJECT}, host", contestants, sizes.rounds,

@@ -2,9 +2,10 @@
 
     python -m benchmarks.launches
 
-prints, in microseconds, the least time of one launch and of a step of a table (`batch`, `lookup`,
-`update`), with the compiler and CuPy replaced by NumPy arrays that are never read and by functions
-that do nothing.  So it is the time of lowprec's own code: CuPy's launch, sort and sum come on top.
+prints, in microseconds, the least time of one launch, of a step of a table (`batch`, `lookup`,
+`update`), and of a step of DLRM as it is and captured as a CUDA graph, with the compiler and CuPy
+replaced by NumPy arrays that are never read and by functions that do nothing.  So it is the time of
+lowprec's own code: CuPy's launch, sort, products and sums come on top.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,13 +23,15 @@ import numpy as np
 import lowprec as lp
 import lowprec.cuda
 from lowprec.kernels.cuda import cubin, launch
+from lowprec.models import graphs, steps
+from lowprec.models.data import Labelled
 
 _ROUNDS, _CALLS = 30, 20
 _FEATURES, _BATCH, _DIM = 26, 4096, 64
 
 
 class Array(np.ndarray):
-    """An array as CuPy has them, of which no number is ever asked for."""
+    """An array as CuPy has them, of which no number is ever asked for, but what was zero is."""
 
     @property
     def data(self) -> Any:
@@ -38,9 +42,15 @@ class Array(np.ndarray):
 
     def sort(self, *args: Any, **kwargs: Any) -> None: ...
     def fill(self, value: Any) -> None: ...
-    def sum(self, *args: Any, **kwargs: Any) -> Any:
-        """Of a GPU's array: a number of the GPU."""
-        return 0
+    def set(self, values: Any, stream: Any) -> None:
+        """A copy from the host."""
+
+    def sum(self, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Of a GPU's array: a number of the GPU, or some."""
+        return 0 if axis is None else self[:1]
+
+    def __matmul__(self, other: Any) -> Any:
+        return _empty((len(self), other.shape[1]))
 
 
 @functools.cache
@@ -48,8 +58,38 @@ def _memory(nbytes: int) -> Any:
     return SimpleNamespace(ptr=(nbytes + 1) << 8, device_id=0)
 
 
+@functools.cache
+def _empty(shape: tuple[int, ...]) -> Any:
+    return np.zeros(shape, np.float32).view(Array)
+
+
 def _made(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args, **kwargs: function(*args, **kwargs).view(Array)
+
+
+class Stream:
+    """A stream, and a graph that was captured on it."""
+
+    ptr = 0
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
+    def wait_event(self, event: Any) -> None: ...
+    def begin_capture(self) -> None: ...
+    def is_capturing(self) -> bool:
+        """Whether it is."""
+        return False
+
+    def end_capture(self) -> Stream:
+        """The graph."""
+        return self
+
+    def launch(self) -> None:
+        """Repeat what was captured."""
+        self._cupy.launches += 1
 
 
 class Cupy(ModuleType):
@@ -64,14 +104,22 @@ class Cupy(ModuleType):
         self.device = SimpleNamespace(get_device_id=lambda: 0)
         self.function = SimpleNamespace(Module=lambda: self, CPointer=int)
         self.load = lambda code: None
-        stream = SimpleNamespace(ptr=0)
+        stream = Stream(self)
         self.get_current_stream = lambda: stream
-        self.Event = lambda disable_timing: SimpleNamespace(record=lambda stream: None)
+        self.Stream = lambda non_blocking: Stream(self)
+        self.Event = lambda disable_timing: SimpleNamespace(
+            record=lambda stream: None, synchronize=lambda: None
+        )
+        self.MemoryPool = lambda: SimpleNamespace(malloc=None)
+        self.using_allocator = lambda malloc: nullcontext()
+        self.alloc_pinned_memory = bytearray
         self.get_function = lambda name: self._launch
+        self.matmul = lambda x, weight, out: None
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
-        return _made(found) if name in ("asarray", "ascontiguousarray", "empty", "zeros") else found
+        made = ("asarray", "ascontiguousarray", "empty", "zeros", "ones", "arange", "where")
+        return _made(found) if name in made else found
 
     def Device(self, number: int) -> Any:  # noqa: N802
         """The only one."""
@@ -147,7 +195,29 @@ def measure() -> dict[str, tuple[float, int]]:
         call()
         launches = cupy.launches - before
         found[name] = (least(call), launches)
+    for name, cuda_graph in (("DLRM", False), ("captured", True)):
+        found[name] = measure_dlrm(cupy, cuda_graph)
     return found
+
+
+def measure_dlrm(cupy: Cupy, cuda_graph: bool) -> tuple[float, int]:
+    """The time of a step of DLRM from samples of the host, and its launches."""
+    dense, ids, y = (
+        np.zeros((_BATCH, 13), np.float32), np.zeros((_BATCH, _FEATURES), np.int64),
+        np.arange(_BATCH) % 2,
+    )  # fmt: skip
+    model = lp.DLRM(
+        [1000] * _FEATURES, _DIM, batch_size=_BATCH, shuffle=False, standardize=False,
+        device="cuda", cuda_graph=cuda_graph,
+    )  # fmt: skip
+    for _ in range(4):  # until both buffers of the host were captured
+        model.partial_fit((dense, ids), y)
+    batch = Labelled(lp.Samples(dense, ids), y.astype(np.float32), None, model.classes_)
+    call = functools.partial((graphs if cuda_graph else steps).step, model, batch)
+    before = cupy.launches
+    call()
+    launches = cupy.launches - before
+    return least(call), launches
 
 
 def main() -> int:

@@ -77,6 +77,10 @@ class Device:
         """Whether arrays of this device might overlap, by where they begin and end."""
         return bool(np.may_share_memory(one, other))
 
+    def address(self, array: Any) -> int:
+        """Where the memory of an array of this device begins."""
+        return int(array.ctypes.data)
+
     def check_float32(self, name: str, values: Any) -> Any:
         """`values` as a float32 array as kernels take it.
 
@@ -182,6 +186,10 @@ class CudaDevice(Device):
             return super().may_share_memory(one, other)
         begin, begin_other = one.data.ptr, other.data.ptr
         return bool(begin < begin_other + other.nbytes and begin_other < begin + one.nbytes)
+
+    def address(self, array: Any) -> int:
+        """Where the memory of an array of this device begins."""
+        return super().address(array) if self.streams is None else int(array.data.ptr)
 
     def empty_pinned(self, nbytes: int) -> NDArray[np.uint8]:
         """Bytes of the host that the GPU can copy from by itself."""

@@ -37,6 +37,7 @@ class Workspace(Allocator):
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
         self._zeros: dict[str, Any] = {}
+        self.version = 0  # how many arrays were made
         self._turns = Turns()
         self._used: Any = None  # an event of the stream that worked with the arrays last
         self._stream: int | None = None  # its address
@@ -49,7 +50,8 @@ class Workspace(Allocator):
         """RuntimeError if another call is inside such a block: two would share their arrays.
 
         Waits for those that have what the arrays work for `unchanged`.  A GPU's streams take turns,
-        too: what is asked for in such a block begins after what was in the one before.
+        too: what is asked for in such a block begins after what was in the one before.  What is
+        captured for later is not asked for yet: whoever launches it is `alone`, too.
         """
         return self._turns.alone(what) if self.device.streams is None else self._in_order(what)
 
@@ -58,6 +60,9 @@ class Workspace(Allocator):
         streams = self.device.streams
         with self._turns.alone(what):
             stream = streams.get_current_stream()
+            if stream.is_capturing():
+                yield
+                return
             if self._used is None:
                 self._used = streams.Event(disable_timing=True)
             elif stream.ptr != self._stream:
@@ -78,6 +83,7 @@ class Workspace(Allocator):
         kept = self._arrays.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
             kept = self._arrays[name] = self.device.empty((size,), dtype)
+            self.version += 1
         return kept[:size].reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
@@ -86,4 +92,5 @@ class Workspace(Allocator):
         kept = self._zeros.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
             kept = self._zeros[name] = super().zeros(name, (size,), dtype)
+            self.version += 1
         return kept[:size].reshape(shape)

@@ -61,6 +61,7 @@ _TESTS = (
     "tests/test_cuda.py", "tests/test_rounding.py", "tests/test_rounding_randomness.py",
     "tests/tables/test_embedding.py", "tests/tables/test_memory_and_views.py",
     "tests/tables/test_bad_batches.py", "tests/models/test_on_cuda.py",
+    "tests/models/test_graphs.py",
 )  # fmt: skip
 # one launch of each of these, of tables that the quick benchmark makes
 _KERNELS = r"regex:(_gather|_sum_and_check|_update_rows|_join_dots)"

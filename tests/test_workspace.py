@@ -13,7 +13,7 @@ class Streams:
     """CuPy's streams and events: what was asked for, in order."""
 
     def __init__(self):
-        self.log, self.current = [], None
+        self.log, self.current, self.capturing = [], None, ()
 
     def get_current_stream(self):
         return self.current
@@ -23,8 +23,9 @@ class Streams:
 
     def stream(self, address):
         return SimpleNamespace(
-            ptr=address, wait_event=lambda event: self.log.append(("wait", address))
-        )
+            ptr=address, wait_event=lambda event: self.log.append(("wait", address)),
+            is_capturing=lambda: address in self.capturing,
+        )  # fmt: skip
 
 
 def test_streams_take_turns():
@@ -38,6 +39,17 @@ def test_streams_take_turns():
         "work", ("record", 1), "work", ("record", 1), ("wait", 2), "work", ("record", 2),
         ("wait", 1), "work", ("record", 1),
     ]  # fmt: skip
+
+
+def test_what_is_captured_waits_for_nothing():
+    """It is asked for when it is launched, and an event of a capture is none to wait for."""
+    streams = Streams()
+    scratch = Workspace(SimpleNamespace(streams=streams))
+    one, other, streams.capturing = streams.stream(1), streams.stream(2), (2,)
+    for streams.current in (one, other, one):
+        with scratch.alone("it is used"):
+            streams.log.append("work")
+    assert streams.log == ["work", ("record", 1), "work", "work", ("record", 1)]
 
 
 def test_what_failed_may_still_run():
@@ -64,4 +76,8 @@ def test_arrays_are_kept_until_a_larger_one_is_asked_for():
     for make in (scratch.empty, scratch.zeros):
         large = make("sums", (4, 5), np.float32)
         assert np.shares_memory(make("sums", (2, 3), np.float32), large)
+        version = scratch.version
         assert not np.shares_memory(make("sums", (5, 5), np.float32), large)
+        assert scratch.version == version + 1
+        make("sums", (2, 3), np.float32)
+        assert scratch.version == version + 1

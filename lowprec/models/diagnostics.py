@@ -43,3 +43,8 @@ class Diagnostics:
         check_int("every_batches", self.every_batches, low=1)
         if self.max_numbers is not None:
             check_int("max_numbers", self.max_numbers, low=1)
+
+
+def is_diagnosed(diagnose: Diagnostics | None, step: int) -> bool:
+    """Whether a step is reported on."""
+    return diagnose is not None and step % diagnose.every_batches == 0

@@ -28,22 +28,29 @@ class DivergenceCheck:
 
     def __init__(self, device: Device, always: bool) -> None:
         self._device = device
-        self.always = always or not device.asynchronous
-        self.diverged = device.xp.zeros(1, np.bool_)
-        self._last_step = device.xp.zeros(1, np.int64)
+        self.diverged = device.xp.empty(1, np.bool_)
+        self.start(always)
+
+    def start(self, always: bool) -> None:
+        """Begin anew, with the same array `diverged`."""
+        self.always = always or not self._device.asynchronous
+        self.diverged[...] = False
+        self._last_step = self._device.xp.zeros(1, np.int64)
         self._unseen = 0
 
-    def record(self, step: int, arrays: Iterable[Any]) -> None:
-        """Have the arrays of a step looked through, before anything is written."""
-        # the last step that began before training was diverged
+    def begin(self, step: int) -> None:
+        """Note the step if training is not diverged: it is the last one that began so."""
         if self._device.asynchronous:
             where = self._device.xp.where
             self._last_step = where(self.diverged, self._last_step, np.int64(step))
         elif not self.diverged[0]:
             self._last_step[0] = step
+        self._unseen += 1
+
+    def look_through(self, arrays: Iterable[Any]) -> None:
+        """Have the arrays of a step looked through, before anything is written."""
         flat = [array.reshape(-1) for array in arrays]
         self._device.kernels.note_nonfinite(flat, self.diverged)
-        self._unseen += 1
         if self.always:
             self.raise_if_diverged()
 

@@ -14,7 +14,7 @@ from lowprec.models.data import Labelled, check_batches
 from lowprec.models.model import Model
 from lowprec.models.parameters import feature_sizes
 from lowprec.models.sources import BlockIterator, Source
-from lowprec.models.training import names_for, naming, samples_for
+from lowprec.models.training import check_bags, names_for, naming, samples_for
 
 ROWS = 2**16  # that standardisation and classes are taken from, however they are cut into blocks
 
@@ -73,6 +73,7 @@ def read_head(model: Model, source: Source, blocks: BlockIterator, classes: Any)
             "or make Samples with it"
         )
     check_batches(samples, model.batch_size)
+    check_bags(model, samples)
     xp = samples.device.xp
     weights = None
     if any(part[2] is not None for part in parts):

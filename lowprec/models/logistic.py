@@ -114,6 +114,8 @@ class LogisticRegression(Classifier):
                 f"l2 halves the whole table now and then, which may not fit into memory: got "
                 f"l2={self.l2} and path={self.path!r}; use weight_decay of an optimizer instead"
             )
+        if self.l2 and self.cuda_graph:
+            raise ValueError(f"cuda_graph=True cannot be with l2, got l2={self.l2}")
         self._shrinkage(step)
 
     def _watches_always(self) -> bool:
@@ -163,12 +165,16 @@ class LogisticRegression(Classifier):
         gradients = [dcoef + dense_l2, doutputs.sum(keepdims=True)]
         return doutputs[:, None], [gradient[None] for gradient in gradients]
 
-    def _update_table(self, batch: Minibatch, dsums: NDArray[np.float32]) -> None:
+    def _update_table(
+        self, batch: Minibatch, dsums: NDArray[np.float32],
+        numbers: verbs.StepNumbers | None = None,
+    ) -> None:  # fmt: skip
         """Weights are scale * table: shrink the scale, then step the table by what is left."""
         scale = self.table_scale_ * self._shrinkage(self.table_.step)
         grad = dsums / np.float32(scale)
-        super()._update_table(batch, grad)
-        self._divergence.raise_if_diverged()  # before the scale changes
+        super()._update_table(batch, grad, numbers)
+        if self.l2:
+            self._divergence.raise_if_diverged()  # before the scale changes
         self.table_scale_ = scale
         while self.table_scale_ < 0.5:
             self._halvings = verbs.halve(self.table_, self._halvings)

@@ -14,9 +14,10 @@ from lowprec.batches.samples import Samples
 from lowprec.checks import check_int
 from lowprec.device import Device
 from lowprec.files.copies import deep, shallow, state
+from lowprec.graphs import Graphs
 from lowprec.models.copying import in_memory
 from lowprec.models.data import Labelled, Minibatch
-from lowprec.models.diagnostics import Diagnostics
+from lowprec.models.diagnostics import Diagnostics, is_diagnosed
 from lowprec.models.divergence import DivergenceCheck
 from lowprec.models.encoded import SavedWithEncoder
 from lowprec.models.estimator import Estimator
@@ -98,6 +99,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     _scratch: Workspace
     _staging: Staging
     _divergence: DivergenceCheck
+    _graphs: Graphs
 
     _has_table = True  # for `lowprec.files.saved`
     __copy__, __deepcopy__, __getstate__ = in_memory(shallow), in_memory(deep), in_memory(state)
@@ -180,10 +182,16 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
         """Whether to look after each step if training diverged, on a GPU too."""
         return False
 
-    def _update_table(self, batch: Minibatch, dembeddings: NDArray[np.float32]) -> None:
-        """Step the table, and report on the step if it is to be diagnosed."""
-        step = self.table_.step
-        if self._diagnose is not None and step % self._diagnose.every_batches == 0:
+    def _update_table(
+        self, batch: Minibatch, dembeddings: NDArray[np.float32],
+        numbers: verbs.StepNumbers | None = None,
+    ) -> None:  # fmt: skip
+        """Step the table, and report on the step if it is to be diagnosed.
+
+        The `numbers` of the step are the table's, unless they are somewhere else.
+        """
+        if is_diagnosed(self._diagnose, step := self.table_.step):
+            assert self._diagnose is not None
             flat = dembeddings.reshape(-1, self.table_.embedding_dim)
             # what is not finite is left to the update
             report = verbs.diagnose(self.table_, batch.ids, flat, self._diagnose.max_numbers, False)
@@ -191,7 +199,8 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
         if isinstance(batch.ids, SharedIds):
             batch.ids.update(self.table_, dembeddings, self._divergence.diverged)
         else:
-            verbs.update(self.table_, batch.ids, dembeddings, self._divergence.diverged)
+            diverged = self._divergence.diverged
+            verbs.update(self.table_, batch.ids, dembeddings, diverged, numbers)
 
 
 def is_fitted(model: Model) -> bool:

@@ -23,7 +23,7 @@ from lowprec.typing import DeviceName, Rounding, Storage
 OPTIMIZERS = ("optimizer", "dense_optimizer")
 ADDED = {"class_weight": None, "warm_start": False}  # since files were first written
 
-OF_A_PLACE = ("device", "path")  # where a model is, which files do not record
+OF_A_PLACE = ("device", "path", "cuda_graph")  # where and how, which files do not record
 
 _MARK = "{training_parameters}"
 _DOCUMENTED = inspect.cleandoc("""
@@ -51,6 +51,9 @@ _DOCUMENTED = inspect.cleandoc("""
     verbose : bool, default False
         Show a progress bar with the running log loss and samples/s on standard error.  If that is
         not a terminal, write a line every 30 seconds and at the end.
+    cuda_graph : bool, default False
+        On a GPU: capture the work of a step as a CUDA graph, and launch that at the steps that
+        follow, which takes the host less time.  Needs samples with one id a feature.
     path : path, optional
         On the CPU: a new file for the rows of the tables, which may be larger than memory, as for
         `EmbeddingTable`.  Results do not change.  ``table_.close()`` releases the file.
@@ -74,6 +77,7 @@ class TrainingParameters(Parameters):
     device: DeviceName = "cpu"
     verbose: bool = False
     warm_start: bool = False
+    cuda_graph: bool = False
     path: str | os.PathLike[str] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -90,7 +94,7 @@ class TrainingParameters(Parameters):
         check_seed(self.seed)
         storage_dtype(self.dtype)
         check_choice("rounding", self.rounding, ROUNDINGS)
-        for name in ("standardize", "shuffle", "verbose", "warm_start"):
+        for name in ("standardize", "shuffle", "verbose", "warm_start", "cuda_graph"):
             check_flag(name, getattr(self, name))
         if self.path is not None:
             check_path("path", self.path)
@@ -103,6 +107,17 @@ class TrainingParameters(Parameters):
             value = getattr(self, name)
             if value is not None:
                 rules_of(check_optimizer(name, value), step)
+        if self.cuda_graph:
+            _check_graph(self)
+
+
+def _check_graph(parameters: TrainingParameters) -> None:
+    """ValueError unless steps of a kind do the same work, but for numbers that are in memory."""
+    if parameters.device != "cuda":
+        raise ValueError(f"cuda_graph=True needs device='cuda', got {parameters.device!r}")
+    for name in OPTIMIZERS:
+        if (value := getattr(parameters, name)) is not None and value.catches_up:
+            raise ValueError(f"cuda_graph=True cannot be with decay='catch_up', got {value!r}")
 
 
 def feature_sizes(parameters: TrainingParameters) -> list[int] | None:

@@ -10,7 +10,7 @@ from lowprec.device import get_device
 from lowprec.models.data import Labelled, fitting
 from lowprec.models.model import Model
 from lowprec.models.ranks import Alone
-from lowprec.models.steps import outputs_of_batch, to_device
+from lowprec.models.steps import minibatch, outputs_of_batch, stage
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
 
@@ -29,12 +29,11 @@ def outputs_of(model: Model, labelled: Labelled, ranks: Alone | None = None) -> 
     size = max(1, fitting(labelled.samples, _PREDICT_BATCH))
     # what overflows is looked for below
     with StandardArithmetic(), np.errstate(over="ignore", invalid="ignore"):
-        parts = [
-            outputs_of_batch(
-                model, to_device(model, batch, staging, ranks), Allocator(device), ranks
-            )[0]
+        loaded = (
+            minibatch(model, stage(model, batch, staging, ranks=ranks))
             for batch in labelled.batches(size)
-        ]
+        )
+        parts = [outputs_of_batch(model, batch, Allocator(device), ranks)[0] for batch in loaded]
     none = np.empty(0, np.float32)  # of no samples
     outputs = np.concatenate([none, *(device.to_host(part) for part in parts)])
     undefined = np.isnan(outputs)

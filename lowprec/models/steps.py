@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,39 +22,64 @@ from lowprec.tables import verbs
 from lowprec.workspace import Allocator
 
 
-def to_device(
-    model: Model, batch: Labelled, staging: Staging, ranks: Alone | None = None
-) -> Minibatch:
-    """The batch on the model's device, its dense features standardised, if that is asked for.
+class Staged(NamedTuple):
+    """The arrays of a batch on the model's device, as they were given."""
+
+    arrays: list[Any]  # dense, indices, y, offsets, id weights, weights of the losses; or None
+    cells: Any  # of the numbers of the step, if they are there
+    num_features: int
+    size: int  # samples of the whole batch
+    rows: slice  # of these samples, those that are here
+    part: int  # samples of a part of the batch
+    ranks: Alone
+
+
+class OfStep(NamedTuple):
+    """Numbers of a step that the device finds in its memory."""
+
+    table: verbs.StepNumbers
+    dense: Any  # `Rules`, in the same way
+
+
+def stage(
+    model: Model, batch: Labelled, staging: Staging, cells: Any = None, ranks: Alone | None = None
+) -> Staged:
+    """Bring a batch to the model's device, and `cells` with it.
 
     Of ranks other than the model's own, each has all of the table.
     """
-    device, ranks = get_device(model.device), ranks or model._ranks
+    ranks = ranks or model._ranks
     samples, count = batch.samples, len(batch)
-    part = device.kernels.samples_of_part(count)
+    part = get_device(model.device).kernels.samples_of_part(count)
     if not samples.num_features:
         samples = with_an_empty_bag(samples)
     own = ranks.own_samples(samples, part if model._splits_batches else 1)
     rows = slice(None)
     if model._splits_batches:
         samples, rows = own, ranks.own_rows(count, part)
-    given = [samples.dense, own.indices, batch.y, own.offsets, own.weights, batch.weights]
+    given = [samples.dense, own.indices, batch.y, own.offsets, own.weights, batch.weights, cells]
     copies = iter(staging.copy_in([array for array in given if array is not None]))
-    on_device: list[Any] = [None if array is None else next(copies) for array in given]
-    dense, indices, y, offsets, id_weights, weights = on_device
+    *arrays, cells = [None if array is None else next(copies) for array in given]
+    return Staged(arrays, cells, own.num_features, count, rows, part, ranks)
+
+
+def minibatch(model: Model, staged: Staged) -> Minibatch:
+    """The samples of a step, their dense features standardised, if that is asked for."""
+    device, ranks = get_device(model.device), staged.ranks
+    dense, indices, y, offsets, id_weights, weights = staged.arrays
     if model._standardized:
         dense = standardize.apply(device, dense, model.dense_mean_, model.dense_scale_)
     across = model._pools_across_features
     ids: Any
     if isinstance(ranks, Ranks):
-        counts = None if model._splits_batches else ranks.counts(count, 1)
+        counts = None if model._splits_batches else ranks.counts(staged.size, 1)
         ids = SharedIds((indices, offsets, "sum", id_weights), across, ranks, counts)
     else:
         # what `samples_for` has checked is not asked for again where that would mean to wait
         ids = verbs.batch_of(
             model.table_, indices, offsets, id_weights, across, checked=device.asynchronous
         )
-    return Minibatch(dense, ids, y, weights, own.num_features, rows, part)
+    return Minibatch(dense, ids, y, weights, staged.num_features, staged.rows, staged.part)
 
 
 def outputs_of_batch(
@@ -71,19 +96,26 @@ def outputs_of_batch(
 def step(model: Model, batch: Labelled) -> Any:
     """One optimizer step; returns the batch's loss before it, a number on the device."""
     number = model.table_.step
-    dense_optimizer = optimizer_of_dense(model)
-    rules_of(dense_optimizer, number)  # a bad schedule raises before anything is written
-    device = get_device(model.device)
-    loaded = to_device(model, batch, model._staging)
+    rules_of(optimizer_of_dense(model), number)  # a bad schedule raises before anything is written
+    staged = stage(model, batch, model._staging)
+    model._divergence.begin(number)
+    return on_device(model, staged)
+
+
+def on_device(model: Model, staged: Staged, numbers: OfStep | None = None) -> Any:
+    """What the device does in a step, after `DivergenceCheck.begin`; returns the loss."""
+    number, device = model.table_.step, get_device(model.device)
+    of_table, of_dense = numbers or (None, None)
+    loaded = minibatch(model, staged)
     outputs, cache = outputs_of_batch(model, loaded, model._scratch)
     loss, doutputs = model._loss(device, outputs, loaded)
     dembeddings, parts = model._backward(doutputs[loaded.rows], cache, model._scratch)
     adding = model._ranks if model._splits_batches else ALONE
-    gradients = adding.add_parts(device, parts, len(batch), loaded.part)
-    model._divergence.record(number, [outputs, *gradients])
-    model._update_table(loaded, dembeddings)
+    gradients = adding.add_parts(device, parts, staged.size, loaded.part)
+    model._divergence.look_through([outputs, *gradients])
+    model._update_table(loaded, dembeddings, of_table)
     update_dense(
-        device, dense_optimizer, model._dense_parameters(), model._dense_states, gradients, number,
-        model._divergence.diverged,
+        device, optimizer_of_dense(model), model._dense_parameters(), model._dense_states,
+        gradients, number, model._divergence.diverged, of_dense,
     )  # fmt: skip
     return loss

@@ -18,9 +18,11 @@ from lowprec.batches.samples import (
 from lowprec.checks import is_writable
 from lowprec.device import get_device
 from lowprec.encoders.frames import is_frame
+from lowprec.graphs import Graphs
 from lowprec.interrupts import InterruptedBetweenBatches
-from lowprec.models import history, standardize
+from lowprec.models import graphs, history, standardize
 from lowprec.models.data import Labelled, check_batches
+from lowprec.models.diagnostics import is_diagnosed
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.models.encoded import encode
 from lowprec.models.estimator import check_names, names_of
@@ -109,7 +111,17 @@ def labelled_for(
     if len(samples) == 0:
         raise ValueError("X has no samples")
     check_batches(samples, model.batch_size)
+    check_bags(model, samples)
     return model._with_targets(samples, y, sample_weight, classes, fitted, in_parts)
+
+
+def check_bags(model: Model, samples: Samples) -> None:
+    """ValueError if steps are to be captured and samples are jagged."""
+    if model.cuda_graph and samples.offsets is not None:
+        raise ValueError(
+            "cuda_graph=True needs one id a feature of every sample: a graph is of batches of one "
+            "shape, and those of jagged samples differ; got offsets"
+        )
 
 
 def check_standardized(model: Model, samples: Samples) -> None:
@@ -161,6 +173,7 @@ def prepare(model: Model, num_dense: int, num_features: int) -> None:
     """What training needs beside the parameters."""
     device = get_device(model.device)
     model._scratch, model._staging = Workspace(device), Staging(device)
+    model._graphs = Graphs(device)
     model._divergence = DivergenceCheck(device, model._watches_always())
     model.roundoff_history_ = []
     model.num_dense_, model.num_features_ = num_dense, num_features
@@ -199,6 +212,11 @@ def carried_by_errors(
         raise
 
 
+def _captures(model: Model) -> bool:
+    """Whether the next step is asked for by a graph; the host looks at those that it reports on."""
+    return model.cuda_graph and not is_diagnosed(model._diagnose, model.table_.step)
+
+
 def interrupted(model: Model) -> InterruptedBetweenBatches:
     """The exception that ends training between two batches."""
     return InterruptedBetweenBatches(
@@ -221,13 +239,13 @@ def train(
     """
     ranks = model._ranks
     ranks.agreed(lambda: _check_writable(model))
-    divergence = DivergenceCheck(get_device(model.device), model._watches_always())
-    model._divergence = divergence
+    divergence = model._divergence
+    divergence.start(model._watches_always())
     try:
         for batch in with_rows_read(model, ranks.batches(batches)):
             with model._steps.alone("this model is trained"):
                 with np.errstate(over="ignore", invalid="ignore"):  # the check raises instead
-                    loss = step(model, batch)
+                    loss = (graphs.step if _captures(model) else step)(model, batch)
                 divergence.raise_if_diverged()
                 if model._position is not None:
                     history.count(model, loss, len(batch))

@@ -19,7 +19,7 @@ from lowprec.scalar.xorshift import STREAM_UPDATE
 from lowprec.tables.keys import row_keys
 from lowprec.tables.rows import touch
 from lowprec.tables.store import Store
-from lowprec.tables.update import group_and_check, largest_gradient
+from lowprec.tables.update import group_and_check, step_numbers
 from lowprec.workspace import Allocator
 
 
@@ -30,8 +30,7 @@ def diagnose(
     """What `EmbeddingTable.diagnose` returns; rows without a finite step are counted, or raise."""
     from lowprec.roundoff.survey import report_on  # here, to keep the package quick to import
 
-    rules = store._rules()
-    limit = largest_gradient(store, rules)
+    rules, step, limit = step_numbers(store)
     kept, rows = None, batch.rows
     numbers = min(rows.size, store._shape[0]) * store.embedding_dim
     if max_numbers is not None and numbers > max_numbers:
@@ -57,7 +56,7 @@ def diagnose(
     keys = row_keys(get_device("cpu"), store.seed, STREAM_UPDATE, store._shard)
     return report_on(
         storage_name(store.dtype), store.rounding, *stepped, seen, rules, limit, keys,
-        np.uint64(store._step),
+        step,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,20 @@ from lowprec.tables.store import Store
 from lowprec.workspace import Allocator
 
 
+class StepNumbers(NamedTuple):
+    """What kernels are given of a step: by value, or each as an `InMemory` of their kernels."""
+
+    rules: Any  # `Rules`
+    step: Any  # np.uint64
+    limit: Any  # np.float32: of the numbers of a row's gradient
+
+
+def step_numbers(store: Store) -> StepNumbers:
+    """Those of the next step; TypeError or ValueError of a schedule is raised."""
+    rules = store._rules()
+    return StepNumbers(rules, np.uint64(store._step), largest_gradient(store, rules))
+
+
 def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """The gradient of a batch's lookup as kernels take it, one row a bag."""
     values = store._device.as_float32("grad", grad)
@@ -31,19 +45,22 @@ def check_grad(store: Store, grad: Any, shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 @in_standard_arithmetic
-def update(store: Store, batch: Batch, grad: Any, diverged: Any = None) -> None:
+def update(
+    store: Store, batch: Batch, grad: Any, diverged: Any = None, numbers: StepNumbers | None = None
+) -> None:
     """Step the rows of a batch: see `EmbeddingTable.update`.
 
     Raises at once; or, given whether training has `diverged` (1,), notes it there: the host then
-    waits for nothing, and nothing is written once it has.
+    waits for nothing, and nothing is written once it has.  `numbers` are those of `step_numbers`,
+    unless they are somewhere else.
     """
     flat_grad = check_grad(store, grad, (*batch.shape, store.embedding_dim))
-    rules = store._rules()
+    numbers = numbers or step_numbers(store)
     if store._trainable:
         store._check_writable()
     with Uninterrupted(), store._workspace.alone("this table is updated"), as_a_whole(store):
         if batch.rows.size and store._trainable:
-            _update_rows(store, batch, flat_grad, rules, diverged)
+            _write_steps(store, numbers, *_check_rows(store, batch, flat_grad, numbers, diverged))
         store._step += 1
 
 
@@ -60,51 +77,40 @@ def update_together(
     with Uninterrupted(), store._workspace.alone("this table is updated"), as_a_whole(store):
         found, error = None, None
         try:
-            rules = store._rules()
+            numbers = step_numbers(store)
             if store._trainable:
                 store._check_writable()
                 if batch.rows.size:
-                    found = _check_rows(store, batch, grad, rules, None, largest)
+                    found = _check_rows(store, batch, grad, numbers, None, largest)
         except Exception as raised:
             error = raised
         agree(error)
         if found is not None:
-            _write_steps(store, rules, *found)
+            _write_steps(store, numbers, *found)
         store._step += 1
 
 
-def _update_rows(
-    store: Store,
-    batch: Batch,
-    grad: NDArray[np.float32],
-    rules: Rules,
-    diverged: Any,
-) -> None:
-    _write_steps(store, rules, *_check_rows(store, batch, grad, rules, diverged))
-
-
 def _check_rows(
-    store: Store, batch: Batch, grad: NDArray[np.float32], rules: Rules, diverged: Any,
+    store: Store, batch: Batch, grad: NDArray[np.float32], numbers: StepNumbers, diverged: Any,
     largest: np.float32 | None = None,
-) -> tuple[Any, Gradients, np.float32, Any]:  # fmt: skip
-    """A batch grouped by row, its gradients, and whether these are within a limit."""
+) -> tuple[Any, Gradients, Any]:  # fmt: skip
+    """A batch grouped by row, its gradients, and whether these are within the limit."""
     refuse = store.on_nonfinite == "raise"
-    limit = largest_gradient(store, rules)
-    groups, gradients, check = group_and_check(
-        store, batch, grad, limit, refuse, diverged, store._workspace, largest=largest
+    found = group_and_check(
+        store, batch, grad, numbers.limit, refuse, diverged, store._workspace, largest=largest
     )
     about_to_change(store, batch.rows)
-    return groups, gradients, limit, check
+    return found
 
 
 def _write_steps(
-    store: Store, rules: Rules, groups: Any, gradients: Gradients, limit: np.float32, check: Any
+    store: Store, numbers: StepNumbers, groups: Any, gradients: Gradients, check: Any
 ) -> None:
     kernels, scratch = store._device.kernels, store._workspace
     keys = row_keys(store._device, store.seed, STREAM_UPDATE, store._shard)
     store._skipped_rows += kernels.update_rows(
-        rules, store._arrays_of_rows(), groups, gradients, keys, np.uint64(store._step),
-        _stochastic(store), limit, check, scratch,
+        numbers.rules, store._arrays_of_rows(), groups, gradients, keys, numbers.step,
+        _stochastic(store), numbers.limit, check, scratch,
     )  # fmt: skip
 
 

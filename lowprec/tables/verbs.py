@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,22 +13,27 @@ from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
 from lowprec.batches.features import Features
 from lowprec.files.checkpoint import Checkpoint
+from lowprec.graphs import Captured, Repeated
+from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.keys import stream_key
-from lowprec.scalar.xorshift import STREAM_ROUND
+from lowprec.scalar.xorshift import STREAM_ROUND, STREAM_UPDATE
 from lowprec.tables import files
 from lowprec.tables.contents import in_pieces
 from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.embedding import EmbeddingTable
 from lowprec.tables.files import SavedRows, arrays_of, description_of, layout_of, names_in
+from lowprec.tables.keys import row_keys
 from lowprec.tables.opening import has_table, table_exists
 from lowprec.tables.restoring import fill
 from lowprec.tables.store import Store
-from lowprec.tables.update import update
+from lowprec.tables.update import StepNumbers, step_numbers, update
 from lowprec.typing import DeviceName
 
 __all__ = [
     "SavedRows",
+    "StepNumbers",
     "arrays_of",
+    "at_step",
     "batch_of",
     "check_no_table",
     "check_open",
@@ -41,9 +47,12 @@ __all__ = [
     "halve",
     "layout_of",
     "names_in",
+    "step_numbers",
+    "stepped_by",
     "take_over",
     "unchanged",
     "update",
+    "what_graphs_depend_on",
 ]
 
 
@@ -87,6 +96,31 @@ def batch_of(
         table._device, table._features, indices, offsets, per_sample_weights=weights,
         across_features=across_features, checked=checked, padding=table.padding_idx is not None,
     )  # fmt: skip
+
+
+def what_graphs_depend_on(table: Store) -> Any:
+    """Where a step of a table finds its arrays, and what decides which kernels it takes."""
+    keys = row_keys(table._device, table.seed, STREAM_UPDATE, table._shard)
+    arrays = (table._weight, *table._state.values(), *keys)
+    places = tuple(map(table._device.address, arrays))
+    return places, id(table.optimizer), table.trainable, table._workspace.version
+
+
+def at_step(table: Store, step: int, work: Callable[[], Any]) -> Any:
+    """What `work` returns that begins at a step; the table's own step does not change."""
+    before, table._step = table._step, step
+    try:
+        return work()
+    finally:
+        table._step = before
+
+
+def stepped_by(table: Store, graph: Captured | Repeated) -> Any:
+    """What a graph returns, which does all that a step of a table does on its device."""
+    with Uninterrupted():
+        result = graph.launch(table._workspace.alone("this table is updated"))
+        table._step += 1
+    return result
 
 
 def check_writable(table: Store) -> None:

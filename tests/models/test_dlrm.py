@@ -6,7 +6,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.losses import logistic_loss
-from lowprec.models.steps import to_device
+from lowprec.models.steps import minibatch, stage
 from lowprec.models.training import labelled_for
 from lowprec.staging import Staging
 from lowprec.workspace import Allocator
@@ -55,7 +55,7 @@ def gradients_of(model, X, y):
     """What the model steps along: of the whole table, then of the dense weights."""
     labelled = labelled_for(model, X, y, None, fitted=True, in_parts=True)
     device = get_device(model.device)
-    batch = to_device(model, labelled, Staging(device))
+    batch = minibatch(model, stage(model, labelled, Staging(device)))
     logits, cache = model._forward(batch, Allocator(device))
     dembeddings, by_parts = model._backward(
         logistic_loss(device, logits, batch.y)[1], cache, Allocator(device)

@@ -150,22 +150,25 @@ class OnDeviceModule:
 
 @with_gpu
 @pytest.mark.skipif(not lowprec.cuda.SIMULATED, reason="the simulator's arrays can be watched")
-@pytest.mark.parametrize("jagged", [False, True])
+@pytest.mark.parametrize("kind", ["one id a feature", "jagged", "captured"])
 @pytest.mark.parametrize("model", [lp.LogisticRegression, lp.DLRM])
-def test_a_step_waits_for_nothing(model, jagged, monkeypatch):
+def test_a_step_waits_for_nothing(model, kind, monkeypatch):
     """60 steps, none of which reads a value of the device; the last look does."""
     X, y, _ = lp.datasets.make_clicks(240, num_embeddings=[20, 50], num_dense=3, seed=0)
-    if jagged:
+    if kind == "jagged":
         X = (X[0], X[1].reshape(-1), np.arange(481))
+    if kind == "captured":
+        X = lp.Samples(*X, weights=np.full((240, 2), 0.5))
     device = get_device("cuda")
     more = {"bottom_mlp": (8,), "top_mlp": (8,), "embedding_dim": 4} if model is lp.DLRM else {}
-    trained = model([20, 50], batch_size=4, device="cuda", standardize=True, **more)
+    more |= {"cuda_graph": kind == "captured", "standardize": True}
+    trained = model([20, 50], batch_size=4, device="cuda", **more)
     monkeypatch.setattr(device, "xp", OnDeviceModule())
     asarray, empty = device.asarray, device.empty
     monkeypatch.setattr(device, "asarray", lambda *args: asarray(*args).view(OnDevice))
     monkeypatch.setattr(device, "empty", lambda *args: empty(*args).view(OnDevice))
     monkeypatch.setattr(DivergenceCheck, "raise_if_diverged", lambda self, now=False: None)
-    trained.fit(X, y)
+    trained.fit(X, y, sample_weight=np.full(240, 2.0))
     assert trained.table_.step == 60
     with pytest.raises(AssertionError, match="the host waits"):
         bool(trained._divergence.diverged[0:1])
