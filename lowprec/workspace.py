@@ -37,6 +37,7 @@ class Workspace(Allocator):
         super().__init__(device)
         self._arrays: dict[str, Any] = {}
         self._zeros: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}  # the last of each name, which is often asked for again
         self.version = 0  # how many arrays were made
         self._turns = Turns()
         self._used: Any = None  # an event of the stream that worked with the arrays last
@@ -79,12 +80,16 @@ class Workspace(Allocator):
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An array with arbitrary contents, valid until the next call with its name."""
+        given = self._given.get(name)
+        if given is not None and given.shape == shape and given.dtype == dtype:
+            return given
         size = math.prod(shape)
         kept = self._arrays.get(name)
         if kept is None or kept.size < size or kept.dtype != dtype:
             kept = self._arrays[name] = self.device.empty((size,), dtype)
             self.version += 1
-        return kept[:size].reshape(shape)
+        given = self._given[name] = kept[:size].reshape(shape)
+        return given
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """An array of zeros, valid until the next call with its name; it is left as zeros."""

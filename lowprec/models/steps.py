@@ -35,10 +35,10 @@ class Staged(NamedTuple):
 
 
 class OfStep(NamedTuple):
-    """Numbers of a step that the device finds in its memory."""
+    """Numbers of a step, by value or as the device finds them in its memory."""
 
-    table: verbs.StepNumbers
-    dense: Any  # `Rules`, in the same way
+    table: verbs.StepNumbers | None  # those of the table
+    dense: Any  # `Rules`
 
 
 def stage(
@@ -96,16 +96,16 @@ def outputs_of_batch(
 def step(model: Model, batch: Labelled) -> Any:
     """One optimizer step; returns the batch's loss before it, a number on the device."""
     number = model.table_.step
-    rules_of(optimizer_of_dense(model), number)  # a bad schedule raises before anything is written
+    # a bad schedule raises before anything is written
+    of_dense = rules_of(optimizer_of_dense(model), number)
     staged = stage(model, batch, model._staging)
     model._divergence.begin(number)
-    return on_device(model, staged)
+    return on_device(model, staged, OfStep(None, of_dense))
 
 
-def on_device(model: Model, staged: Staged, numbers: OfStep | None = None) -> Any:
+def on_device(model: Model, staged: Staged, numbers: OfStep) -> Any:
     """What the device does in a step, after `DivergenceCheck.begin`; returns the loss."""
     number, device = model.table_.step, get_device(model.device)
-    of_table, of_dense = numbers or (None, None)
     loaded = minibatch(model, staged)
     outputs, cache = outputs_of_batch(model, loaded, model._scratch)
     loss, doutputs = model._loss(device, outputs, loaded)
@@ -113,9 +113,9 @@ def on_device(model: Model, staged: Staged, numbers: OfStep | None = None) -> An
     adding = model._ranks if model._splits_batches else ALONE
     gradients = adding.add_parts(device, parts, staged.size, loaded.part)
     model._divergence.look_through([outputs, *gradients])
-    model._update_table(loaded, dembeddings, of_table)
+    model._update_table(loaded, dembeddings, numbers.table)
     update_dense(
         device, optimizer_of_dense(model), model._dense_parameters(), model._dense_states,
-        gradients, number, model._divergence.diverged, of_dense,
+        gradients, number, model._divergence.diverged, numbers.dense,
     )  # fmt: skip
     return loss

@@ -1,5 +1,6 @@
 """Whether numbers are finite: any, or the gradients of a batch and the steps by them."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,7 +61,7 @@ def _rows_beyond(segments, gradients, limit, scratch):
     totals = scratch.empty("totals", (threads, gradients.grad.shape[1]), np.float32)
     counts = np.zeros(threads, np.int64)
     launch(_count_rows_beyond, threads, segments, gradients, limit, totals, counts)
-    return int(counts.sum())
+    return sum(counts.tolist())
 
 
 @internal(**SERIAL)
@@ -114,16 +115,16 @@ def _largest_gradient(grad):
     threads = threads_for(grad.size)
     largest = np.empty(threads, np.uint32)
     launch(_largest_magnitudes, threads, grad.reshape(-1), largest)
-    return largest.max().view(np.float32)
+    return np.uint32(max(largest.tolist())).view(np.float32)
 
 
 def _check_steps(groups, gradients, limit, refuse, largest, scratch):
-    finite = np.isfinite(largest)
+    most = float(largest)
+    finite = math.isfinite(most)
     if finite:
         factors = gradients.factors
         factor = float(np.abs(factors).max(initial=1.0)) if factors.size else 1.0
-        bound = float(largest) * factor * groups.ids
-        if bound < float(limit):
+        if most * factor * groups.ids < float(limit):
             return StepCheck(guard=False, refused=False, bad_rows=0)
     if not refuse:
         return StepCheck(guard=True, refused=False, bad_rows=0)

@@ -166,4 +166,4 @@ def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit,
     chains = scratch.empty("chains", (threads, CHAINS_OF_ROW), np.float32)
     skipped = np.zeros(threads, np.int64)
     launch(_update_rows, threads, *common, limit, check.guard, totals, chains, skipped)
-    return int(skipped.sum())
+    return sum(skipped.tolist())
