@@ -96,6 +96,14 @@ def train(
     return model.roundoff_, lp.metrics.log_loss(y[cut:], clicks)
 
 
+def _noise(share: float) -> str:
+    """In percent, with two digits or all before the point."""
+    percent = 100 * share
+    if percent < 0.01:
+        return "< 0.01 %"
+    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
 def predict() -> None:
     """Print the table of predicted and lost steps."""
     header = [
@@ -111,10 +119,12 @@ def predict() -> None:
             nearest, _ = train(name, rate, *others, dtype, "nearest")
             shares = (
                 of_float32.of(dtype).lost_share, stochastic.lost_share, nearest.lost_share,
-                stochastic.noise_share,
             )  # fmt: skip
-            difference = f"{1e5 * (loss_here - loss):+.0f}e-5"
-            row = [setting, dtype, *(f"{100 * share:,.2f} %" for share in shares), difference]
+            units = round(1e5 * (loss_here - loss))
+            row = [
+                setting, dtype, *(f"{100 * share:,.2f} %" for share in shares),
+                _noise(stochastic.noise_share), f"{units:+}e-5" if units else "0",
+            ]  # fmt: skip
             print(markdown_row(row), flush=True)
 
 
