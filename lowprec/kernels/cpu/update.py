@@ -22,6 +22,7 @@ from lowprec.kernels.cpu.sums import (
     prefetch_gradient,
     sum_segment,
 )
+from lowprec.kernels.cpu.tails import LEAST, MOVES_SOME, give, new_lanes, take
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import missed_of_row, note_seen, without_last
 from lowprec.scalar.bits import compiled_for
@@ -87,6 +88,7 @@ def _step_range(
     of_rule = without_last(preparation, arrays)
     stepped = by_column(rule, of_rule)
     skipped, of_first = 0, first_table(keys, step)
+    lanes = new_lanes((total,) + stepped)  # noqa: RUF005
     for segment in range(first, last):
         ahead = min(segment + _ROWS_AHEAD, last - np.uint64(1))
         prefetch_rows(arrays, row_of_segment(segments, ahead))
@@ -124,6 +126,16 @@ def _step_range(
                 own, preparation, of_row, stepped, row + column, column, block, low, high,
                 stochastic,
             )  # fmt: skip
+        if MOVES_SOME and columns - whole >= LEAST:
+            count = columns - whole
+            take((gradient,), start + whole, (lanes[0],), count)
+            take(stepped, row + whole, lanes[1:], count)
+            block = zero + load(lanes[0], 0, WIDTH)
+            step_columns(
+                own, preparation, of_row, lanes[1:], 0, whole, block, low, high, stochastic
+            )
+            give(stepped, row + whole, lanes[1:], count)
+            continue
         for column in range(whole, columns):
             number = zero + load(gradient, start + column, 1)
             step_columns(
