@@ -11,6 +11,7 @@ from lowprec.kernels.cpu.memory import (
     WIDTH,
     end_of_stream,
     in_blocks,
+    prefetch_number,
     prefetch_row,
     stream,
 )
@@ -105,11 +106,31 @@ def _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop):
             store(number, out, bag * columns + column)
 
 
+@internal(**SERIAL)
+def _pool_numbers(weight, rows, offsets, sample_weights, mean, out, start, stop):
+    """The same for a table of one column."""
+    end = offsets[stop]
+    for bag in range(start, stop):
+        first, last = offsets[bag], offsets[bag + 1]
+        for position in range(first, min(last, end - ROWS_AHEAD)):
+            prefetch_number(weight, np.int64(rows[np.uint64(position + ROWS_AHEAD)]))
+        total = zeros(out, 1)
+        for position in range(np.uint64(first), np.uint64(last)):
+            scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
+            total = fma(scale, decode(load(weight, np.int64(rows[position]), 1)), total)
+        if mean and last - first > 1:
+            total = total / np.float32(last - first)
+        out[bag, 0] = total
+
+
 @parallel
 def _pool(weight, rows, offsets, sample_weights, mean, out, t, threads):
     # by entries rather than bags, so that a few long bags do not fall to one thread
     start, stop = part_of_bags(offsets, t, threads), part_of_bags(offsets, t + 1, threads)
-    _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)
+    if weight.shape[1] == 1:
+        _pool_numbers(weight, rows, offsets, sample_weights, mean, out, start, stop)
+    else:
+        _pool_range(weight, rows, offsets, sample_weights, mean, out, start, stop)
 
 
 def pool(weight, rows, offsets, sample_weights, mean, out):
