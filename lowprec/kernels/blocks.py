@@ -68,6 +68,30 @@ def load(typingctx, array, start, width):
 
 
 @intrinsic
+def load_each(typingctx, array, places, start, width):
+    """The block of the numbers of `array` whose places `places` has from `start` on (uint32)."""
+    block = _block_type(array.dtype, width)
+    if not isinstance(block, Lanes):
+        return None
+
+    def codegen(context, builder, sig, args):
+        numbers, places_of, first, _ = args
+        index, number = ir.IntType(64), context.get_value_type(block.dtype)
+        found = ir.Constant(context.get_value_type(block), ir.Undefined)
+        for lane in range(block.count):
+            at = builder.add(first, index(lane))
+            place = builder.load(address_of(context, builder, sig.args[1], places_of, at))
+            place = builder.zext(place, index)
+            address = address_of(context, builder, array, numbers, place)
+            loaded = builder.load(builder.bitcast(address, number.as_pointer()))
+            loaded.align = block.dtype.bitwidth // 8
+            found = builder.insert_element(found, loaded, ir.IntType(32)(lane))
+        return found
+
+    return block(array, places, types.int64, width), codegen
+
+
+@intrinsic
 def store(typingctx, block, array, start):
     """Write a block, or a number, to ``array`` from `start` on."""
 

@@ -19,10 +19,12 @@ def fill(rows, labels, buckets, counts, threads):
     of_rows.put_in_buckets(rows, labels, buckets, counts, threads)
 
 
-def in_buckets(rows, labels, num_rows, threads=2):
+def in_buckets(rows, labels, num_rows, threads=2, num_labels=None):
     """A batch in buckets, as so many threads put it there."""
     unsorted = Unsorted(rows, labels, num_rows)
-    buckets, counts = of_rows.empty_buckets(unsorted, threads, Allocator(get_device("cpu")))
+    num_labels = num_labels or rows.size
+    scratch = Allocator(get_device("cpu"))
+    buckets, counts = of_rows.empty_buckets(unsorted, num_labels, threads, scratch)
     fill(rows, labels, buckets, counts, threads)
     return buckets
 
@@ -32,7 +34,10 @@ def sum_parts(buckets, gradients, found, ends, t, threads):
     first = of_rows.first_bucket(buckets.bounds, t, threads)
     last = of_rows.first_bucket(buckets.bounds, t + 1, threads)
     ends[t, 0] = buckets.bounds[first]
-    ends[t, 1] = of_rows.sum_buckets(buckets, gradients, first, last, found, t)
+    end = np.uint64(ends[t, 0])
+    for bucket in range(first, last):
+        end = of_rows.sum_bucket(buckets, gradients, bucket, found, t, end, ())
+    ends[t, 1] = end
 
 
 def sums_of(buckets, gradients, threads):
@@ -84,14 +89,16 @@ def batch(num_rows, n, rng):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("num_labels", [500, 2**31])
 @pytest.mark.parametrize("num_rows", [1, 2, 63, 64, 4097, 2**22 + 5, 2**32 - 1])
-def test_sums_are_those_of_the_definition(num_rows, weighted, threads):
+def test_sums_are_those_of_the_definition(num_rows, num_labels, weighted, threads):
     rng = np.random.default_rng([num_rows, weighted])
     rows, labels = batch(num_rows, 1500, rng)
     # few bits, so that neither a product nor its sum with a float32 is rounded in float64
     grad = rng.integers(-(2**20), 2**20, (500, 1)).astype(np.float32)
     factors = rng.integers(-8, 8, rows.size).astype(np.float32) / 8 if weighted else NONE
-    buckets = in_buckets(rows, labels[:0] if weighted else labels, num_rows, threads)
+    given = labels[:0] if weighted else labels
+    buckets = in_buckets(rows, given, num_rows, threads, num_labels)
     gradients = Gradients(grad, labels if weighted else labels[:0], factors)
     found = sums_of(buckets, gradients, threads)
     expected = expected_sums(rows, labels, grad[:, 0], factors)
@@ -111,12 +118,19 @@ def test_pieces_end_where_they_are_long_enough(count):
     assert (row, total) == (0, expected_sums(rows, labels, grad[:, 0], NONE)[0])
 
 
+@pytest.mark.parametrize("positions", [False, True])
+@pytest.mark.parametrize("num_labels", [2000, 2**20 - 1, 2**31])
 @pytest.mark.parametrize("num_rows", [3, 5000, 2**31])
-def test_buckets_hold_every_position_once_in_order(num_rows):
+def test_buckets_hold_every_position_once_in_order(num_rows, num_labels, positions):
     rows, labels = batch(num_rows, 2000, np.random.default_rng(num_rows))
-    none = labels[:0]
-    found = in_buckets(rows, none, num_rows)
-    entries = (rows.astype(np.uint64) << np.uint64(32)) | np.arange(rows.size, dtype=np.uint64)
+    given = labels[:0] if positions else labels + np.uint32(num_labels - 1 - labels.max())
+    found = in_buckets(rows, given, num_rows, num_labels=num_labels)
+    if positions:
+        given = np.arange(rows.size)
+    few_bits = int(found.shift + found.label_bits) <= 32
+    assert found.order.dtype == (np.uint32 if few_bits else np.uint64)
+    inside = rows.astype(np.uint64) & ((np.uint64(1) << found.shift) - np.uint64(1))
+    entries = (inside << found.label_bits) | given.astype(np.uint64)
     by_bucket = np.argsort(rows >> np.uint32(found.shift), kind="stable")
     np.testing.assert_array_equal(found.order, entries[by_bucket])
     starts = np.searchsorted(rows[by_bucket] >> np.uint32(found.shift), range(len(found.bounds)))
@@ -135,3 +149,14 @@ def test_segments_of_unsorted_rows_are_those_of_sorted_ones():
     np.testing.assert_array_equal(segments.order >> np.uint64(32), rows[order])
     np.testing.assert_array_equal(segments.order.astype(np.uint32), labels[order])
     assert segments_of(segments, gradients, scratch) is segments
+
+
+@pytest.mark.parametrize(("n", "num_rows", "buckets"), [(6656, 2**22, 256), (60000, 2**22, 1024)])
+def test_a_small_batch_has_fewer_buckets(n, num_rows, buckets):
+    rows, labels = batch(num_rows, n, np.random.default_rng(n))
+    assert in_buckets(rows, labels, num_rows).bounds.size - 1 == buckets
+
+
+def test_a_small_batch_needs_no_more_sums_than_a_large_one():
+    rows, labels = batch(2**30, 64, np.random.default_rng(0))
+    assert in_buckets(rows, labels, 2**30).shift == 18

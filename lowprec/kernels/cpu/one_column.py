@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.blocks import load
+from lowprec.kernels.blocks import load, load_each, store
 from lowprec.kernels.columns import (
     by_column,
     copy_numbers,
@@ -17,11 +17,11 @@ from lowprec.kernels.cpu.buckets import (
     empty_sums,
     first_bucket,
     put_in_buckets,
-    sum_buckets,
+    sum_bucket,
 )
 from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
-from lowprec.kernels.cpu.memory import WIDTH, prefetch_numbers
+from lowprec.kernels.cpu.memory import WIDTH
 from lowprec.kernels.cpu.options import PART, SERIAL
 from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.squares import squares_of
@@ -37,9 +37,6 @@ from lowprec.kernels.preparing import (
 )
 from lowprec.scalar.internal import internal, overloaded
 from lowprec.scalar.xorshift import derive, halves_of
-
-_ROWS_AHEAD = np.uint64(24)
-_ONE = np.uint64(1)
 
 
 class RowsInLanes(NamedTuple):
@@ -100,47 +97,75 @@ def _overload_prepare_rows(preparation, gradient, missed):
     return prepare
 
 
-@internal(**SERIAL)
-def step_range_of_one_column(
-    rule, preparation, arrays, rows, sums, keys, step, stochastic, numbers, lanes, first, last
-):
-    """Step the rows from place `first` to `last` of `rows` by their `sums`.
+def gather_numbers(arrays, places, start, to):
+    """Copy the numbers of each array whose places are `places` from `start` on: a block of each."""
 
-    Both have WIDTH more numbers, of any value; `numbers` and `lanes` are scratch.
-    """
-    of_first = first_table(keys, step)
+
+@overloaded(gather_numbers, forceinline=True, **SERIAL)
+def _overload_gather_numbers(arrays, places, start, to):
+    if len(arrays) == 0:
+        return lambda arrays, places, start, to: None
+
+    def gather(arrays, places, start, to):
+        store(load_each(arrays[0], places, start, WIDTH), to[0], 0)
+        gather_numbers(arrays[1:], places, start, to[1:])
+
+    return gather
+
+
+@internal(forceinline=True, **SERIAL)
+def _step_lanes(
+    rule, preparation, arrays, rows, sums, keys, step, of_first, stochastic, numbers, lanes, start,
+    count,
+):  # fmt: skip
+    """Step `count` rows from place `start` of `rows` on, at most WIDTH, by their `sums`."""
     of_rule = without_last(preparation, numbers)
     stepped = by_column(rule, of_rule)
-    for start in range(first, last, np.uint64(WIDTH)):
-        count = min(np.uint64(WIDTH), last - start)
-        _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
+    _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
+    for lane in range(count):
+        row = np.int64(rows[start + lane])
+        lanes.missed[lane] = missed_of_row(preparation, arrays, row, step)
+        note_seen(preparation, arrays, row, step)
+    if count == np.uint64(WIDTH):  # as nearly always: through registers
+        gather_numbers(arrays, rows, np.int64(start), numbers)
+    else:
         for lane in range(count):
-            row = np.int64(rows[start + lane])
-            prefetch_numbers(arrays, np.int64(rows[min(start + lane + _ROWS_AHEAD, last - _ONE)]))
-            lanes.missed[lane] = missed_of_row(preparation, arrays, row, step)
-            note_seen(preparation, arrays, row, step)
-            copy_numbers(arrays, row, numbers, lane)
-        gradient, missed = load(sums, start, WIDTH), load(lanes.missed, 0, WIDTH)
-        low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
-        of_row = prepare_rows(preparation, gradient, missed)
-        measured = measure_columns(rule, preparation, of_row, stepped, 0, gradient)
-        own = step_row(rule, of_rule, 0, squares_of(measured), low, high, stochastic)
-        step_columns(own, preparation, of_row, stepped, 0, 0, gradient, low, high, stochastic)
-        for lane in range(count):
-            copy_numbers(numbers, lane, arrays, np.int64(rows[start + lane]))
+            copy_numbers(arrays, np.int64(rows[start + lane]), numbers, lane)
+    gradient, missed = load(sums, start, WIDTH), load(lanes.missed, 0, WIDTH)
+    low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
+    of_row = prepare_rows(preparation, gradient, missed)
+    measured = measure_columns(rule, preparation, of_row, stepped, 0, gradient)
+    own = step_row(rule, of_rule, 0, squares_of(measured), low, high, stochastic)
+    step_columns(own, preparation, of_row, stepped, 0, 0, gradient, low, high, stochastic)
+    for lane in range(count):
+        copy_numbers(numbers, lane, arrays, np.int64(rows[start + lane]))
 
 
 @internal(**PART)
 def _step_buckets(
     rule, preparation, arrays, buckets, gradients, keys, step, stochastic, sums, part, parts
 ):
+    """Sum the gradients of some buckets and step their rows, as soon as WIDTH are summed.
+
+    `sums` has WIDTH more numbers, of any value.
+    """
+    numbers, lanes = numbers_in_lanes(arrays), rows_in_lanes()
+    of_first, width = first_table(keys, step), np.uint64(WIDTH)
     first = first_bucket(buckets.bounds, part, parts)
     last = first_bucket(buckets.bounds, part + 1, parts)
-    end = sum_buckets(buckets, gradients, first, last, sums, part)
-    step_range_of_one_column(
-        rule, preparation, arrays, sums.rows, sums.sums, keys, step, stochastic,
-        numbers_in_lanes(arrays), rows_in_lanes(), np.uint64(buckets.bounds[first]), end,
-    )  # fmt: skip
+    begin = end = np.uint64(buckets.bounds[first])
+    for bucket in range(first, last):
+        end = sum_bucket(buckets, gradients, bucket, sums, part, end, arrays)
+        behind = end if bucket + 1 == last else end - (end - begin) % width
+        for start in range(begin, behind, width):
+            _step_lanes(
+                rule, preparation, arrays, sums.rows, sums.sums, keys, step, of_first, stochastic,
+                numbers, lanes, start, min(width, end - start),
+            )  # fmt: skip
+        for place in range(end - behind):  # to the front, so that one place is used over and over
+            sums.rows[begin + place] = sums.rows[behind + place]
+            sums.sums[begin + place] = sums.sums[behind + place]
+        end = begin + (end - behind)
 
 
 @serial
@@ -158,7 +183,8 @@ def _update_rows_of_one_column(
 def update_rows_of_one_column(rules, arrays, unsorted, gradients, keys, step, stochastic, scratch):
     """One step on every row of a batch: see `update_rows`."""
     threads = threads_for(unsorted.ids * (1 + NUMBERS_TO_FIND_A_ROW))
-    buckets, counts = empty_buckets(unsorted, threads, scratch)
+    num_labels = max(len(gradients.grad), gradients.bags.size)
+    buckets, counts = empty_buckets(unsorted, num_labels, threads, scratch)
     launch(
         _update_rows_of_one_column, threads, *rules, arrays, unsorted.rows, unsorted.labels,
         gradients, keys, step, stochastic, buckets, counts,
