@@ -57,6 +57,14 @@ def check_path(name: str, path: Any) -> str:
     return text
 
 
+def as_plain(value: Any) -> Any:
+    """A number of NumPy as one of Python, anything else as it is.
+
+    Those of NumPy wrap around, compute in their own precision, and JSON has none of them.
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def entries_of(value: Any) -> list[Any] | None:
     """The entries of a sequence or a 1-D array; None of anything else, such as one number."""
     is_sequence = hasattr(value, "__len__") and hasattr(value, "__getitem__")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 
-from lowprec.checks import check_int
+from lowprec.checks import as_plain, check_int
 
 _LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
 # Of float32, without its arithmetic, which may make subnormal numbers 0 in the user's thread.
@@ -51,6 +52,7 @@ def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> No
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
+    value = as_plain(value)
     if not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
     if in_float32 and 0 < value <= _BECOMES_ZERO:
@@ -65,6 +67,14 @@ def check_positive(name: str, value: float) -> None:
     check_nonnegative(name, value)
     if value <= _BECOMES_ZERO:
         raise ValueError(f"{name} must be positive in float32, got {value}")
+
+
+def _keep_plain(schedule: Any) -> None:
+    """Make the fields numbers of Python: those of NumPy overflow, and JSON has none of them."""
+    for name, value in asdict(schedule).items():
+        if type(value) not in (int, float):
+            # `vars`, as the dataclass is frozen
+            vars(schedule)[name] = operator.index(value) if "steps" in name else float(value)
 
 
 def _check_step(step: int) -> int:
@@ -96,6 +106,7 @@ class Constant:
 
     def __post_init__(self) -> None:
         check_nonnegative("learning_rate", self.learning_rate)
+        _keep_plain(self)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
@@ -140,6 +151,7 @@ class InverseTime:
     def __post_init__(self) -> None:
         check_nonnegative("learning_rate", self.learning_rate)
         check_nonnegative("decay", self.decay, in_float32=False)
+        _keep_plain(self)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""
@@ -184,6 +196,7 @@ class WarmupLinearDecay:
         check_nonnegative("learning_rate", self.learning_rate)
         warmup_steps = check_int("warmup_steps", self.warmup_steps, low=0, high=_STEPS)
         check_int("total_steps", self.total_steps, low=warmup_steps + 1, high=2 * _STEPS)
+        _keep_plain(self)
 
     def __call__(self, step: int) -> float:
         """The learning rate of a step, as for `Schedule`."""

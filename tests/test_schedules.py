@@ -83,6 +83,34 @@ def test_good_learning_rates(rate):
     assert schedules.Constant(rate)(7) == rate
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint32, np.uint64, np.int64])
+def test_steps_that_are_numbers_of_numpy(kind):
+    """Their differences used to wrap around: to rates of 1e17 after the last step."""
+    schedule = schedules.WarmupLinearDecay(0.3, kind(3), kind(10))
+    expected = schedules.WarmupLinearDecay(0.3, 3, 10)
+    steps = [*range(20), 300, 10**6, 2**40]
+    assert [schedule(step) for step in steps] == [expected(step) for step in steps]
+    assert (schedule, hash(schedule), repr(schedule)) == (expected, hash(expected), repr(expected))
+
+
+@pytest.mark.parametrize("number", [np.float16(0.5), np.float32(0.5), np.int64(1), Fraction(1, 4)])
+def test_rates_that_are_other_numbers(number, tmp_path):
+    """float16 used to overflow at step 65520, and none of them could be written to a file."""
+    for make in (
+        schedules.Constant,
+        lambda rate: schedules.InverseTime(rate, rate),
+        lambda rate: schedules.WarmupLinearDecay(rate, np.int32(200_000), np.int64(400_000)),
+    ):
+        schedule, expected = make(number), make(float(number))
+        steps = [0, 1, 65_520, 150_000, 300_000]
+        assert [schedule(step) for step in steps] == [expected(step) for step in steps]
+        lp.EmbeddingTable(4, 2, optimizer=lp.SGD(schedule)).save(tmp_path / "t")
+        assert lp.EmbeddingTable.load(tmp_path / "t").optimizer == lp.SGD(expected)
+        mapped = lp.EmbeddingTable(4, 2, optimizer=lp.SGD(schedule), path=tmp_path / "m")
+        mapped.close()
+        (tmp_path / "m").unlink()
+
+
 VANISHING = [1e-46, 7e-46, 5e-324, np.float64(1e-60), Fraction(1, 10**50), Fraction(1, 10**400)]
 OPTIMIZERS = [lp.SGD, lp.Adagrad, lp.RowWiseAdagrad, lp.Adam]
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from lowprec.checks import check_choice
+from lowprec.checks import as_plain, check_choice
 from lowprec.optimizers.states import LAST, State, resolve_dtypes
 from lowprec.schedules import Schedule, check_nonnegative, check_positive
 from lowprec.typing import Decay, Rounding, StateStorage
@@ -110,6 +110,8 @@ class Optimizer:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
+        for f in fields(self):  # in `vars`, as it is frozen
+            vars(self)[f.name] = as_plain(getattr(self, f.name))
         if not callable(self.learning_rate):
             check_nonnegative("learning_rate", self.learning_rate)
         check_choice("state_rounding", self.state_rounding, get_args(Rounding))
@@ -197,7 +199,7 @@ class Optimizer:
             return self.learning_rate
         rate = self.learning_rate(step)
         check_nonnegative(f"learning_rate({step})", rate)
-        return rate
+        return as_plain(rate)  # type: ignore[no-any-return]
 
     def rule(self, step: int) -> Any:
         """The rule of one step, as kernels take it.

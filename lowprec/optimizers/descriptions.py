@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
+from lowprec.checks import as_plain
 from lowprec.formats.entries import storage_dtype
 from lowprec.optimizers.base import Optimizer
 from lowprec.optimizers.states import resolve_dtypes
@@ -18,11 +17,8 @@ from lowprec.subclasses import subclasses_by_name
 
 def describe(optimizer: Optimizer) -> dict[str, Any]:
     """An optimizer as JSON has it; ValueError if its schedule cannot be written."""
-    numbers = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
-    numbers = {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in numbers.items()
-    }
+    # a class of one's own may keep numbers of NumPy
+    numbers = {f.name: as_plain(getattr(optimizer, f.name)) for f in fields(optimizer)}
     numbers["learning_rate"] = describe_rate(optimizer.learning_rate)
     if isinstance(optimizer.state_dtype, Mapping):
         dtypes = resolve_dtypes(optimizer.states(), optimizer.state_dtype)

@@ -43,3 +43,39 @@ def test_texts():
     assert repr(lp.SGD(0.5)) == "SGD(learning_rate=0.5)"
     assert repr(lp.SGD(0.5, momentum=0.9)) == "SGD(learning_rate=0.5, momentum=0.9)"
     assert repr(lp.Adam(beta1=0.5)) == "Adam(learning_rate=0.001, beta1=0.5)"
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("make", "numbers"),
+    [
+        (lp.SGD, {"momentum": 0.9, "weight_decay": 0.01, "clip_value": 0.5, "clip_norm": 0.7}),
+        (lp.Adagrad, {"eps": 1e-3, "initial_accumulator": 0.1}),
+        (lp.RowWiseAdagrad, {"eps": 1e-3, "initial_accumulator": 0.1}),
+        (lp.Adam, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-3}),
+        (lp.LAMB, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-3}),
+        (lp.FTRL, {"beta": 0.5, "l1": 0.01, "l2": 0.01}),
+    ],
+)
+def test_numbers_of_numpy(tmp_path, make, numbers, kind):
+    """They used to compute in their own precision, until a file gave them back as Python's."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.integers(0, 9, 7), rng.normal(size=(7, 3))) for _ in range(3)]
+
+    def trained(table):
+        for indices, gradient in batches:
+            table.update(indices, gradient)
+        return table.weight.tobytes()
+
+    rate = kind(0.1)
+    given = make(rate, **{name: kind(number) for name, number in numbers.items()})
+    plain = make(float(rate), **{name: float(kind(number)) for name, number in numbers.items()})
+    assert (given, repr(given)) == (plain, repr(plain))
+    tables = [lp.EmbeddingTable(9, 3, "float32", optimizer=each) for each in (given, plain)]
+    tables[0].save(tmp_path / "t")
+    expected = trained(tables[1])
+    assert trained(tables[0]) == expected
+    assert trained(lp.EmbeddingTable.load(tmp_path / "t")) == expected
+    if make is not lp.FTRL:  # which takes no schedule
+        scheduled = make(lambda step: rate, **numbers)
+        assert scheduled.rule(0) == make(float(rate), **numbers).rule(0)
