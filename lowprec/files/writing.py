@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec._version import __version__
-from lowprec.checks import check_path
+from lowprec.checks import as_plain, check_path
 from lowprec.files import system
 from lowprec.files.checkpoint import ENTRY, FORMAT_VERSION, checksum, dtype_in_file
 from lowprec.files.pieces import Pieces, save_pieces
@@ -64,6 +64,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     system.flush_folder(target.parent)
 
 
+def as_json(value: Any) -> Any:
+    """A number of NumPy, which users may give for any parameter, as JSON has it."""
+    plain = as_plain(value)
+    if plain is value:
+        raise TypeError(f"{value!r} cannot be written to a file")
+    return plain
+
+
 def _metadata(kind: str, state: Mapping[str, Any], checksums: dict[str, int]) -> dict[str, str]:
     entry = json.dumps({
         "format_version": FORMAT_VERSION,
@@ -73,7 +81,7 @@ def _metadata(kind: str, state: Mapping[str, Any], checksums: dict[str, int]) ->
         "kind": kind,
         "state": state,
         "checksums": checksums,
-    })  # fmt: skip
+    }, default=as_json)  # fmt: skip
     # a single entry: the library writes several entries in random order
     return {ENTRY: f"{zlib.crc32(entry.encode()):08x} {entry}"}
 

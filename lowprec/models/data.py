@@ -59,6 +59,7 @@ class Labelled:
 
         The last one is smaller.
         """
+        batch_size = int(batch_size)  # a number of NumPy would wrap around
         for start in range(first, len(self), batch_size):
             rows = slice(start, min(start + batch_size, len(self)))
             yield self[rows if order is None else self.device.asarray(order[rows])]
@@ -83,7 +84,7 @@ def join_labelled(parts: Sequence[Labelled]) -> Labelled:
 def in_batches(blocks: Iterable[Labelled], batch_size: int) -> Iterator[Labelled]:
     """Batches across the ends of blocks; the last one is smaller."""
     kept: list[Labelled] = []
-    missing = batch_size
+    missing = batch_size = int(batch_size)  # a number of NumPy would wrap around
     for block in blocks:
         start = 0
         while start < len(block):
@@ -141,7 +142,7 @@ def fitting(samples: Samples, batch_size: int) -> int:
     It is the batch whose ids and bags the kernels can count; there is no limit to all of them.
     """
     most_ids = batches.MAX_IDS
-    size, longest = min(batch_size, len(samples)), samples.num_features
+    size, longest = min(int(batch_size), len(samples)), samples.num_features
     most = size * samples.num_features
     if samples.offsets is not None:
         most += 1  # bags are counted by their offsets

@@ -144,7 +144,7 @@ def _epochs(
     after_batch = given.save.after_batches(model) if given.save else training.nothing
     done = begun.epoch * n + begun.done
     with (
-        progress(model, n * model.epochs, done, given.callback) as report,
+        progress(model, n * int(model.epochs), done, given.callback) as report,
         interrupted_between_batches() as is_interrupted,
     ):
         for epoch in range(model.epochs):

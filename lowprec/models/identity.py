@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec.files.pieces import Pieces
+from lowprec.files.writing import as_json
 from lowprec.models.data import Labelled
 from lowprec.models.parameters import TrainingParameters, described_parameters
 
@@ -46,7 +47,8 @@ class Training(NamedTuple):
         """
         try:
             told = _parameters_that_matter(described_parameters(parameters))
-            text = json.dumps([type(parameters).__name__, told], sort_keys=True)
+            kind = type(parameters).__name__
+            text = json.dumps([kind, told], sort_keys=True, default=as_json)
         except (TypeError, ValueError):  # such as a learning rate that is a function
             return None
         seen = _digest(samples.encode()) if isinstance(samples, str) else fingerprint(samples)

@@ -65,8 +65,10 @@ class Store:
         self.shard, self._shard = shard, check_shard(shard, self._features.num_rows)
         num_rows = rows_before(self._shard, self._features.num_rows)
         self._shape = (num_rows, self.embedding_dim)
-        if padding_idx is not None and check_int("padding_idx", padding_idx, low=-1) != -1:
-            raise ValueError(f"padding_idx must be None or -1, got {padding_idx!r}")
+        if padding_idx is not None:
+            padding_idx = check_int("padding_idx", padding_idx, low=-1)
+            if padding_idx != -1:
+                raise ValueError(f"padding_idx must be None or -1, got {padding_idx!r}")
         self.padding_idx = padding_idx
         self._trainable = True
         self._step = 0

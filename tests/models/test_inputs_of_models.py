@@ -62,6 +62,31 @@ def test_classes_are_weighted(make):
 
 
 @pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"class_weight": {np.int64(0): np.float32(2), np.int64(1): np.int8(3)}},
+         {"class_weight": {0: 2.0, 1: 3}}),
+        ({"standardize": np.bool_(True)}, {"standardize": True}),
+        ({"epochs": np.int8(3), "batch_size": np.int8(50)}, {"epochs": 3, "batch_size": 50}),
+    ],
+)  # fmt: skip
+def test_parameters_that_are_numbers_of_numpy(make, given, plain, tmp_path):
+    """They could not be written to files, and small integers overflowed."""
+    expected = make(**plain).fit(X, Y)
+    model = make(**given).fit(X, Y, save=lp.Checkpoints(tmp_path / "run", every_batches=3))
+    assert state(model) == state(expected)
+    model.save(tmp_path / "m")
+    loaded = lp.load(tmp_path / "m")
+    assert state(loaded) == state(expected)
+    assert {name: loaded.get_params()[name] for name in plain} == plain
+    first = min((tmp_path / "run").iterdir())
+    assert state(make(**given).fit(X, Y, resume=first)) == state(expected)
+    assert state(make(**plain).fit(X, Y, resume=first)) == state(expected)
+    streamed = [make(**options).fit_stream([(X, Y), (X, Y)]) for options in (given, plain)]
+    assert state(streamed[0]) == state(streamed[1])
+
+
+@pytest.mark.parametrize(
     ("options", "weight", "error", "message"),
     [
         ({}, np.ones(3), ValueError, r"sample_weight must have shape \(200,\), got \(3,\)"),

@@ -233,4 +233,7 @@ def test_padding_has_to_be_asked_for(tmp_path):
         make_table(SIZES, padding_idx=0)
     padded.save(tmp_path / "t.safetensors")
     assert lp.EmbeddingTable.load(tmp_path / "t.safetensors").padding_idx == -1
+    lp.EmbeddingTable(4, 2, padding_idx=np.int64(-1), path=tmp_path / "t.table").close()
+    with lp.EmbeddingTable(4, 2, padding_idx=-1, path=tmp_path / "t.table") as again:
+        assert type(again.padding_idx) is int
     assert not host(padded.lookup(np.full((2, 3), -1))).any()
