@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -54,6 +55,14 @@ def reader_of(kind: str, paths: Sequence[str], *arguments: Any, **options: Any) 
         options.pop("text", None)
         return lp.ParquetReader(paths, *arguments, **options)
     return lp.CsvReader(paths, *arguments, **options)
+
+
+def check_output(path: str) -> None:
+    """FileNotFoundError or ValueError if no file can be written there, before any work."""
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
+        raise FileNotFoundError(f"--output {path}: its folder does not exist")
+    if os.path.isdir(path):
+        raise ValueError(f"--output {path} is a folder, not a file")
 
 
 def counted(number: int, what: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import lowprec as lp
-from lowprec.commands.files import add_data, format_of, reader_of
+from lowprec.commands.files import add_data, check_output, format_of, reader_of
 from lowprec.files.system import replace
 
 NAME, HELP = "predict", "write the predictions of a model for the rows of files"
@@ -38,6 +38,7 @@ def run(given: argparse.Namespace) -> None:
     """Predict block by block."""
     if not given.output.endswith((".csv", ".parquet")):
         raise ValueError(f"--output must end in .csv or .parquet, got {given.output}")
+    check_output(given.output)
     model = lp.load(given.model, given.device)
     if not hasattr(model, "predict_proba"):
         raise ValueError(f"{given.model} holds a {type(model).__name__}, which is no model")
@@ -49,19 +50,36 @@ def run(given: argparse.Namespace) -> None:
         nonlocal rows
         for X, y in reader:
             rows += len(X[0]) if isinstance(X, tuple) else len(X)
+            probabilities = model.predict_proba(X)[:, 1]
             if given.score:
-                labels.append((y, probabilities := model.predict_proba(X)[:, 1]))
-                yield probabilities
-            else:
-                yield model.predict_proba(X)[:, 1]
+                labels.append((_clicked(y, model.classes_, rows - len(y)), probabilities))
+            yield probabilities
 
     _write(given.output, predictions())
     print(f"{given.output}: {rows:,} rows, the probability of {model.classes_.tolist()[1]!r}")
     if given.score:
-        y = np.concatenate([label for label, _ in labels]) == model.classes_[1]
+        if not labels:
+            raise ValueError("--score needs rows, and there are none")
+        y = np.concatenate([clicked for clicked, _ in labels])
         p = np.concatenate([probabilities for _, probabilities in labels])
         for name in ("log_loss", "normalized_entropy", "roc_auc", "calibration"):
-            print(f"{name} {getattr(lp.metrics, name)(y.astype(np.int8), p):.5f}")
+            print(f"{name} {getattr(lp.metrics, name)(y, p):.5f}")
+
+
+def _clicked(y: Any, classes: Any, before: int) -> Any:
+    """Whether labels are the second class; ValueError names one that is neither.
+
+    There are some rows `before` them.
+    """
+    second = np.asarray(y == classes[1])
+    bad = np.flatnonzero(~(second | (y == classes[0])))
+    if bad.size:
+        label = y[bad[:1]].tolist()[0]
+        raise ValueError(
+            f"--score: the label of row {before + bad[0]} is {label!r}, which is none of the "
+            f"classes of the model, {', '.join(map(repr, classes.tolist()))}"
+        )
+    return second
 
 
 def _reader(given: argparse.Namespace, model: Any) -> Any:

@@ -19,7 +19,15 @@ import numpy as np
 
 import lowprec as lp
 from lowprec.batches.joining import join
-from lowprec.commands.files import add_data, counted, format_of, names_in, numbers_in, reader_of
+from lowprec.commands.files import (
+    add_data,
+    check_output,
+    counted,
+    format_of,
+    names_in,
+    numbers_in,
+    reader_of,
+)
 
 NAME, HELP = "train", "train a model on files and write it to a file"
 _OPTIMIZERS = ("SGD", "Adagrad", "RowWiseAdagrad", "Adam", "FTRL", "LAMB")
@@ -61,7 +69,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     passes.add_argument("--validation", nargs="+", metavar="DATA", help="files to validate on")
     passes.add_argument("--patience", type=int, help="epochs without a lower validation loss")
     passes.add_argument("--save", metavar="FOLDER", help="write a file there now and then")
-    passes.add_argument("--every-minutes", type=float, default=10.0, help="of --save")
+    passes.add_argument("--every-minutes", type=float, help="of --save; by default 10")
     passes.add_argument("--resume", action="store_true", help="go on from the folder of --save")
     passes.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -75,7 +83,8 @@ def run(given: argparse.Namespace) -> None:
     model = _model(given)
     save = resume = None
     if given.save is not None:
-        save = lp.Checkpoints(given.save, every_minutes=given.every_minutes)
+        minutes = 10.0 if given.every_minutes is None else given.every_minutes
+        save = lp.Checkpoints(given.save, every_minutes=minutes)
         resume = given.save if given.resume else None
     validation = _validation(given, kind, reader)
     model.fit_stream(
@@ -94,8 +103,7 @@ def run(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace, kind: str) -> None:
     """ValueError for options that do not go together, before anything is read."""
-    if not os.path.isdir(os.path.dirname(given.output) or os.curdir):
-        raise FileNotFoundError(f"--output {given.output}: its folder does not exist")
+    check_output(given.output)
     if kind == "criteo":
         _expect_none(given, _OF_COLUMNS, "is for Parquet and CSV; these files are Criteo's")
     else:
@@ -108,6 +116,14 @@ def _check(given: argparse.Namespace, kind: str) -> None:
         raise ValueError("--learning-rate is that of --optimizer: give both")
     if given.resume and given.save is None:
         raise ValueError("--resume goes on from the folder of --save: give both")
+    if given.save is None:
+        _expect_none(given, ["every_minutes"], "says how often --save writes: give both")
+    if given.in_order:
+        _expect_none(given, ["shuffle_window"], "is for shuffled rows; --in-order leaves theirs")
+    if given.vocabulary == "hash":
+        _expect_none(given, ["min_count"], "is for --vocabulary learn")
+    else:
+        _expect_none(given, ["buckets"], "is for --vocabulary hash")
 
 
 def _expect_none(given: argparse.Namespace, names: Any, reason: str) -> None:
@@ -136,6 +152,7 @@ def _columns(given: argparse.Namespace, kind: str) -> Any:
     texts = [*(given.categorical or []), *(given.multi or [])]
     if given.resume and kept is not None:
         encoder = lp.TabularEncoder.load(kept)
+        _check_encoder(given, encoder, kept)
     else:
         if kept is not None and any(kept.parent.glob("step-*.safetensors")):
             raise ValueError(
@@ -146,10 +163,29 @@ def _columns(given: argparse.Namespace, kind: str) -> Any:
         every = reader_of(kind, given.data, **options, columns=given.columns, text=texts)
         for block in every:
             encoder.partial_fit(block[0])
+        if not every.num_rows:
+            raise ValueError(f"there are no rows in {', '.join(every.paths)}")
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             encoder.save(kept)
     return reader_of(kind, given.data, encoder, **options, **_order(given))
+
+
+def _check_encoder(given: argparse.Namespace, encoder: Any, kept: Path) -> None:
+    """ValueError if the encoder of a training was made with other options than are given."""
+    here = lp.TabularEncoder(**_chosen(given, _OF_ENCODERS)).get_params()
+    for name, value in encoder.get_params().items():
+        if here[name] != value:
+            raise ValueError(
+                f"{kept} was made with {name}={value!r}, now it is {here[name]!r}: --resume goes "
+                "on with the same options"
+            )
+    names = [str(name) for name in encoder.feature_names_in_]
+    if given.columns is not None and sorted(given.columns) != sorted(names):
+        raise ValueError(
+            f"{kept} was made of the columns {names}, now they are {given.columns}: --resume goes "
+            "on with the same options"
+        )
 
 
 def _model(given: argparse.Namespace) -> Any:
@@ -169,4 +205,6 @@ def _validation(given: argparse.Namespace, kind: str, reader: Any) -> Any:
     if kind == "criteo":
         return lp.datasets.load_criteo(given.validation, reader.num_embeddings)
     every = list(reader_of(kind, given.validation, reader.encoder, label=given.label))
+    if not every:
+        raise ValueError(f"--validation {' '.join(given.validation)}: there are no rows")
     return join([X for X, _ in every]), np.concatenate([y for _, y in every])

@@ -143,6 +143,39 @@ def test_resume_goes_on_from_the_folder(folder, rows, capsys):
     assert "training      epoch 1, 350 samples done; can be resumed" in shown
 
 
+def test_resume_with_other_options(folder, capsys):
+    """They used to be ignored."""
+    arguments = ["train", "clicks", *TRAIN, "-o", "m", "--save", "run"]
+    run(*arguments)
+    run(*arguments, "--columns", "city,user,age", "--resume")
+    before = sorted(os.listdir("run"))
+    capsys.readouterr()
+    for options, told in {
+        ("--bins", "7"): "encoder.safetensors was made with bins=32, now it is 7: --resume goes on",
+        ("--categorical", "age"): "was made with categorical=['user'], now it is ['age']",
+        ("--columns", "city,user"): "was made of the columns ['city', 'user', 'age'], now they are",
+    }.items():
+        assert main([*arguments, "--epochs", "2", *options, "--resume"]) == 2
+        assert told in capsys.readouterr().err
+    assert sorted(os.listdir("run")) == before
+
+
+def test_scores_of_labels_that_the_model_does_not_know(folder, rows, capsys):
+    """They used to count as the first class."""
+    run("train", "clicks", *TRAIN, "-o", "m.safetensors")
+    arguments = ["predict", "m.safetensors", "more", "-o", "p.csv", "--label", "click", "--score"]
+    labels = rows["click"].to_numpy().copy()
+    labels[407] = 2
+    for click, told in (
+        (labels, "the label of row 407 is 2, which is none of the classes of the model, 0"),
+        (labels.astype(str), "the label of row 0 is"), (labels[:0], "--score needs rows"),
+    ):  # fmt: skip
+        rest = rows.drop_columns(["click"]).slice(0, len(click))
+        parquet.write_table(rest.append_column("click", pyarrow.array(click)), "more/a.parquet")
+        assert main(arguments) == 2
+        assert told in capsys.readouterr().err
+
+
 def test_validation_of_columns(folder, capsys):
     held_out = ["--validation", "held_out.csv"]
     run("train", "clicks.csv", *TRAIN, "-o", "m.safetensors", *held_out, "--vocabulary", "hash")
@@ -180,6 +213,18 @@ FAULTS = {
                                                    "--resume"],
     "there is no column 'what'": ["train", "clicks", "--label", "what", "-o", "m"],
     "the files are of several formats": ["train", "clicks", "day_0", *TRAIN, "-o", "m"],
+    "--output more is a folder": ["train", "clicks", *TRAIN, "-o", "more"],
+    "--output no/p.csv: its folder does not exist": ["predict", "t", "clicks", "-o", "no/p.csv"],
+    "--every-minutes says how often --save": ["train", "clicks", *TRAIN, "-o", "m",
+                                              "--every-minutes", "5"],
+    "--shuffle-window is for shuffled rows": ["train", "clicks", *TRAIN, "-o", "m", "--in-order",
+                                              "--shuffle-window", "5"],
+    "--min-count is for --vocabulary learn": ["train", "clicks", *TRAIN, "-o", "m", "--vocabulary",
+                                              "hash", "--min-count", "2"],
+    "--buckets is for --vocabulary hash": ["train", "clicks", *TRAIN, "-o", "m", "--buckets", "9"],
+    "there are no rows in empty.parquet": ["train", "empty.parquet", *TRAIN, "-o", "m"],
+    "--validation empty.csv: there are no rows": ["train", "clicks.csv", *TRAIN, "-o", "m",
+                                                  "--validation", "empty.csv"],
     "its name tells no format": ["train", "what.bin", *TRAIN, "-o", "m"],
     "patience=2 needs validation": ["train", "clicks", *TRAIN, "-o", "m", "--patience", "2"],
     "is not a complete safetensors file": ["predict", "clicks.csv", "clicks", "-o", "p.csv"],
@@ -194,6 +239,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_of_users(folder, capsys, fault):
     (folder / "what.bin").write_bytes(b"1,2\n")
+    (folder / "empty.csv").write_text("city,user,age,click\n")
+    parquet.write_table(parquet.read_table("clicks").slice(0, 0), "empty.parquet")
     lp.EmbeddingTable(5, 2).save("t")
     if FAULTS[fault][1] == "n":
         X, y = lp.datasets.load_criteo("day_0", 50)
