@@ -69,12 +69,34 @@ def _found(path: str, name: str) -> Found:
 def _in_folder(folder: str, endings: tuple[str, ...]) -> list[Found]:
     found = []
     for home, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [each for each in folders if not each.startswith((".", "_"))]
+        folders[:] = [
+            each
+            for each in folders
+            if not each.startswith((".", "_")) and not _leads_back(folder, home, each)
+        ]
         for file in files:
             if not file.startswith((".", "_")) and file.lower().endswith(endings or ""):
                 path = os.path.join(home, file)
                 found.append(_found(path, os.path.relpath(path, folder)))
     return sorted(found, key=lambda file: file.name)
+
+
+def _leads_back(folder: str, home: str, name: str) -> bool:
+    """Whether an entry of `home` is a link to a folder on the way there from `folder`, or above.
+
+    Its files would be read again, and again by the same link in it.
+    """
+    path = os.path.join(home, name)
+    if not os.path.islink(path):
+        return False
+    target = os.path.realpath(path)
+    while True:
+        real = os.path.realpath(home)
+        if os.path.commonpath([target, real]) == target:
+            return True
+        if len(home) <= len(folder):
+            return False
+        home = os.path.dirname(home)
 
 
 def _fixed_part(pattern: str) -> str:

@@ -32,6 +32,23 @@ def test_a_folder(folder):
     assert "notes.txt" in names(folder, ())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_to_folders(folder):
+    """A link to a folder is followed, but not one that leads back: its files were read 41 times."""
+    before = names(folder)
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "e.parquet").write_bytes(b"")
+    for link, target in {
+        folder / "self": folder, folder / "day=2" / "up": folder, folder / "above": folder.parent,
+        folder / "there": elsewhere, elsewhere / "back": folder, folder / "none": folder / "gone",
+    }.items():  # fmt: skip
+        link.symlink_to(target, target_is_directory=True)
+    assert names(folder) == [*before, "there/e.parquet"]
+    assert names(f"{folder}/") == names(folder)
+    assert names(elsewhere) == [*(f"back/{name}" for name in before), "e.parquet"]
+
+
 def test_patterns_files_and_several_paths(folder):
     assert names(f"{folder}/*.parquet") == ["_meta.parquet", "a.parquet", "b.parquet"]
     assert names(f"{folder}/day=*/*") == ["day=10/c.PARQUET", "day=2/c.parquet"]
