@@ -52,6 +52,8 @@ def _canonical(relevant: Any) -> Any:
     if relevant.shape[0] * relevant.shape[1] >= 2**63:
         raise ValueError(f"relevant has {relevant.shape}, which is 2**63 cells or more")
     try:
+        if relevant.dtype.kind in "iu":  # sums of equal entries may wrap around in fewer bits
+            relevant = relevant.astype(f"{relevant.dtype.kind}8")
         matrix = relevant.tocsr(copy=True)
         matrix.check_format(full_check=True)
     except ValueError as error:

@@ -139,6 +139,18 @@ def test_sparse_matrices(metric, kind, constructor):
 
 
 @each_metric
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_equal_entries_are_summed(metric, kind):
+    """In small integers their sum used to wrap around, to gains of 0 among others."""
+    rows, columns = [0, 0, 0, 0], [1, 1, 1, 2]
+    matrix = sparse.coo_matrix((np.array([100, 100, 56, 9], kind), (rows, columns)), (1, 4))
+    scores = [[0.1, 0.3, 0.2, 0.4]]
+    expected = metric([[0, 256, 9, 0]], scores, 2)
+    assert metric(matrix, scores, 2) == expected
+    assert matrix.data.dtype == kind
+
+
+@each_metric
 def test_a_sparse_matrix_is_left_as_it_is(metric):
     """Its ids need not ascend, may come twice, and may be 0."""
     data, ids, offsets = np.array([1, 2, 0, 1, 1]), np.array([2, 1, 0, 2, 0]), np.array([0, 4, 5])
