@@ -57,7 +57,9 @@ def floats_of(array: Any) -> NDArray[np.float64]:
     if kind == NUMBER:
         return _as_floats(array)
     missing = _missing(array)
-    seconds = _microseconds(array, kind, safe=False) / _MICROSECONDS
+    # only nanoseconds lose digits; what else does not fit would wrap around
+    safe = getattr(array.type, "unit", None) != "ns"
+    seconds = _microseconds(array, kind, safe) / _MICROSECONDS
     if missing is not None:
         seconds[missing] = np.nan
     return seconds
@@ -191,9 +193,7 @@ def _microseconds(array: Any, kind: str, safe: bool = True) -> NDArray[np.int64]
     try:
         return _filled(array.cast(wanted, safe=safe).cast(pyarrow.int64()))
     except pyarrow.ArrowInvalid as error:
-        raise ValueError(
-            f"holds {array.type}, whose categories are compared in microseconds: {error}"
-        ) from error
+        raise ValueError(f"holds {array.type}, which is read in microseconds: {error}") from error
 
 
 def _filled(array: Any, value: Any = 0) -> NDArray[Any]:

@@ -101,6 +101,17 @@ def test_the_row_of_an_infinite_number_is_counted_over_chunks_and_threads():
             call(pa.table({"x": chunks}))
 
 
+@pytest.mark.parametrize("type_", ["timestamp[s]", "timestamp[ms]", "duration[s]", "date32"])
+def test_time_that_has_no_microseconds(type_):
+    """As a number it used to wrap around, to another time."""
+    kind = {"date32": pa.int32()}.get(type_, pa.int64())
+    far = np.iinfo(kind.to_pandas_dtype()).max // 2
+    column = pa.array([1, far, None], kind).cast(type_)
+    encoder = lp.TabularEncoder(numerical=["x"])
+    with pytest.raises(ValueError, match=r"^column 'x' holds .*, which is read in microseconds"):
+        encoder.fit(pa.table({"x": column}))
+
+
 def test_categories_of_time_are_of_whole_microseconds():
     table = pa.table({"x": pa.array([1, 1000], pa.timestamp("ns"))})
     with pytest.raises(ValueError, match=r"column 'x' holds timestamp.*in microseconds"):
