@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.checks import entries_of, holds_numbers
+from lowprec.checks import as_plain, entries_of, holds_numbers
 from lowprec.device import Device, brought
 from lowprec.exceptions import warn
 
+_LARGEST = float(np.finfo(np.float32).max)
 _KINDS = "biufU"  # of the dtypes of labels
 _MAX_BYTES = 1 << 16
 
@@ -127,9 +129,11 @@ def check_class_weight(class_weight: Any) -> None:
             f"class_weight must be None, 'balanced' or {{label: weight}}, got {class_weight!r}"
         )
     for label, weight in class_weight.items():
-        if isinstance(weight, bool) or not np.isreal(weight) or not 0 <= weight < np.inf:
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not is_number or not 0 <= as_plain(weight) <= _LARGEST:
             raise ValueError(
-                f"class_weight[{label!r}] must be finite and not negative, got {weight!r}"
+                f"class_weight[{label!r}] must be finite in float32 and not negative, got "
+                f"{weight!r}"
             )
 
 

@@ -95,6 +95,10 @@ def test_parameters_that_are_numbers_of_numpy(make, given, plain, tmp_path):
         ({"class_weight": "even"}, None, ValueError, "class_weight must be None, 'balanced'"),
         ({"class_weight": {2: 1.0}}, None, ValueError, "class_weight has 2, which is none of"),
         ({"class_weight": {1: -1.0}}, None, ValueError, r"class_weight\[1\] must be finite"),
+        *[
+            ({"class_weight": {1: weight}}, None, ValueError, r"class_weight\[1\] must be finite")
+            for weight in (1e39, np.inf, np.nan, 2j, "1", None, True, [1.0], np.ones(2))
+        ],
     ],
 )
 def test_bad_weights(make, options, weight, error, message):
