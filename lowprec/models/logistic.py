@@ -182,9 +182,9 @@ class LogisticRegression(Classifier):
 
     def _shrinkage(self, step: int) -> float:
         """What all weights are multiplied with at a step."""
-        rate = optimizer_of_table(self).learning_rate_at(step)
-        if rate * self.l2 >= 1.0:
+        rate, l2 = optimizer_of_table(self).learning_rate_at(step), float(self.l2)
+        if rate * l2 >= 1.0:
             raise ValueError(
-                f"learning_rate * l2 must be less than 1, got {rate} * {self.l2} at step {step}"
+                f"learning_rate * l2 must be less than 1, got {rate} * {l2} at step {step}"
             )
-        return 1.0 - rate * self.l2
+        return 1.0 - rate * l2

@@ -190,3 +190,16 @@ def test_too_strong_a_penalty_raises(rate, l2):
     with pytest.raises(ValueError, match=r"learning_rate \* l2 must be less than 1, got .*step 0"):
         model.fit(X, y)
     assert not hasattr(model, "table_")
+
+
+def test_l2_of_numpy_is_that_number(tmp_path):
+    """The scale of the table became a float32, which a file gives back as another number."""
+    X, y, _ = lp.datasets.make_clicks(200, [20, 50], num_dense=3, seed=0)
+    scales = []
+    for l2 in (np.float32(0.1), float(np.float32(0.1))):
+        model = lp.LogisticRegression([20, 50], l2=l2, batch_size=50).fit(X, y)
+        scales.append(model.table_scale_)
+        model.save(tmp_path / "m")
+        assert lp.load(tmp_path / "m").table_scale_ == model.table_scale_
+    assert scales[0] == scales[1]
+    assert type(scales[0]) is float
