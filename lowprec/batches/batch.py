@@ -93,7 +93,7 @@ def make_batch(
     if padding:
         flat, bounds, weights = _without_padding(device, flat, bounds, weights)
     rows, bags, in_range = _find_rows(device, features, flat, bounds, merged)
-    if not checked and not all(device.to_host(in_range).tolist()):
+    if not checked and not in_range.all():
         raise_out_of_range(device, features, *given, padding)
     if across_features:
         shape = shape[:1]
