@@ -110,8 +110,8 @@ class Cupy(ModuleType):
         self.Event = lambda disable_timing: SimpleNamespace(
             record=lambda stream: None, synchronize=lambda: None
         )
-        self.MemoryPool = lambda: SimpleNamespace(malloc=None)
-        self.using_allocator = lambda malloc: nullcontext()
+        self.get_allocator = lambda: None
+        self.using_allocator = lambda allocate: nullcontext()
         self.alloc_pinned_memory = bytearray
         self.get_function = lambda name: self._launch
         self.matmul = lambda x, weight, out: None

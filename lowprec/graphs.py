@@ -15,9 +15,22 @@ from lowprec.device import Device
 from lowprec.kernels.in_memory import cells_of, in_cells
 from lowprec.workspace import Workspace
 
-__all__ = ["Captured", "Graphs", "Repeated", "cells_of", "in_cells"]
+__all__ = ["Captured", "Graphs", "Repeated", "Same", "cells_of", "in_cells"]
 
 _MOST = 8  # graphs that are kept
+
+
+class Same:
+    """An object as a part of a key: equal to itself alone, and kept, so no other gets its place."""
+
+    def __init__(self, what: Any) -> None:
+        self._what = what
+
+    def __hash__(self) -> int:
+        return id(self._what)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other._what is self._what
 
 
 class Captured:
@@ -27,8 +40,9 @@ class Captured:
     not repeated.
     """
 
-    def __init__(self, graph: Any, result: Any) -> None:
+    def __init__(self, graph: Any, result: Any, memory: list[Any]) -> None:
         self._graph, self._result = graph, result
+        self._memory = memory  # of temporary arrays, which are Python's no more
 
     def launch(self, turn: AbstractContextManager[None]) -> Any:
         """Do the work once more on the current stream; returns a copy of its result, an array.
@@ -54,8 +68,7 @@ class Repeated:
 class Graphs:
     """Graphs of one kind of work, each under a key: all that it depends on.
 
-    They are captured on a stream of their own.  Their temporary arrays share memory of their own,
-    as graphs run one after the other.
+    They are captured on a stream of their own.  Each keeps the memory of its temporary arrays.
 
     Attributes
     ----------
@@ -68,7 +81,6 @@ class Graphs:
         self.inputs = Workspace(device)
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # None until it is captured
         self._stream: Any = None
-        self._pool: Any = None
 
     def __reduce__(self) -> Any:
         """Copies and pickles begin with none: their arrays are elsewhere."""
@@ -102,8 +114,15 @@ class Graphs:
         if streams is None:
             return Repeated(work)
         if self._stream is None:
-            self._stream, self._pool = streams.Stream(non_blocking=True), streams.MemoryPool()
-        with self._stream, streams.using_allocator(self._pool.malloc):
+            self._stream = streams.Stream(non_blocking=True)
+        memory: list[Any] = []
+        allocate = streams.get_allocator()
+
+        def keep(nbytes: int) -> Any:
+            memory.append(allocate(nbytes))
+            return memory[-1]
+
+        with self._stream, streams.using_allocator(keep):
             self._stream.begin_capture()
             try:
                 result = work()
@@ -111,4 +130,4 @@ class Graphs:
                 with suppress(Exception):  # that nothing was captured
                     self._stream.end_capture()
                 raise
-            return Captured(self._stream.end_capture(), result)
+            return Captured(self._stream.end_capture(), result, memory)

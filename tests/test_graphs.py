@@ -2,12 +2,13 @@
 
 import contextlib
 import copy
+import sys
 
 import numpy as np
 import pytest
 
 from lowprec.device import Device
-from lowprec.graphs import Graphs
+from lowprec.graphs import Graphs, Same
 
 
 class Recorder:
@@ -20,16 +21,13 @@ class Recorder:
         assert non_blocking
         return RecordedStream(self.log)
 
-    def MemoryPool(self):  # noqa: N802
-        self.log.append("pool")
-        return self
-
-    def malloc(self, nbytes): ...
+    def get_allocator(self):
+        return bytearray
 
     @contextlib.contextmanager
-    def using_allocator(self, malloc):
-        assert malloc == self.malloc
+    def using_allocator(self, allocate):
         self.log.append("own memory")
+        self.allocate = allocate
         yield
         self.log.append("their memory")
 
@@ -83,18 +81,21 @@ def test_work_is_captured_once_and_launched_each_time(device):
 
     def work():
         log.append("work")
+        device.streams.allocate(7)  # a temporary array, which is gone when the work is done
         return result
 
     assert not graphs.knows("key")
     graphs.note("key")
     assert graphs.knows("key")
     for _ in range(2):
-        found = graphs.of("key", work).launch(turn(log))
+        graph = graphs.of("key", work)
+        assert [len(memory) for memory in graph._memory] == [7]
+        found = graph.launch(turn(log))
         log.append("next")
         assert not np.shares_memory(found, result)  # the next launch overwrites that
         np.testing.assert_array_equal(found, result)
     assert log == [
-        "pool", "enter", "own memory", "begin", "work", "end", "their memory", "exit",
+        "enter", "own memory", "begin", "work", "end", "their memory", "exit",
         "turn", "launch", "turned", "next", "turn", "launch", "turned", "next",
     ]  # fmt: skip
 
@@ -139,6 +140,17 @@ def test_the_graph_that_was_not_used_for_longest_gives_way(device):
     graphs.of(0, lambda: np.ones(1))
     graphs.note(8)
     assert [graphs.knows(key) for key in range(9)] == [True, False] + [True] * 7
+
+
+def test_an_object_is_the_same_as_itself_alone():
+    """And is kept: another one at its address would be taken for it."""
+    one, other = [1], [1]
+    found = {Same(one): "one"}
+    assert found.get(Same(other)) is None
+    assert found[Same(one)] == "one"
+    count = sys.getrefcount(one)
+    del found
+    assert sys.getrefcount(one) == count - 1
 
 
 def test_copies_have_no_graphs(device):

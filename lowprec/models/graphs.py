@@ -11,7 +11,7 @@ from typing import Any
 
 from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.device import get_device
-from lowprec.graphs import Graphs, cells_of, in_cells
+from lowprec.graphs import Graphs, Same, cells_of, in_cells
 from lowprec.models.data import Labelled
 from lowprec.models.model import Model
 from lowprec.models.parameters import optimizer_of_dense
@@ -70,4 +70,4 @@ def _key(model: Model, staged: Staged) -> Any:
         None if array is None else (address(array), array.shape, array.dtype) for array in arrays
     )
     of_table = verbs.what_graphs_depend_on(model.table_)
-    return places, id(optimizer_of_dense(model)), model._scratch.version, of_table
+    return places, Same(optimizer_of_dense(model)), model._scratch.version, of_table

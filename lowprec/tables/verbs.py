@@ -13,7 +13,7 @@ from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.batch import Batch, make_batch
 from lowprec.batches.features import Features
 from lowprec.files.checkpoint import Checkpoint
-from lowprec.graphs import Captured, Repeated
+from lowprec.graphs import Captured, Repeated, Same
 from lowprec.interrupts import Uninterrupted
 from lowprec.kernels.keys import stream_key
 from lowprec.scalar.xorshift import STREAM_ROUND, STREAM_UPDATE
@@ -103,7 +103,7 @@ def what_graphs_depend_on(table: Store) -> Any:
     keys = row_keys(table._device, table.seed, STREAM_UPDATE, table._shard)
     arrays = (table._weight, *table._state.values(), *keys)
     places = tuple(map(table._device.address, arrays))
-    return places, id(table.optimizer), table.trainable, table._workspace.version
+    return places, Same(table.optimizer), table.trainable, table._workspace.version
 
 
 def at_step(table: Store, step: int, work: Callable[[], Any]) -> Any:
