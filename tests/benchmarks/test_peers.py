@@ -102,7 +102,7 @@ def test_dlrm_in_pytorch(stacked):
     from benchmarks.peers import pytorch_models
 
     ours = lp.DLRM(
-        [ROWS] * FEATURES, 4, (8,), (8,), dtype="float32", batch_size=64,
+        [ROWS] * FEATURES, 4, (8,), (8,), dtype="float32", batch_size=64, standardize=False,
         optimizer=lp.SGD(1.0), dense_optimizer=lp.SGD(0.1),
     )  # fmt: skip
     step_of(ours)  # from where both go on
