@@ -90,7 +90,7 @@ class Header:
         raise CheckpointError(f"{self._path} is damaged: the checksum of its step does not fit")
 
     def change(self, **numbers: int) -> None:
-        """Replace numbers of the record, all at once."""
+        """Write new numbers into the record: after a crash it has all of them, or none."""
         with self._mutex:
             record = self.record._replace(**numbers)
             self._write(1 - int(self._words[_IN_USE]), record)

@@ -53,10 +53,10 @@ def halves_of(key):
 
 @internal(forceinline=True)
 def low_from(key_low, key_high, position):
-    """The low half of a key whose word 0 is word number `position` of this one.
+    """The low half of another key: its words 0, 1, ... are the words of this key from `position` on.
 
-    Blocks of words are taken by it: what their lanes are multiplied with is then the same for all
-    blocks of a row, and computed once.
+    A block of words is computed from it as if it began at word 0.  The factors of its lanes are
+    then the same for all blocks of a row, and computed once.
     """
     return u32(key_low + u32(position * u32(key_high | _U32(1))))
 

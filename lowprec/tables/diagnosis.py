@@ -61,7 +61,7 @@ def diagnose(
 
 
 def scattered(step: int) -> int:
-    """A number that has nothing to do with its neighbours', for each step."""
+    """A hash of the step (32 bits): those of successive steps are unrelated."""
     return zlib.crc32(step.to_bytes(8, "little"))
 
 
