@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import as_array, holds_numbers
 from lowprec.formats.entries import word_dtype
 
@@ -91,6 +92,7 @@ class Device:
             raise TypeError(f"{name} must be float32, got {array.dtype}; cast it first")
         return self.contiguous(array, np.float32)
 
+    @in_standard_arithmetic
     def as_float32(self, name: str, values: Any) -> Any:
         """Numbers of any dtype as kernels take them, each the nearest one of float32.
 

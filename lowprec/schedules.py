@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import as_plain, check_int
 
 _LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
@@ -45,6 +46,7 @@ class Schedule(Protocol):
         ...
 
 
+@in_standard_arithmetic  # where NaN and large numbers trap nothing
 def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> None:
     """ValueError or TypeError unless `value` is a finite number of float32, not negative.
 

@@ -19,6 +19,7 @@ FLOORS = {
     "lowprec.scalar": 1,
     "lowprec.formats": 2,
     "lowprec.kernels": 3,
+    "lowprec.arithmetic": 4,
     "lowprec.device": 4,
     "lowprec.": 5,  # every other module
     "lowprec.batches": 6,

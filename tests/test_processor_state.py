@@ -97,3 +97,45 @@ with in_state("flush"):
     print(keeps_subnormal())
 """
     assert run("-c", script).stdout.split() == ["False", "True", "True", "False"]
+
+
+BEYOND = """
+import sys
+import numpy as np
+import lowprec as lp
+from tests.processor_states import in_state
+
+table, weights, ids = lp.EmbeddingTable(3, 1), np.full((2, 1), 1e39), np.zeros((2, 1), np.int64)
+tiny = np.full((2, 1), 1e-50)  # and what rounds, which traps where a program asks for that
+calls = [
+    lambda number: table.batch(ids, per_sample_weights=number),
+    lambda number: table.lookup(ids, per_sample_weights=number),
+    lambda number: table.update(ids, np.ones((2, 1, 1), np.float32), per_sample_weights=number),
+    lambda number: lp.Samples(indices=ids, weights=number),
+    lambda number: lp.Samples(number, ids),
+]
+for call in calls:
+    with in_state(sys.argv[1]):
+        call(tiny)
+        try:
+            call(weights)
+        except ValueError as error:
+            told = str(error)
+        else:
+            told = "nothing"
+    assert "float32" in told, told
+with in_state(sys.argv[1]):
+    for number in (np.nan, np.inf, 1e300):
+        for make in (lp.SGD, lp.Adam, lp.schedules.Constant, lambda it: lp.SGD(0.1, momentum=it)):
+            try:
+                make(number)
+            except ValueError:
+                continue
+            raise AssertionError((make, number))
+"""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_numbers_beyond_float32_are_refused_in_every_state(state):
+    """Rounded down, 1e39 became the largest float32; where a state traps, the process ended."""
+    run("-c", BEYOND, state)

@@ -86,7 +86,11 @@ def classes_from(description: Any) -> NDArray[Any]:
     dtype = np.dtype(description["dtype"])
     if dtype.kind not in _KINDS or dtype.itemsize > _MAX_BYTES:
         raise ValueError(f"has classes of {dtype}")
-    return check_classes(np.array(description["values"], dtype))
+    try:
+        values = np.array(description["values"], dtype)
+    except OverflowError as error:
+        raise ValueError(f"has classes that are no {dtype}: {error}") from None
+    return check_classes(values)
 
 
 def check_weights(

@@ -53,7 +53,7 @@ def halves_of(key):
 
 @internal(forceinline=True)
 def low_from(key_low, key_high, position):
-    """The low half of another key: its words 0, 1, ... are the words of this key from `position` on.
+    """The low half of another key: its words from 0 on are those of this key from `position` on.
 
     A block of words is computed from it as if it began at word 0.  The factors of its lanes are
     then the same for all blocks of a row, and computed once.

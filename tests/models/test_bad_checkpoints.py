@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lowprec as lp
+from lowprec.models.labels import classes_from
 from tests import naive_models
 from tests.models.small import RATES, SIZES, make_dlrm, make_logistic, state
 
@@ -100,3 +101,10 @@ def test_a_fit_under_an_ignored_ctrl_c():
     finally:
         signal.signal(signal.SIGINT, before)
     assert model.table_.step == 4
+
+
+@pytest.mark.parametrize("beyond", [2**70, float("inf")])
+def test_classes_that_their_dtype_cannot_hold(beyond):
+    """An OverflowError did not say that the file is damaged."""
+    with pytest.raises(ValueError, match="has classes that are no int64"):
+        classes_from({"dtype": "<i8", "values": [0, beyond]})
