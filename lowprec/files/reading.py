@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec._version import __version__
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import check_flag, check_path
 from lowprec.device import get_device
 from lowprec.files.checkpoint import (
@@ -110,6 +111,7 @@ def _open(name: str) -> tuple[dict[str, str], dict[str, tuple[np.dtype, tuple[in
     return metadata, places
 
 
+@in_standard_arithmetic  # text becomes numbers
 def _entry(name: str, metadata: dict[str, str]) -> dict[str, Any]:
     """lowprec's entry in the metadata, checked."""
     if ENTRY not in metadata:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowprec._version import __version__
+from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import as_plain, check_path
 from lowprec.files import system
 from lowprec.files.checkpoint import ENTRY, FORMAT_VERSION, checksum, dtype_in_file
@@ -72,6 +73,7 @@ def as_json(value: Any) -> Any:
     return plain
 
 
+@in_standard_arithmetic  # numbers become text
 def _metadata(kind: str, state: Mapping[str, Any], checksums: dict[str, int]) -> dict[str, str]:
     entry = json.dumps({
         "format_version": FORMAT_VERSION,

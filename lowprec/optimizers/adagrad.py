@@ -78,9 +78,9 @@ class Adagrad(Optimizer):
     initial_accumulator: float = 0.0
 
     def __post_init__(self) -> None:
+        check_nonnegative("initial_accumulator", self.initial_accumulator)  # `states` takes it
         super().__post_init__()
         check_positive("eps", self.eps)
-        check_nonnegative("initial_accumulator", self.initial_accumulator)
 
     def states(self) -> dict[str, State]:
         return {"sum": State(float(self.initial_accumulator), square=True)}

@@ -79,3 +79,10 @@ def test_numbers_of_numpy(tmp_path, make, numbers, kind):
     if make is not lp.FTRL:  # which takes no schedule
         scheduled = make(lambda step: rate, **numbers)
         assert scheduled.rule(0) == make(float(rate), **numbers).rule(0)
+
+
+@pytest.mark.parametrize("make", [lp.Adagrad, lp.RowWiseAdagrad])
+def test_an_accumulator_beyond_every_float(make):
+    """An OverflowError did not name it."""
+    with pytest.raises(ValueError, match="initial_accumulator must be finite"):
+        make(0.1, initial_accumulator=10**400)
