@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import asdict, dataclass
 from numbers import Real
@@ -9,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.checks import as_plain, check_int
 
 _LARGEST = float(np.finfo(np.float32).max)  # rates are float32 numbers where they are used
@@ -46,7 +46,6 @@ class Schedule(Protocol):
         ...
 
 
-@in_standard_arithmetic  # where NaN and large numbers trap nothing
 def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> None:
     """ValueError or TypeError unless `value` is a finite number of float32, not negative.
 
@@ -55,7 +54,9 @@ def check_nonnegative(name: str, value: float, *, in_float32: bool = True) -> No
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     value = as_plain(value)
-    if not 0 <= value <= _LARGEST:
+    # NaN is looked for apart: to compare it is an exception, which the user's thread may trap
+    is_nan = isinstance(value, float) and math.isnan(value)
+    if is_nan or not 0 <= value <= _LARGEST:
         raise ValueError(f"{name} must be finite and not negative, got {value!r}")
     if in_float32 and 0 < value <= _BECOMES_ZERO:
         raise ValueError(
