@@ -14,14 +14,14 @@ from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.segments import group_by_row
 from lowprec.kernels.cpu.sort import counts_to_places
-from lowprec.kernels.cpu.sums import sum_pieces
+from lowprec.kernels.cpu.sums import bag_at, sum_pieces
 from lowprec.kernels.gradients import LABEL, PIECE, ROW_SHIFT
 from lowprec.scalar.bits import bits_as_float, float_as_bits, fma
 from lowprec.scalar.internal import internal
 
 _BITS_INSIDE = 12  # of a row within its bucket, so that 4096 sums fit into the first-level cache
-# A small batch has fewer buckets, of 2**5 ids or so, as each takes time of its own; their sums
-# need not fit into the first level.
+# Each bucket takes some time, so a small batch has fewer of them: about 2**5 ids go into each.  A
+# bucket then has more rows, and their sums need not fit into the first-level cache.
 _BITS_OF_FEW, _MOST_INSIDE = 5, 14
 _LEAST_BITS, _MOST_BITS = 6, 12  # of the number of a bucket: for all threads, and for the caches
 _ONE = np.uint64(1)
@@ -160,8 +160,7 @@ def sum_bucket(buckets, gradients, bucket, found, part, end, arrays):
         rows[end] = np.uint32(first_row + inside)
         end += np.uint64(before == np.uint64(0))
         total = bits_as_float(np.uint32(before & LABEL))
-        bag = np.uint64(gradients.bags[label]) if gradients.bags.size else label
-        term = gradients.grad[bag, 0]
+        term = gradients.grad[bag_at(gradients, label), 0]
         if gradients.factors.size:
             total = fma(gradients.factors[label], term, total)
         else:

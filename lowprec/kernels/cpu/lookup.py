@@ -115,12 +115,7 @@ def _pool_numbers(weight, rows, offsets, sample_weights, mean, out, start, stop)
         for position in range(first, min(last, end - ROWS_AHEAD)):
             prefetch_number(weight, np.int64(rows[np.uint64(position + ROWS_AHEAD)]))
         total = zeros(out, 1)
-        for position in range(np.uint64(first), np.uint64(last)):
-            scale = sample_weights[position] if sample_weights.size else np.float32(1.0)
-            total = fma(scale, decode(load(weight, np.int64(rows[position]), 1)), total)
-        if mean and last - first > 1:
-            total = total / np.float32(last - first)
-        out[bag, 0] = total
+        out[bag, 0] = _pool_columns(weight, rows, sample_weights, mean, first, last, 0, total)
 
 
 @parallel

@@ -25,6 +25,7 @@ from lowprec.kernels.cpu.memory import WIDTH
 from lowprec.kernels.cpu.options import PART, SERIAL
 from lowprec.kernels.cpu.parts import in_parts
 from lowprec.kernels.cpu.squares import squares_of
+from lowprec.kernels.cpu.tails import new_lanes
 from lowprec.kernels.keys import first_table, row_key
 from lowprec.kernels.preparing import (
     OfRow,
@@ -53,19 +54,6 @@ def rows_in_lanes():
     return RowsInLanes(
         np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32)
     )  # fmt: skip
-
-
-def numbers_in_lanes(arrays):
-    """A new array of WIDTH numbers for each of a tuple of arrays."""
-
-
-@overloaded(numbers_in_lanes, forceinline=True, nogil=True)
-def _overload_numbers_in_lanes(arrays):
-    if len(arrays) == 0:
-        return lambda arrays: ()
-    return lambda arrays: (
-        (np.zeros(WIDTH, arrays[0].dtype),) + numbers_in_lanes(arrays[1:])  # noqa: RUF005
-    )
 
 
 @internal(forceinline=True, **SERIAL)
@@ -149,7 +137,7 @@ def _step_buckets(
 
     `sums` has WIDTH more numbers, of any value.
     """
-    numbers, lanes = numbers_in_lanes(arrays), rows_in_lanes()
+    numbers, lanes = new_lanes(arrays), rows_in_lanes()
     of_first, width = first_table(keys, step), np.uint64(WIDTH)
     first = first_bucket(buckets.bounds, part, parts)
     last = first_bucket(buckets.bounds, part + 1, parts)

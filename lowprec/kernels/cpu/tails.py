@@ -1,6 +1,6 @@
-"""The last columns of a row, which are fewer than a block: moved to and from lanes at once.
+"""A block of numbers beside the table, and moving the last columns of a row to and from it at once.
 
-Only AVX-512 has instructions for it that move numbers of 8 and 16 bits.
+They are fewer than a block.  Only AVX-512 has instructions that move some numbers of 8 and 16 bits.
 """
 
 from llvmlite import ir
@@ -46,52 +46,52 @@ def new_lanes(typingctx, arrays):
 def take(typingctx, arrays, place, lanes, count):
     """Copy the first `count` numbers of each array from a place on into its lanes."""
 
-    def codegen(context, builder, sig, args):
-        for pointer, held, mask, align in _pairs(
-            context, builder, arrays, args[:2], lanes, args[2:]
-        ):
-            block = held.type.pointee
-            kinds = [pointer.type, align.type, mask.type, block]
-            load = _masked(builder, "load", block, ir.FunctionType(block, kinds))
-            nothing = ir.Constant(block, None)
-            builder.store(builder.call(load, [pointer, align, mask, nothing]), held)
-        return context.get_dummy_value()
+    def move(builder, pointer, held, mask, align):
+        block = held.type.pointee
+        kinds = [pointer.type, align.type, mask.type, block]
+        load = _masked(builder, "load", block, ir.FunctionType(block, kinds))
+        nothing = ir.Constant(block, None)
+        builder.store(builder.call(load, [pointer, align, mask, nothing]), held)
 
-    return types.void(arrays, types.int64, lanes, types.int64), codegen
+    return _for_each(move, arrays, lanes)
 
 
 @intrinsic
 def give(typingctx, arrays, place, lanes, count):
     """Copy the first `count` numbers of the lanes of each array to a place of it."""
 
+    def move(builder, pointer, held, mask, align):
+        block = held.type.pointee
+        kinds = [block, pointer.type, align.type, mask.type]
+        store = _masked(builder, "store", block, ir.FunctionType(ir.VoidType(), kinds))
+        builder.call(store, [builder.load(held), pointer, align, mask])
+
+    return _for_each(move, arrays, lanes)
+
+
+def _for_each(move, arrays, lanes):
+    """An intrinsic of `take`'s parameters that has `move` written for each array.
+
+    It is given pointers to the array's numbers and to its lanes, the mask, and the alignment.
+    """
+
     def codegen(context, builder, sig, args):
-        for pointer, held, mask, align in _pairs(
-            context, builder, arrays, args[:2], lanes, args[2:]
-        ):
-            block = held.type.pointee
-            kinds = [block, pointer.type, align.type, mask.type]
-            store = _masked(builder, "store", block, ir.FunctionType(ir.VoidType(), kinds))
-            builder.call(store, [builder.load(held), pointer, align, mask])
+        values, place, held, count = args
+        zero, mask = context.get_constant(types.int64, 0), _first(builder, count)
+        for position, (array, lane) in enumerate(zip(arrays, lanes, strict=True)):
+            number = number_type(array.dtype)
+            block = context.get_value_type(Lanes(number, WIDTH)).as_pointer()
+            pointers = [
+                builder.bitcast(address_of(context, builder, *each), block)
+                for each in (
+                    (array, builder.extract_value(values, position), place),
+                    (lane, builder.extract_value(held, position), zero),
+                )
+            ]
+            move(builder, *pointers, mask, ir.IntType(32)(number.bitwidth // 8))
         return context.get_dummy_value()
 
     return types.void(arrays, types.int64, lanes, types.int64), codegen
-
-
-def _pairs(context, builder, arrays, place, lanes, count):
-    """For each array: pointers to its numbers and its lanes, the mask, and the alignment."""
-    values, index = place
-    held, (number,) = count[0], count[1:]
-    zero = context.get_constant(types.int64, 0)
-    for position, (array, lane) in enumerate(zip(arrays, lanes, strict=True)):
-        block = context.get_value_type(Lanes(number_type(array.dtype), WIDTH))
-        ours = builder.extract_value(values, position)
-        theirs = builder.extract_value(held, position)
-        pointers = [
-            builder.bitcast(address_of(context, builder, *each), block.as_pointer())
-            for each in ((array, ours, index), (lane, theirs, zero))
-        ]
-        align = ir.IntType(32)(number_type(array.dtype).bitwidth // 8)
-        yield *pointers, _first(builder, number), align
 
 
 def _masked(builder, name, block, kind):
