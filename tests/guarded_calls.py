@@ -18,6 +18,7 @@ from lowprec.formats.entries import FORMATS
 from lowprec.kernels.cpu import launch
 from lowprec.losses import logistic_loss
 from lowprec.optimizers.dense import init_dense_states, update_dense
+from lowprec.optimizers.rules import rules_of
 from lowprec.workspace import Allocator
 from tests import guard
 
@@ -93,7 +94,7 @@ def dense(rng, at_end):
         for optimizer in (lp.SGD(0.1), lp.RowWiseAdagrad(0.1)):
             states = init_dense_states(cpu, optimizer, [weight, bias])
             gradients = [guarded((dim, 5)), guarded((5,))]
-            update_dense(cpu, optimizer, [weight, bias], states, gradients, 0, halted)
+            update_dense(cpu, rules_of(optimizer, 0), [weight, bias], states, gradients, halted)
     for size in (1, 1023, 1025):
         ones = guard.guarded(np.ones(size, F32), at_end=at_end)
         logistic_loss(cpu, guarded((size,)), ones)

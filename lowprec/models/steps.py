@@ -105,7 +105,7 @@ def step(model: Model, batch: Labelled) -> Any:
 
 def on_device(model: Model, staged: Staged, numbers: OfStep) -> Any:
     """What the device does in a step, after `DivergenceCheck.begin`; returns the loss."""
-    number, device = model.table_.step, get_device(model.device)
+    device = get_device(model.device)
     loaded = minibatch(model, staged)
     outputs, cache = outputs_of_batch(model, loaded, model._scratch)
     loss, doutputs = model._loss(device, outputs, loaded)
@@ -115,7 +115,7 @@ def on_device(model: Model, staged: Staged, numbers: OfStep) -> Any:
     model._divergence.look_through([outputs, *gradients])
     model._update_table(loaded, dembeddings, numbers.table)
     update_dense(
-        device, optimizer_of_dense(model), model._dense_parameters(), model._dense_states,
-        gradients, number, model._divergence.diverged, numbers.dense,
+        device, numbers.dense, model._dense_parameters(), model._dense_states, gradients,
+        model._divergence.diverged,
     )  # fmt: skip
     return loss

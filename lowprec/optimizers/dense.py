@@ -11,7 +11,6 @@ from typing import Any
 from lowprec.device import Device
 from lowprec.optimizers.arrays import init_states
 from lowprec.optimizers.base import Optimizer
-from lowprec.optimizers.rules import Rules, rules_of
 
 States = list[dict[str, Any]]  # of each parameter, by name
 
@@ -38,15 +37,13 @@ def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable
 
 
 def update_dense(
-    device: Device, optimizer: Optimizer, parameters: Iterable[Any], states: States,
-    gradients: Iterable[Any], step: int, diverged: Any, rules: Rules | None = None,
+    device: Device, rules: Any, parameters: Iterable[Any], states: States,
+    gradients: Iterable[Any], diverged: Any,
 ) -> None:  # fmt: skip
     """Step dense float32 parameters in place, and their states, unless training is `diverged` (1,).
 
-    TypeError or ValueError of a schedule is raised before anything is written.  `rules` are those
-    of the step, unless they are somewhere else.
+    `rules` are those of the step (`Rules`), by value or as the kernels find them in memory.
     """
-    rules = rules or rules_of(optimizer, step)
     with_numbers = [
         ((as_rows(parameter), *state.values()), as_rows(gradient))
         for parameter, state, gradient in zip(parameters, states, gradients, strict=True)

@@ -9,6 +9,7 @@ import lowprec as lp
 from lowprec.device import get_device
 from lowprec.optimizers import Optimizer
 from lowprec.optimizers.dense import init_dense_states, update_dense
+from lowprec.optimizers.rules import rules_of
 from lowprec.roundoff import survey
 from tests import naive, naive_optimizers
 from tests.devices import DEVICE, host
@@ -80,9 +81,8 @@ def test_dense_parameters(name, shape):
             for array, new in zip((rows, *held), found, strict=True):
                 array[row] = new
         diverged = device.xp.zeros(1, np.bool_)
-        update_dense(
-            device, optimizer, [parameter], states, [device.asarray(gradient)], step, diverged
-        )
+        rules = rules_of(optimizer, step)
+        update_dense(device, rules, [parameter], states, [device.asarray(gradient)], diverged)
     assert bits(host(parameter)) == bits(expected)
     for array, expected_state in zip(states[0].values(), held, strict=True):
         assert bits(host(array)) == bits(expected_state)

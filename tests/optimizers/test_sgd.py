@@ -8,6 +8,7 @@ import pytest
 import lowprec as lp
 from lowprec.device import get_device
 from lowprec.optimizers.dense import init_dense_states, update_dense
+from lowprec.optimizers.rules import rules_of
 
 CPU = get_device("cpu")
 HALTED = np.zeros(1, np.bool_)
@@ -16,7 +17,7 @@ HALTED = np.zeros(1, np.bool_)
 def step_dense(optimizer, parameters, gradients, step, halted=HALTED):
     """One step of dense parameters without states before."""
     states = init_dense_states(CPU, optimizer, parameters)
-    update_dense(CPU, optimizer, parameters, states, gradients, step, halted)
+    update_dense(CPU, rules_of(optimizer, step), parameters, states, gradients, halted)
 
 
 def test_sgd_steps_dense_parameters_in_place():
