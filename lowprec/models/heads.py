@@ -10,11 +10,11 @@ import numpy as np
 from lowprec.batches.joining import join
 from lowprec.batches.samples import Samples
 from lowprec.device import Device, brought
-from lowprec.models.data import Labelled, check_batches
+from lowprec.models.data import Labelled
 from lowprec.models.model import Model
 from lowprec.models.parameters import feature_sizes
 from lowprec.models.sources import BlockIterator, Source
-from lowprec.models.training import check_bags, names_for, naming, samples_for
+from lowprec.models.training import check_steps, names_for, naming, samples_for
 
 ROWS = 2**16  # that standardisation and classes are taken from, however they are cut into blocks
 
@@ -72,8 +72,7 @@ def read_head(model: Model, source: Source, blocks: BlockIterator, classes: Any)
             "the ids of a stream are not known before it is read: give the model num_embeddings, "
             "or make Samples with it"
         )
-    check_batches(samples, model.batch_size)
-    check_bags(model, samples)
+    check_steps(model, samples)
     xp = samples.device.xp
     weights = None
     if any(part[2] is not None for part in parts):

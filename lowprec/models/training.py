@@ -110,13 +110,13 @@ def labelled_for(
     samples = samples_for(model, X, fitted=fitted)
     if len(samples) == 0:
         raise ValueError("X has no samples")
-    check_batches(samples, model.batch_size)
-    check_bags(model, samples)
+    check_steps(model, samples)
     return model._with_targets(samples, y, sample_weight, classes, fitted, in_parts)
 
 
-def check_bags(model: Model, samples: Samples) -> None:
-    """ValueError if steps are to be captured and samples are jagged."""
+def check_steps(model: Model, samples: Samples) -> None:
+    """ValueError if a batch may be too large for a step, or steps are to be captured and cannot."""
+    check_batches(samples, model.batch_size)
     if model.cuda_graph and samples.offsets is not None:
         raise ValueError(
             "cuda_graph=True needs one id a feature of every sample: a graph is of batches of one "
