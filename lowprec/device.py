@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import lowprec.kernels.cpu
-from lowprec.arithmetic import in_standard_arithmetic
+from lowprec.arithmetic import StandardArithmetic
 from lowprec.checks import as_array, holds_numbers
 from lowprec.formats.entries import word_dtype
 
@@ -92,7 +92,6 @@ class Device:
             raise TypeError(f"{name} must be float32, got {array.dtype}; cast it first")
         return self.contiguous(array, np.float32)
 
-    @in_standard_arithmetic
     def as_float32(self, name: str, values: Any) -> Any:
         """Numbers of any dtype as kernels take them, each the nearest one of float32.
 
@@ -103,7 +102,8 @@ class Device:
             raise TypeError(f"{name} must hold numbers, got {array.dtype}")
         if array.dtype.kind == "f" and array.dtype.itemsize == 4:
             return self.contiguous(array, np.float32)
-        with np.errstate(over="ignore", under="ignore"):  # what overflows is looked for here
+        # what overflows is looked for here
+        with StandardArithmetic(), np.errstate(over="ignore", under="ignore"):
             single = array.astype(np.float32)
         if array.dtype.kind == "f" and array.dtype.itemsize > 4:
             beyond = self.xp.argwhere(self.xp.isinf(single) & self.xp.isfinite(array))

@@ -16,7 +16,6 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lowprec.arithmetic import in_standard_arithmetic
 from lowprec.batches.checks import (
     as_kernels_take,
     check_id_weights,
@@ -58,7 +57,6 @@ class Batch:
         return factors
 
 
-@in_standard_arithmetic
 def make_batch(
     device: Device,
     features: Features,
