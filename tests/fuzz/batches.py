@@ -4,11 +4,12 @@ import numpy as np
 
 from tests.fuzz.inputs import pick, with_entry
 
+_FLAG = np.array([True])  # a number, as a weight
 WRONG_TYPES = [
     None, 3, "text", b"bytes", [[1, 2], [3]], {"a": 1}, object(), [None], ["a"], np.float32(1.5),
     [[]],
     np.datetime64("2020-01-01"), np.array([1 + 2j]), np.array(["x"]), np.array([object()]), 1e300,
-    2**70, np.array([True]), np.array([2**63], np.uint64), np.zeros((1, 1, 1, 1, 1)), float("nan"),
+    2**70, _FLAG, np.array([2**63], np.uint64), np.zeros((1, 1, 1, 1, 1)), float("nan"),
 ]  # fmt: skip
 INT_EDGES = [-1, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63), 2**40, -(2**40)]
 
@@ -57,7 +58,8 @@ def spoil(rng, batch, grad, sizes):
         return batch, grad
     if kind == "type":
         name = pick(rng, ["indices", "offsets", "per_sample_weights", "grad"])
-        wrong = [value for value in WRONG_TYPES if not (value is None and name[0] in "op")]
+        right = {"offsets": (None,), "per_sample_weights": (None, _FLAG)}.get(name, ())
+        wrong = [value for value in WRONG_TYPES if not any(value is other for other in right)]
         value = pick(rng, wrong)
         return (batch, value) if name == "grad" else ({**batch, name: value}, grad)
     if kind == "dtype":
