@@ -114,3 +114,41 @@ def zeros(typingctx, array, width):
         return ir.Constant(context.get_value_type(block), None)
 
     return block(array, width), codegen
+
+
+@intrinsic
+def transpose(typingctx, array, start, stride, to, at, to_stride, width):
+    """Write the square of `width` blocks of `array`, `stride` apart from `start` on, transposed.
+
+    `to` has them from `at` on, `to_stride` apart.  The constant `width` is a power of 2.
+    """
+    block = _block_type(array.dtype, width)
+    if not isinstance(block, Lanes):
+        return None
+
+    def codegen(context, builder, sig, args):
+        count, vector = block.count, context.get_value_type(block)
+
+        def pointers(number, first, step):
+            for row in range(count):
+                place = builder.add(first, builder.mul(step, step.type(row)))
+                address = address_of(context, builder, sig.args[number], args[number], place)
+                yield builder.bitcast(address, vector.as_pointer())
+
+        align = block.dtype.bitwidth // 8
+        rows = [builder.load(pointer, align=align) for pointer in pointers(0, *args[1:3])]
+        half, index = count // 2, ir.VectorType(ir.IntType(32), count)
+        low = index([number for lane in range(half) for number in (lane, count + lane)])
+        high = index([number for lane in range(half, count) for number in (lane, count + lane)])
+        for _ in range(count.bit_length() - 1):  # each time, rows that are half of all apart
+            rows = [
+                builder.shuffle_vector(rows[row], rows[half + row], of_half)
+                for row in range(half)
+                for of_half in (low, high)
+            ]
+        for row, pointer in zip(rows, pointers(3, *args[4:6]), strict=True):
+            builder.store(row, pointer, align=align)
+        return context.get_dummy_value()
+
+    integer = types.int64
+    return types.void(array, integer, integer, to, integer, integer, width), codegen

@@ -1,10 +1,12 @@
 """Columns in blocks and columns one by one give the same bits, at any place of a row."""
 
+import numba
 import numpy as np
 import pytest
 
 import lowprec as lp
 from lowprec.formats.entries import FORMATS
+from lowprec.kernels.blocks import transpose
 
 NAMES = [fmt.name for fmt in FORMATS]
 WIDTH = 16
@@ -51,3 +53,24 @@ def test_every_word_is_read_alike(dtype):
     np.testing.assert_array_equal(in_blocks.view(np.uint32), one_by_one.view(np.uint32))
     expected = wide.weight.astype(np.float32).reshape(-1)
     np.testing.assert_array_equal(in_blocks, expected)
+
+
+@numba.njit
+def _transpose_four(array, start, stride, to, at, to_stride):
+    transpose(array, start, stride, to, at, to_stride, 4)
+
+
+@numba.njit
+def _transpose_sixteen(array, start, stride, to, at, to_stride):
+    transpose(array, start, stride, to, at, to_stride, 16)
+
+
+@pytest.mark.parametrize(("width", "function"), [(4, _transpose_four), (16, _transpose_sixteen)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+def test_transpose(dtype, width, function):
+    array = np.arange(400).reshape(20, 20).astype(dtype)
+    to = np.zeros((18, 19), dtype)
+    function(array.reshape(-1), 2 * 20 + 3, 20, to.reshape(-1), 19 + 2, 19)
+    expected = np.zeros_like(to)
+    expected[1 : 1 + width, 2 : 2 + width] = array[2 : 2 + width, 3 : 3 + width].T
+    np.testing.assert_array_equal(to, expected)
