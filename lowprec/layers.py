@@ -3,9 +3,8 @@
 A gradient is named after what it belongs to with a ``d`` in front: ``dx = dLoss/dx``.  Everything
 is float32; B is the batch, D the embedding dimension, F the number of features.
 
-The gradient of a parameter is given by parts of the batch, of `part` samples each, with the axis of
-the parts in front: added up in their order, they are the same whatever threads and processes have
-which part.
+The gradient of a parameter is the sum of those of the batch's parts, of `part` samples each, in
+their order: it is the same whatever threads and processes have which part.
 """
 
 from __future__ import annotations
@@ -21,35 +20,6 @@ from lowprec.workspace import Allocator
 
 Float = NDArray[np.float32]
 Parameters = list[tuple[Float, Float]]  # one (weight, bias) a layer
-
-
-def linear_forward(
-    device: Device, x: Float, weight: Float, bias: Float, *, relu: bool, out: Float, part: int
-) -> Float:
-    """x (B, in), weight (in, out), bias (out,) -> `out` (B, out), through a ReLU if `relu`."""
-    device.kernels.matmul(x, weight, out, part)
-    device.kernels.add_bias(out, bias, relu)
-    return out
-
-
-def linear_backward(
-    device: Device, dy: Float, y: Float, x: Float, weight: Float, *, relu: bool, out: Float | None,
-    part: int, keep_parts: bool = True,
-) -> tuple[Float | None, Float, Float]:  # fmt: skip
-    """dy (B, out) -> dx (B, in) in `out`, or None without it, and the gradients by parts.
-
-    These are dweight (parts, in, out) and dbias (parts, out).  `y` is what the forward pass gave.
-    Unless `keep_parts`, they are added up at once, to one part.  With `relu`, dy is overwritten by
-    what passed the ReLU.
-    """
-    kernels = device.kernels
-    dbias = kernels.bias_gradients(dy, y, relu, part)
-    if out is not None:
-        kernels.matmul_transposed(dy, weight, out, part)
-    dweight = kernels.weight_gradients(x, dy, part)
-    if not keep_parts:  # while they are in the caches
-        dweight, dbias = (kernels.add_parts(each)[None] for each in (dweight, dbias))
-    return out, dweight, dbias
 
 
 def mlp_init(device: Device, sizes: list[int], rng: np.random.Generator) -> Parameters:
@@ -77,14 +47,8 @@ def mlp_forward(
 
     Outputs are arrays of `scratch` whose names begin with `name`.
     """
-    activations = [x]
-    for layer, (weight, bias) in enumerate(parameters):
-        relu = last_relu or layer < len(parameters) - 1
-        out = scratch.empty(f"{name}{layer}", (len(x), weight.shape[1]), x.dtype)
-        activations.append(
-            linear_forward(device, activations[-1], weight, bias, relu=relu, out=out, part=part)
-        )
-    return activations
+    found: list[Float] = device.kernels.mlp_forward(x, parameters, last_relu, part, scratch, name)
+    return found
 
 
 def mlp_backward(
@@ -98,27 +62,17 @@ def mlp_backward(
     last_relu: bool,
     input_too: bool,
     part: int,
-    keep_parts: bool = True,
+    by_parts: bool = False,
 ) -> tuple[Float | None, Parameters]:
-    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the gradients by parts.
+    """dy (B, out) -> dx (B, in), or None unless `input_too`, and the gradients of the parameters.
 
-    dx is an array of `scratch` whose name begins with `name`.
+    These are sums over the batch or, `by_parts`, those of its parts.  All are arrays of `scratch`
+    whose names begin with `name`.  dy may be overwritten.
     """
-    gradients: Parameters = []
-    dx: Float | None = dy
-    for layer in reversed(range(len(parameters))):
-        assert dx is not None
-        x, weight = activations[layer], parameters[layer][0]
-        out = None
-        if input_too or layer > 0:
-            out = scratch.empty(f"d{name}{layer}", x.shape, x.dtype)
-        relu = last_relu or layer < len(parameters) - 1
-        dx, dweight, dbias = linear_backward(
-            device, dx, activations[layer + 1], x, weight, relu=relu, out=out, part=part,
-            keep_parts=keep_parts,
-        )  # fmt: skip
-        gradients.insert(0, (dweight, dbias))
-    return dx, gradients
+    found: tuple[Float | None, Parameters] = device.kernels.mlp_backward(
+        dy, activations, parameters, last_relu, input_too, part, by_parts, scratch, name
+    )
+    return found
 
 
 def num_pairs(num_features: int) -> int:

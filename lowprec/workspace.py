@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -29,6 +29,10 @@ class Allocator:
         array[...] = 0
         return array
 
+    def made_of(self, name: str, objects: list[Any], sizes: Any, make: Callable[[], Any]) -> Any:
+        """What `make` makes of some objects and sizes."""
+        return make()
+
 
 class Workspace(Allocator):
     """Named arrays on a device, made anew only where a larger one is asked for."""
@@ -38,6 +42,7 @@ class Workspace(Allocator):
         self._arrays: dict[str, Any] = {}
         self._zeros: dict[str, Any] = {}
         self._given: dict[str, Any] = {}  # the last of each name, which is often asked for again
+        self._made: dict[str, tuple[list[int], Any, Any, list[Any]]] = {}
         self.version = 0  # how many arrays were made
         self._turns = Turns()
         self._used: Any = None  # an event of the stream that worked with the arrays last
@@ -99,3 +104,12 @@ class Workspace(Allocator):
             kept = self._zeros[name] = super().zeros(name, (size,), dtype)
             self.version += 1
         return kept[:size].reshape(shape)
+
+    def made_of(self, name: str, objects: list[Any], sizes: Any, make: Callable[[], Any]) -> Any:
+        """What `make` makes of some objects and sizes: what it made before, if of the same ones."""
+        numbers = list(map(id, objects))
+        kept = self._made.get(name)
+        if kept is None or kept[0] != numbers or kept[1] != sizes:
+            # the objects are kept, too: no other one can then have the number of one of them
+            kept = self._made[name] = (numbers, sizes, make(), objects)
+        return kept[2]

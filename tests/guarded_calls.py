@@ -81,20 +81,24 @@ def dense(rng, at_end):
             joined = layers.dot_forward(cpu, memory, vectors, embeddings)
             layers.dot_backward(cpu, memory, guarded(joined.shape), vectors, embeddings)
         weight, bias, x = guarded((dim, 5)), guarded((5,)), guarded((300, dim))
-        y = guarded((300, 5))
+        parameters, memory = [(weight, bias), (guarded((5, 1)), guarded((1,)))], Allocator(cpu)
         for part in (128, 150, 300):  # samples
-            layers.linear_forward(cpu, x, weight, bias, relu=True, out=y, part=part)
-            out = guarded(x.shape)
-            _, *gradients = layers.linear_backward(
-                cpu, guarded(y.shape), y, x, weight, relu=True, out=out, part=part
+            activations = layers.mlp_forward(
+                cpu, memory, "mlp", x, parameters, last_relu=True, part=part
             )
-            for by_parts in gradients:
-                cpu.kernels.add_parts(by_parts)
+            activations = [guard.guarded(array, at_end=at_end) for array in activations]
+            layers.mlp_backward(
+                cpu, memory, "mlp", guarded((300, 1)), activations, parameters, last_relu=True,
+                input_too=True, part=part,
+            )  # fmt: skip
+        cpu.kernels.weighted_sum(x, guarded((300,)), guarded((dim,)))
         halted = np.zeros(1, bool)
         for optimizer in (lp.SGD(0.1), lp.RowWiseAdagrad(0.1)):
             states = init_dense_states(cpu, optimizer, [weight, bias])
             gradients = [guarded((dim, 5)), guarded((5,))]
-            update_dense(cpu, rules_of(optimizer, 0), [weight, bias], states, gradients, halted)
+            rules, held = rules_of(optimizer, 0), [weight, bias]
+            update_dense(cpu, rules, held, states, gradients, halted, memory)
+            cpu.kernels.note_nonfinite(bias, gradients, halted, memory)
     for size in (1, 1023, 1025):
         ones = guard.guarded(np.ones(size, F32), at_end=at_end)
         logistic_loss(cpu, guarded((size,)), ones)

@@ -36,14 +36,28 @@ def check_slopes(rng, loss, inputs, gradients, rel=1e-6):
             assert abs(error) <= rel * np.linalg.norm(got)
 
 
-def linear(x, weight, bias, relu):
-    out = np.empty((len(x), weight.shape[1]), x.dtype)
-    return layers.linear_forward(CPU, x, weight, bias, relu=relu, out=out, part=PART)
+def parameters_of(arrays):
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def forward(x, arrays, last_relu, part=PART):
+    return layers.mlp_forward(
+        CPU, MEMORY, "mlp", x, parameters_of(arrays), last_relu=last_relu, part=part
+    )
+
+
+def backward(dy, activations, arrays, last_relu, *, part=PART, **options):
+    """The gradients of the input and of all parameters; dy stays as it is."""
+    dx, gradients = layers.mlp_backward(
+        CPU, MEMORY, "mlp", dy.copy(), activations, parameters_of(arrays), last_relu=last_relu,
+        part=part, **{"input_too": True, **options},
+    )  # fmt: skip
+    return [dx, *layers.flatten(gradients)]
 
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("batch", [6, 2 * 256 + 3])
-def test_linear(batch, relu):
+def test_one_layer(batch, relu):
     rng = np.random.default_rng(0)
     x, weight, bias = (rng.normal(size=shape) for shape in ((batch, 4), (4, 3), 3))
     expected = np.array(
@@ -51,43 +65,52 @@ def test_linear(batch, relu):
     )
     if relu:
         expected[expected < 0] = 0.0
-    y = linear(x, weight, bias, relu)
+    y = forward(x, [weight, bias], relu)[-1]
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
     dy = rng.normal(size=(batch, 3))
-    dx, *by_parts = layers.linear_backward(
-        CPU, dy.copy(), y, x, weight, relu=relu, out=np.empty_like(x), part=PART
-    )
-    parts = -(-batch // PART)
-    assert [each.shape for each in by_parts] == [(parts, 4, 3), (parts, 3)]
-    gradients = [dx, *map(CPU.kernels.add_parts, by_parts)]
-    loss = lambda *inputs: (linear(*inputs, relu) * dy).sum()
+    gradients = backward(dy, [x, y], [weight, bias], relu)
+    loss = lambda *inputs: (forward(inputs[0], inputs[1:], relu)[-1] * dy).sum()
     check_slopes(rng, loss, [x, weight, bias], gradients)
-    without = layers.linear_backward(CPU, dy.copy(), y, x, weight, relu=relu, out=None, part=PART)
-    assert without[0] is None
-    np.testing.assert_array_equal(without[1], by_parts[0])
-    np.testing.assert_array_equal(without[2], by_parts[1])
-    added = layers.linear_backward(
-        CPU, dy.copy(), y, x, weight, relu=relu, out=None, part=PART, keep_parts=False
-    )
-    for each, gradient in zip(added[1:], gradients[1:], strict=True):
-        np.testing.assert_array_equal(each, gradient[None])
-    # a process that has some parts alone gets their bits: here the second and the third
+
+
+@pytest.mark.parametrize("batch", [0, 3, 4, 6, 2 * 256 + 3])
+def test_parts(batch):
+    """Their gradients add up to the sums; whoever has some parts alone gets their bits."""
+    rng = np.random.default_rng(batch)
+    x, dy = rng.normal(size=(batch, 4)), rng.normal(size=(batch, 3))
+    arrays = [rng.normal(size=shape) for shape in ((4, 5), 5, (5, 3), 3)]
+    activations = forward(x, arrays, True)
+    dx, *by_parts = backward(dy, activations, arrays, True, by_parts=True)
+    parts = -(-batch // PART)
+    assert [each.shape for each in by_parts] == [(parts, *array.shape) for array in arrays]
+    same_dx, *sums = backward(dy, activations, arrays, True)
+    np.testing.assert_array_equal(same_dx, dx)
+    for each, total in zip(by_parts, sums, strict=True):
+        expected = np.zeros(total.shape)
+        for part in each:
+            expected += part
+        np.testing.assert_array_equal(total, expected)
+    none, *without = backward(dy, activations, arrays, True, input_too=False)
+    assert none is None
+    for each, other in zip(without, sums, strict=True):
+        np.testing.assert_array_equal(each, other)
     own = slice(PART, 3 * PART)
-    of_own = layers.linear_backward(
-        CPU, dy[own].copy(), y[own], x[own], weight, relu=relu, out=None, part=PART
-    )
-    for each, whole in zip(of_own[1:], by_parts, strict=True):
-        np.testing.assert_array_equal(each, whole[1:3][: len(each)])
+    of_own = forward(x[own], arrays, True)
+    for each, whole in zip(of_own, activations, strict=True):
+        np.testing.assert_array_equal(each, whole[own])
+    _, *of_own = backward(dy[own], of_own, arrays, True, by_parts=True)
+    for each, whole in zip(of_own, by_parts, strict=True):
+        np.testing.assert_array_equal(each, whole[1:3])
 
 
 def test_relu_at_zero_and_nan():
-    one, none = np.eye(1, dtype=np.float32), np.zeros(1, np.float32)
+    arrays = [np.eye(1, dtype=np.float32), np.zeros(1, np.float32)]
     x = np.array([[-2.0], [-0.0], [0.0], [3.0], [np.nan]], np.float32)
-    y = linear(x, one, none, True)
+    y = forward(x, arrays, True)[-1]
     np.testing.assert_array_equal(y, [[0], [0], [0], [3], [np.nan]])
     dy = np.array([[5.0], [6.0], [7.0], [8.0], [9.0]], np.float32)
-    layers.linear_backward(CPU, dy, y, x, one, relu=True, out=None, part=PART)
-    np.testing.assert_array_equal(dy, [[0], [0], [0], [8], [0]])
+    dx = backward(dy, [x, y], arrays, True)[0]
+    np.testing.assert_array_equal(dx, [[0], [0], [0], [8], [0]])
 
 
 @pytest.mark.parametrize("last_relu", [True, False])
@@ -100,32 +123,29 @@ def test_mlp(sizes, last_relu):
     x = rng.normal(size=(10, 4))
     dy = rng.normal(size=(10, 3))
 
-    def parameters(arrays):
-        return list(zip(arrays[::2], arrays[1::2], strict=True))
-
     def loss(x, *arrays):
-        return (naive_models.mlp(x, parameters(arrays), last_relu) * dy).sum()
+        return (naive_models.mlp(x, parameters_of(arrays), last_relu) * dy).sum()
 
-    activations = layers.mlp_forward(
-        CPU, MEMORY, "mlp", x.copy(), parameters(arrays), last_relu=last_relu, part=PART
-    )
+    activations = forward(x.copy(), arrays, last_relu)
     assert len(activations) == len(sizes)
     np.testing.assert_array_equal(activations[0], x)
-    expected = naive_models.mlp(x, parameters(arrays), last_relu)
+    expected = naive_models.mlp(x, parameters_of(arrays), last_relu)
     np.testing.assert_allclose(activations[-1], expected)
-    dx, gradients = layers.mlp_backward(
-        CPU,
-        MEMORY,
-        "mlp",
-        dy.copy(),
-        activations,
-        parameters(arrays),
-        last_relu=last_relu,
-        input_too=True,
-        part=PART,
-    )
-    added = map(CPU.kernels.add_parts, layers.flatten(gradients))
-    check_slopes(rng, loss, [x, *arrays], [dx, *added])
+    check_slopes(rng, loss, [x, *arrays], backward(dy, activations, arrays, last_relu))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.ones((3, 5)), "layer 1 of mlp has 6 inputs"),
+        (np.ones((6, 5), np.float32), "float64, got one of float32"),
+        (np.ones((5, 6)).T, "C-contiguous"),
+    ],
+)
+def test_layers_that_do_not_fit(wrong, message):
+    arrays = [np.ones((4, 6)), np.ones(6), wrong, np.ones(5)]
+    with pytest.raises(ValueError, match=message):
+        forward(np.ones((2, 4)), arrays, True)
 
 
 def test_mlp_init():
@@ -212,6 +232,20 @@ def test_dot_gradient_is_the_slope(features, dim):
     dy = rng.normal(size=y.shape).astype(np.float32)
     gradients = layers.dot_backward(CPU, MEMORY, dy, dense, embeddings)
     check_slopes(rng, through_relu(dot_oracle, dy), exact, gradients, rel=1e-5)
+
+
+def test_dot_of_numbers_that_are_not_finite():
+    """They stay in their own vectors: none comes from numbers beside the columns or from others."""
+    dense, embeddings = np.ones((2, 3), np.float32), np.ones((2, 3, 3), np.float32)
+    embeddings[0, 1] = np.inf
+    y = layers.dot_forward(CPU, MEMORY, dense, embeddings)
+    np.testing.assert_array_equal(y[0, 3:], [3, np.inf, np.inf, 3, 3, np.inf])
+    np.testing.assert_array_equal(y[1, 3:], np.full(6, 3))
+    ones = np.ones_like(y)
+    ddense, dembeddings = layers.dot_backward(CPU, MEMORY, ones, dense, embeddings)
+    assert np.isfinite(ddense[1]).all()
+    assert np.isfinite(dembeddings[1]).all()
+    np.testing.assert_array_equal(ddense[0], np.full(3, np.inf))
 
 
 def test_num_pairs():

@@ -81,3 +81,27 @@ def test_arrays_are_kept_until_a_larger_one_is_asked_for():
         assert scratch.version == version + 1
         make("sums", (2, 3), np.float32)
         assert scratch.version == version + 1
+
+
+def test_what_is_made_of_the_same_objects_is_kept():
+    scratch, made = Workspace(get_device("cpu")), []
+
+    def found(objects, sizes=None, name="a"):
+        return scratch.made_of(name, objects, sizes, lambda: made.append(1) or len(made))
+
+    one, other = np.zeros(3), np.zeros(3)
+    assert [found([one, other]), found([one, other])] == [1, 1]
+    assert found([other, one]) == 2
+    assert found([other, one], name="b") == 3
+    assert [found([other, one], 5), found([other, one], 5), found([other, one], 6)] == [4, 4, 5]
+    assert found([other, one.copy()], 6) == 6
+    assert [Allocator(get_device("cpu")).made_of("a", [], None, lambda: 7)] == [7]
+
+
+def test_an_object_that_came_to_the_place_of_another_is_another():
+    """Memory is given again at once: the objects are kept, so that none has the number of one."""
+    scratch = Workspace(get_device("cpu"))
+    for number in range(100):
+        array = np.full(3, number)
+        assert scratch.made_of("a", [array], None, lambda array=array: array[0]) == number
+        del array

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from lowprec.device import Device
+from lowprec.workspace import Allocator
 
 _STEPS_BETWEEN_LOOKS = 64
 
@@ -47,10 +47,9 @@ class DivergenceCheck:
             self._last_step[0] = step
         self._unseen += 1
 
-    def look_through(self, arrays: Iterable[Any]) -> None:
-        """Have the arrays of a step looked through, before anything is written."""
-        flat = [array.reshape(-1) for array in arrays]
-        self._device.kernels.note_nonfinite(flat, self.diverged)
+    def look_through(self, outputs: Any, gradients: list[Any], scratch: Allocator) -> None:
+        """Have the numbers of a step looked through, before anything is written."""
+        self._device.kernels.note_nonfinite(outputs, gradients, self.diverged, scratch)
         if self.always:
             self.raise_if_diverged()
 

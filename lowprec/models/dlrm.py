@@ -163,6 +163,9 @@ class DLRM(Classifier):
             for part, array in zip(("weight", "bias"), pair, strict=True)
         }
 
+    def _dense_parameters(self) -> list[NDArray[np.float32]]:
+        return layers.flatten([*self.bottom_, *self.top_])
+
     def _forward(self, batch: Minibatch, scratch: Allocator) -> tuple[NDArray[np.float32], _Cache]:
         device = get_device(self.device)
         shape = (len(batch), batch.num_features, shard_of(self.table_).embedding_dim)
@@ -189,7 +192,7 @@ class DLRM(Classifier):
         device = get_device(self.device)
         djoined, dtop = layers.mlp_backward(
             device, scratch, "top", doutputs[:, None], top, self.top_,
-            last_relu=False, input_too=True, part=part, keep_parts=self._ranks.together,
+            last_relu=False, input_too=True, part=part, by_parts=self._ranks.together,
         )  # fmt: skip
         assert djoined is not None
         if self._interaction == "dot":
@@ -201,6 +204,6 @@ class DLRM(Classifier):
         _, dbottom = layers.mlp_backward(
             device, scratch, "bottom", ddense, bottom, self.bottom_,
             # ddense has passed the ReLU
-            last_relu=False, input_too=False, part=part, keep_parts=self._ranks.together,
+            last_relu=False, input_too=False, part=part, by_parts=self._ranks.together,
         )  # fmt: skip
-        return dembeddings, layers.flatten(dbottom) + layers.flatten(dtop)
+        return dembeddings, layers.flatten([*dbottom, *dtop])

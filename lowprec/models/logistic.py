@@ -159,11 +159,13 @@ class LogisticRegression(Classifier):
     def _backward(
         self, doutputs: NDArray[np.float32], batch: Minibatch, scratch: Allocator
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        dense_l2 = np.float32(self.l2) * self.coef_
-        kernels = get_device(self.device).kernels
-        dcoef = kernels.weight_gradient(batch.dense, doutputs[:, None])[:, 0]
-        gradients = [dcoef + dense_l2, doutputs.sum(keepdims=True)]
-        return doutputs[:, None], [gradient[None] for gradient in gradients]
+        dcoef = scratch.empty("dcoef", self.coef_.shape, np.float32)
+        get_device(self.device).kernels.weighted_sum(batch.dense, doutputs, dcoef)
+        if self.l2:
+            dcoef += np.float32(self.l2) * self.coef_
+        dintercept = scratch.empty("dintercept", (1,), np.float32)
+        doutputs.sum(keepdims=True, out=dintercept)
+        return doutputs[:, None], [dcoef, dintercept]
 
     def _update_table(
         self, batch: Minibatch, dsums: NDArray[np.float32],

@@ -141,7 +141,7 @@ class Model(TrainingParameters, Estimator, SavedWithEncoder, ABC):
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """The gradients of the table's lookup and of `_dense_parameters`.
 
-        The latter by parts of the batch, (parts, ...), which are added up in their order.
+        The latter are sums over the batch; of ranks that split it, they are (parts, ...), by parts.
         """
 
     @abstractmethod

@@ -112,10 +112,10 @@ def on_device(model: Model, staged: Staged, numbers: OfStep) -> Any:
     dembeddings, parts = model._backward(doutputs[loaded.rows], cache, model._scratch)
     adding = model._ranks if model._splits_batches else ALONE
     gradients = adding.add_parts(device, parts, staged.size, loaded.part)
-    model._divergence.look_through([outputs, *gradients])
+    model._divergence.look_through(outputs, gradients, model._scratch)
     model._update_table(loaded, dembeddings, numbers.table)
     update_dense(
         device, numbers.dense, model._dense_parameters(), model._dense_states, gradients,
-        model._divergence.diverged,
+        model._divergence.diverged, model._scratch,
     )  # fmt: skip
     return loss

@@ -189,8 +189,16 @@ def take_optimizers(model: Model) -> None:
     model._dense_stepped_by = dense
 
 
-def _check_writable(model: Model) -> None:
-    """ValueError if anything that a step writes is in read-only memory."""
+def _check_arrays(model: Model) -> None:
+    """ValueError if a step could not use an array of the model, or not write to it."""
+    shapes = model._parameter_shapes(model.num_dense_)
+    for name, array in model._named_parameters().items():
+        as_needed = array.dtype == np.float32 and array.flags.c_contiguous
+        if not as_needed or array.shape != shapes[name]:
+            raise ValueError(
+                f"{name} must be a C-contiguous float32 array of shape {shapes[name]}, got one of "
+                f"{array.dtype}, with shape {array.shape} and strides {array.strides}"
+            )
     verbs.check_writable(shard_of(model.table_))
     states = [array for states in model._dense_states for array in states.values()]
     if not all(map(is_writable, [*model._dense_parameters(), *states])):
@@ -238,7 +246,7 @@ def train(
     Ends with `InterruptedBetweenBatches` after a batch in which it `is_interrupted`.
     """
     ranks = model._ranks
-    ranks.agreed(lambda: _check_writable(model))
+    ranks.agreed(lambda: _check_arrays(model))
     divergence = model._divergence
     divergence.start(model._watches_always())
     try:

@@ -1,7 +1,4 @@
-"""Stepping dense float32 parameters by the rules that step tables.
-
-The rows of a matrix are those of its first axis; a vector, such as a bias, is one row.
-"""
+"""Stepping dense float32 parameters by the rules that step tables."""
 
 from __future__ import annotations
 
@@ -9,21 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from lowprec.device import Device
+from lowprec.kernels.as_rows import as_rows, shape_as_rows
 from lowprec.optimizers.arrays import init_states
 from lowprec.optimizers.base import Optimizer
+from lowprec.workspace import Allocator
+
+__all__ = ["States", "init_dense_states", "shape_as_rows", "update_dense"]
 
 States = list[dict[str, Any]]  # of each parameter, by name
-
-
-def shape_as_rows(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The rows and columns of a parameter of this shape."""
-    rows, columns = shape if len(shape) == 2 else (1, *shape)
-    return rows, columns
-
-
-def as_rows(array: Any) -> Any:
-    """A parameter as a matrix of rows, without a copy."""
-    return array.reshape(shape_as_rows(array.shape))
 
 
 def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable[Any]) -> States:
@@ -37,19 +27,12 @@ def init_dense_states(device: Device, optimizer: Optimizer, parameters: Iterable
 
 
 def update_dense(
-    device: Device, rules: Any, parameters: Iterable[Any], states: States,
-    gradients: Iterable[Any], diverged: Any,
+    device: Device, rules: Any, parameters: list[Any], states: States, gradients: list[Any],
+    diverged: Any, scratch: Allocator,
 ) -> None:  # fmt: skip
     """Step dense float32 parameters in place, and their states, unless training is `diverged` (1,).
 
     `rules` are those of the step (`Rules`), by value or as the kernels find them in memory.
     """
-    with_numbers = [
-        ((as_rows(parameter), *state.values()), as_rows(gradient))
-        for parameter, state, gradient in zip(parameters, states, gradients, strict=True)
-        if parameter.size
-    ]
-    device.kernels.update_dense(
-        rules, [arrays for arrays, _ in with_numbers], [found for _, found in with_numbers],
-        diverged,
-    )  # fmt: skip
+    arrays = [each.values() for each in states]
+    device.kernels.update_dense(rules, parameters, arrays, gradients, diverged, scratch)

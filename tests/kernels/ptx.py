@@ -136,8 +136,8 @@ def call_with_numbers_in_memory(kernels):
             rules, (weight, *states), segments, Gradients(grad, *none), keys, step, BOTH, limit,
             check, Memory,
         )  # fmt: skip
-        dense = (grad, *init_states(device, optimizer, *grad.shape, dense=True).values())
-        kernels.update_dense(rules, [dense] * 3, [grad] * 3, diverged)
+        states = [init_states(device, optimizer, *grad.shape, dense=True).values()] * 3
+        kernels.update_dense(rules, [grad] * 3, states, [grad] * 3, diverged, Memory)
 
 
 def call_other_kernels(kernels):
@@ -148,12 +148,12 @@ def call_other_kernels(kernels):
     flat, diverged = np.zeros(samples, np.float32), np.zeros(1, np.bool_)
     ids, sizes = np.zeros(samples, np.int32), np.full(features, 10)
     kernels.hash_categories(ids.astype(np.int64), sizes, ids)
-    kernels.add_bias(y, bias, True)
-    kernels.bias_gradients(y, y.copy(), True, samples)
-    kernels.note_nonfinite([flat, flat], diverged)
+    kernels.dense.add_bias(y, bias, True)
+    kernels.dense.bias_gradient(y, y.copy(), True)
+    kernels.note_nonfinite(flat, [flat], diverged, Memory)
     for optimizer in (*OPTIMIZERS, *MORE_OPTIMIZERS):
-        arrays = (y, *init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values())
-        kernels.update_dense(rules_of(optimizer, 0), [arrays] * 3, [y] * 3, diverged)
+        states = [init_states(get_device("cpu"), optimizer, *y.shape, dense=True).values()] * 3
+        kernels.update_dense(rules_of(optimizer, 0), [y] * 3, states, [y] * 3, diverged, Memory)
     kernels.logistic_loss(flat, flat, flat, flat)
     kernels.dot_forward(y, embeddings, joined)
     kernels.dot_backward(joined, y, embeddings, y, embeddings)

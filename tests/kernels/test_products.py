@@ -1,4 +1,4 @@
-"""Matrix products against NumPy's in float64; their bits whatever the threads, of BLAS too."""
+"""Products of layers against NumPy's in float64; their bits whatever the threads, of BLAS too."""
 
 import os
 import threading
@@ -6,51 +6,53 @@ import threading
 import numpy as np
 import pytest
 
-from lowprec.kernels.cpu import (
-    add_parts,
-    blas,
-    matmul,
-    matmul_transposed,
-    products,
-    weight_gradient,
-    weight_gradients,
-)
+from lowprec.device import get_device
+from lowprec.kernels.cpu import add_parts, blas, mlp_backward, mlp_forward, products, weighted_sum
+from lowprec.workspace import Allocator
 from tests import children
 
 PART = products._MOST
-SHAPES = [
-    (samples, inputs, outputs)
-    for samples in (0, 1, 128, 129, 258, PART + 1, 4 * PART + 5)
-    for inputs, outputs in ((0, 1), (0, 4), (1, 1), (3, 1), (1, 5), (13, 16), (40, 33))
-]
+MEMORY = Allocator(get_device("cpu"))
 
 
 def check(found, left, right):
     """To the error bound of a sum in any order."""
     eps = np.finfo(found.dtype).eps
     left, right = left.astype(np.float64), right.astype(np.float64)
-    bound = (left.shape[1] + 2) * eps * (np.abs(left) @ np.abs(right))
+    bound = (left.shape[-1] + 2) * eps * (np.abs(left) @ np.abs(right))
     assert (np.abs(found - left @ right) <= bound).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_products(shape, dtype):
-    samples, inputs, outputs = shape
-    rng = np.random.default_rng(sum(shape))
+@pytest.mark.parametrize(("inputs", "outputs"), [(0, 1), (0, 4), (1, 1), (3, 1), (1, 5), (40, 33)])
+@pytest.mark.parametrize("samples", [0, 1, 128, 129, 258, PART + 1, 4 * PART + 5])
+def test_products(samples, inputs, outputs, dtype):
+    rng = np.random.default_rng(samples + inputs + outputs)
     x, weight, dy = (
         rng.normal(size=size).astype(dtype)
         for size in ((samples, inputs), (inputs, outputs), (samples, outputs))
     )
-    out, dx = np.full((samples, outputs), np.nan, dtype), np.full((samples, inputs), np.nan, dtype)
-    matmul(x, weight, out)
-    check(out, x, weight)
-    matmul_transposed(dy, weight, dx)
+    layers, size = [(weight, np.zeros(outputs, dtype))], products.samples_of_part(samples)
+    activations = mlp_forward(x, layers, False, size, MEMORY, "layer")
+    assert activations[1].dtype == dtype
+    check(activations[1], x, weight)
+    dx, [(dweight, dbias)] = mlp_backward(
+        dy.copy(), activations, layers, False, True, size, False, MEMORY, "layer"
+    )
     check(dx, dy, weight.T)
-    gradient = weight_gradient(x, dy)
-    assert gradient.shape == (inputs, outputs)
-    assert gradient.dtype == dtype
-    check(gradient, x.T, dy)
+    check(dweight, x.T, dy)
+    check(dbias, np.ones(samples), dy)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 13, 40])
+@pytest.mark.parametrize("samples", [0, 1, 300, PART, PART + 1, 4 * PART + 5])
+def test_weighted_sum(samples, columns):
+    rng = np.random.default_rng(samples)
+    x = rng.normal(size=(samples, columns)).astype(np.float32)
+    factors = rng.normal(size=samples).astype(np.float32)
+    found = np.full(columns, np.nan, np.float32)
+    weighted_sum(x, factors, found)
+    check(found, factors, x)
 
 
 @pytest.mark.parametrize(
@@ -61,50 +63,13 @@ def test_samples_of_a_part(samples, size):
     assert products.samples_of_part(samples) == size
 
 
-@pytest.mark.parametrize("outputs", [1, 16])
-@pytest.mark.parametrize("samples", [300, 1300])
-def test_parts_by_themselves(samples, outputs):
-    """Whoever has which parts of a batch: their products have the same bits."""
-    rng = np.random.default_rng(samples)
-    x, weight, dy = (
-        rng.normal(size=size).astype(np.float32)
-        for size in ((samples, 40), (40, outputs), (samples, outputs))
-    )
-    size = products.samples_of_part(samples)
-    out, dx = np.empty_like(dy), np.empty_like(x)
-    matmul(x, weight, out)
-    matmul_transposed(dy, weight, dx)
-    parts = weight_gradients(x, dy, size)
-    assert len(parts) == -(-samples // size)
-    for first, last in ((0, size), (size, samples)):
-        own, rows = slice(first, last), last - first
-        some, dsome = np.empty((rows, outputs), np.float32), np.empty((rows, 40), np.float32)
-        matmul(x[own], weight, some, size)
-        matmul_transposed(dy[own], weight, dsome, size)
-        np.testing.assert_array_equal(some, out[own])
-        np.testing.assert_array_equal(dsome, dx[own])
-        of_own = weight_gradients(x[own], dy[own], size)
-        np.testing.assert_array_equal(of_own, parts[first // size :][: len(of_own)])
-    check(add_parts(parts), x.T, dy)
-    if outputs > 1 or size == PART:
-        np.testing.assert_array_equal(add_parts(parts), weight_gradient(x, dy))
+@pytest.mark.parametrize("shape", [(3, 40, 2), (3, 5), (1, 4), (2, 0)])
+def test_parts_are_added_up_in_their_order(shape):
+    parts = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     expected = parts[0].copy()
     for part in parts[1:]:
         expected += part
     np.testing.assert_array_equal(add_parts(parts), expected)
-
-
-def test_arrays_with_gaps():
-    rng = np.random.default_rng(0)
-    x, weight, dy = (rng.normal(size=(30, 2 * n))[:, ::2] for n in (20, 6, 6))
-    weight = weight[:20]
-    for outputs in (6, 1):
-        out, dx = np.empty((30, outputs)), np.empty((30, 20))
-        matmul(x, weight[:, :outputs], out)
-        check(out, x, weight[:, :outputs])
-        matmul_transposed(dy[:, :outputs], weight[:, :outputs], dx)
-        check(dx, dy[:, :outputs], weight[:, :outputs].T)
-        check(weight_gradient(x, dy[:, :outputs]), x.T, dy[:, :outputs])
 
 
 BITS = """
@@ -112,21 +77,28 @@ import hashlib
 import numpy as np
 import lowprec as lp
 import lowprec.kernels.cpu.launch
-from lowprec.kernels.cpu import matmul, matmul_transposed, weight_gradient
+from lowprec.device import get_device
+from lowprec.kernels.cpu import mlp_backward, mlp_forward, samples_of_part, weighted_sum
+from lowprec.workspace import Allocator
 lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD = 1
 
 digest, rng = hashlib.sha256(), np.random.default_rng(0)
+memory = Allocator(get_device("cpu"))
 for samples, inputs, outputs in (
     (2000, 13, 512), (2100, 367, 1), (2100, 367, 64), (500, 100, 367), (70, 100, 100)
 ):
-    x, weight, dy = (
+    x, *arrays = (
         rng.normal(size=size).astype(np.float32)
-        for size in ((samples, inputs), (inputs, outputs), (samples, outputs))
+        for size in ((samples, inputs), (inputs, 50), 50, (50, outputs), outputs)
     )
-    out, dx = np.empty_like(dy), np.empty_like(x)
-    matmul(x, weight, out)
-    matmul_transposed(dy, weight, dx)
-    for array in (out, dx, weight_gradient(x, dy)):
+    layers, size = list(zip(arrays[::2], arrays[1::2])), samples_of_part(samples)
+    found = mlp_forward(x, layers, True, size, memory, "mlp")
+    dx, gradients = mlp_backward(
+        found[-1].copy(), found, layers, True, True, size, False, memory, "mlp"
+    )
+    total = np.empty(inputs, np.float32)
+    weighted_sum(x, found[-1][:, 0].copy(), total)
+    for array in (*found, dx, *(each for pair in gradients for each in pair), total):
         digest.update(array.tobytes())
 print(digest.hexdigest())
 """

@@ -57,7 +57,7 @@ def gradients_of(model, X, y):
     device = get_device(model.device)
     batch = minibatch(model, stage(model, labelled, Staging(device)))
     logits, cache = model._forward(batch, Allocator(device))
-    dembeddings, by_parts = model._backward(
+    dembeddings, gradients = model._backward(
         logistic_loss(device, logits, batch.y)[1], cache, Allocator(device)
     )
     assert dembeddings.dtype == np.float32
@@ -67,7 +67,7 @@ def gradients_of(model, X, y):
         for f in range(len(starts) - 1):
             for index in naive_models.bag(X[1], labelled.samples.offsets, b, f, len(starts) - 1):
                 dtable[starts[f] + index] += dembeddings[b, f]
-    return [dtable, *map(device.kernels.add_parts, by_parts)]
+    return [dtable, *gradients]
 
 
 def slope_errors(model, X, y, gradients, rng):

@@ -11,6 +11,7 @@ from lowprec.device import get_device
 from lowprec.models.divergence import DivergenceCheck, DivergenceError
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.optimizers.rules import rules_of
+from lowprec.workspace import Allocator
 from tests.devices import host, with_gpu
 
 
@@ -200,8 +201,8 @@ def test_many_dense_parameters_are_stepped_at_once(launches):
         parameters = [device.asarray(array.copy()) for array in given]
         states = init_dense_states(device, optimizer, parameters)
         update_dense(
-            device, rules_of(optimizer, 0), parameters, states, map(device.asarray, gradients),
-            device.xp.zeros(1, np.bool_),
+            device, rules_of(optimizer, 0), parameters, states,
+            list(map(device.asarray, gradients)), device.xp.zeros(1, np.bool_), Allocator(device),
         )  # fmt: skip
         arrays = [*parameters, *(array for state in states for array in state.values())]
         found.append([host(array).tobytes() for array in arrays])

@@ -11,6 +11,7 @@ from lowprec.optimizers import Optimizer
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.optimizers.rules import rules_of
 from lowprec.roundoff import survey
+from lowprec.workspace import Allocator
 from tests import naive, naive_optimizers
 from tests.devices import DEVICE, host
 from tests.optimizers.cases import (
@@ -82,7 +83,10 @@ def test_dense_parameters(name, shape):
                 array[row] = new
         diverged = device.xp.zeros(1, np.bool_)
         rules = rules_of(optimizer, step)
-        update_dense(device, rules, [parameter], states, [device.asarray(gradient)], diverged)
+        update_dense(
+            device, rules, [parameter], states, [device.asarray(gradient)], diverged,
+            Allocator(device),
+        )  # fmt: skip
     assert bits(host(parameter)) == bits(expected)
     for array, expected_state in zip(states[0].values(), held, strict=True):
         assert bits(host(array)) == bits(expected_state)

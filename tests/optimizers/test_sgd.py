@@ -9,6 +9,7 @@ import lowprec as lp
 from lowprec.device import get_device
 from lowprec.optimizers.dense import init_dense_states, update_dense
 from lowprec.optimizers.rules import rules_of
+from lowprec.workspace import Allocator
 
 CPU = get_device("cpu")
 HALTED = np.zeros(1, np.bool_)
@@ -17,7 +18,8 @@ HALTED = np.zeros(1, np.bool_)
 def step_dense(optimizer, parameters, gradients, step, halted=HALTED):
     """One step of dense parameters without states before."""
     states = init_dense_states(CPU, optimizer, parameters)
-    update_dense(CPU, rules_of(optimizer, step), parameters, states, gradients, halted)
+    rules = rules_of(optimizer, step)
+    update_dense(CPU, rules, parameters, states, gradients, halted, Allocator(CPU))
 
 
 def test_sgd_steps_dense_parameters_in_place():

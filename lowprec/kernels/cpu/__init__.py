@@ -1,7 +1,7 @@
 """Loops over NumPy arrays, compiled for the CPU; `lowprec.device` hands them out."""
 
 from lowprec.kernels.cpu.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cpu.dense import add_bias, bias_gradients
+from lowprec.kernels.cpu.dense import mlp_backward, mlp_forward
 from lowprec.kernels.cpu.dense_update import update_dense
 from lowprec.kernels.cpu.finite import note_nonfinite
 from lowprec.kernels.cpu.grouping import group_and_check
@@ -11,14 +11,7 @@ from lowprec.kernels.cpu.interaction import dot_backward, dot_forward
 from lowprec.kernels.cpu.linear import linear_outputs
 from lowprec.kernels.cpu.lookup import gather, pool
 from lowprec.kernels.cpu.loss import logistic_loss
-from lowprec.kernels.cpu.products import (
-    add_parts,
-    matmul,
-    matmul_transposed,
-    samples_of_part,
-    weight_gradient,
-    weight_gradients,
-)
+from lowprec.kernels.cpu.products import add_parts, samples_of_part, weighted_sum
 from lowprec.kernels.cpu.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cpu.routing import (
     bags_of_owners,
@@ -33,10 +26,8 @@ from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
 
 __all__ = [
-    "add_bias",
     "add_parts",
     "bags_of_owners",
-    "bias_gradients",
     "distinct_rows",
     "dot_backward",
     "dot_forward",
@@ -48,8 +39,8 @@ __all__ = [
     "hash_categories",
     "linear_outputs",
     "logistic_loss",
-    "matmul",
-    "matmul_transposed",
+    "mlp_backward",
+    "mlp_forward",
     "note_nonfinite",
     "pack",
     "pool",
@@ -65,7 +56,6 @@ __all__ = [
     "sum_segments",
     "update_dense",
     "update_rows",
-    "weight_gradient",
-    "weight_gradients",
+    "weighted_sum",
     "write_rows",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lowprec.kernels.cpu.addresses import address, rows_at
 from lowprec.kernels.cpu.buckets import segments_of
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
@@ -25,17 +26,33 @@ def are_within(values, limit):
     return within
 
 
+@internal(**SERIAL)
+def _share_is_within(values, part, parts):
+    share = values[part * values.size // parts : (part + 1) * values.size // parts]
+    return are_within(share, _LARGEST)
+
+
 @parallel
-def _note_nonfinite(values, diverged, t, threads):
-    first, last = t * values.size // threads, (t + 1) * values.size // threads
-    if not are_within(values[first:last], _LARGEST):
+def _note_nonfinite(outputs, arrays, diverged, t, threads):
+    finite = _share_is_within(outputs, t, threads)
+    for each in range(len(arrays)):
+        array = rows_at(arrays[each, 0], 0, 1, arrays[each, 1], np.float32)
+        finite &= _share_is_within(array[0], t, threads)
+    if not finite:
         diverged[0] = True
 
 
-def note_nonfinite(arrays, diverged):
-    """Set `diverged` (1,) if a number of 1-D float32 `arrays` is not finite."""
-    for values in arrays:
-        launch(_note_nonfinite, threads_for(values.size), values, diverged)
+def note_nonfinite(outputs, gradients, diverged, scratch):
+    """Set `diverged` (1,) if a number of float32 `outputs` (B,) or `gradients` is not finite."""
+    table, numbers = scratch.made_of("gradients", gradients, None, lambda: _table(gradients))
+    threads = threads_for(outputs.size + numbers)
+    launch(_note_nonfinite, threads, outputs, table, diverged)
+
+
+def _table(arrays):
+    """The address and the size of each array, and all their sizes together."""
+    lines = [(address(array, np.float32), array.size) for array in arrays]
+    return np.array(lines, np.int64).reshape(-1, 2), sum(array.size for array in arrays)
 
 
 @internal(**SERIAL)

@@ -2,7 +2,7 @@
 out."""
 
 from lowprec.kernels.cuda.batch import rows_of_bags, rows_of_features
-from lowprec.kernels.cuda.dense import add_bias, bias_gradients
+from lowprec.kernels.cuda.dense import mlp_backward, mlp_forward
 from lowprec.kernels.cuda.dense_update import update_dense
 from lowprec.kernels.cuda.finite import note_nonfinite
 from lowprec.kernels.cuda.grouping import group_and_check
@@ -12,14 +12,7 @@ from lowprec.kernels.cuda.interaction import dot_backward, dot_forward
 from lowprec.kernels.cuda.linear import linear_outputs
 from lowprec.kernels.cuda.lookup import gather, pool
 from lowprec.kernels.cuda.loss import logistic_loss
-from lowprec.kernels.cuda.products import (
-    add_parts,
-    matmul,
-    matmul_transposed,
-    samples_of_part,
-    weight_gradient,
-    weight_gradients,
-)
+from lowprec.kernels.cuda.products import add_parts, samples_of_part, weighted_sum
 from lowprec.kernels.cuda.rounding import round_nearest, round_stochastic, round_up_probability
 from lowprec.kernels.cuda.routing import (
     bags_of_owners,
@@ -34,10 +27,8 @@ from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
 
 __all__ = [
-    "add_bias",
     "add_parts",
     "bags_of_owners",
-    "bias_gradients",
     "distinct_rows",
     "dot_backward",
     "dot_forward",
@@ -49,8 +40,8 @@ __all__ = [
     "hash_categories",
     "linear_outputs",
     "logistic_loss",
-    "matmul",
-    "matmul_transposed",
+    "mlp_backward",
+    "mlp_forward",
     "note_nonfinite",
     "pack",
     "pool",
@@ -66,7 +57,6 @@ __all__ = [
     "sum_segments",
     "update_dense",
     "update_rows",
-    "weight_gradient",
-    "weight_gradients",
+    "weighted_sum",
     "write_rows",
 ]

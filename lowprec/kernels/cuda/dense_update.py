@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lowprec.kernels.as_rows import as_rows
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import (
     CHAINS,
@@ -90,23 +91,26 @@ def _update_dense_rows(thread, threads, rules, arrays, gradient, chains, diverge
             )  # fmt: skip
 
 
-def update_dense(rules, arrays, gradients, diverged):
-    """One step on float32 parameters: ``(parameter, *states)``, each (rows, columns) or (rows, 1).
+def update_dense(rules, parameters, states, gradients, diverged, scratch):
+    """One step on float32 parameters, each with its `states`: vectors, or matrices of rows.
 
     `rules` are a rule and its preparation, or these `InMemory`.  Nothing is written if `diverged`.
     """
     rule, preparation = like_of(rules)
+    with_numbers = [
+        (as_rows(parameter), *own, as_rows(gradient))
+        for parameter, own, gradient in zip(parameters, states, gradients, strict=True)
+        if parameter.size
+    ]
     if has_row(type(rule)) or has_norm(preparation):
-        for held, gradient in zip(arrays, gradients, strict=True):
+        for *held, gradient in with_numbers:
             shape = (len(gradient), CHAINS * num_measures(type(rule)))
             chains = np.empty_like(gradient, shape=shape)
-            launch(_update_dense_rows, len(gradient), rules, held, gradient, chains, diverged)
+            arrays = tuple(held)
+            launch(_update_dense_rows, len(gradient), rules, arrays, gradient, chains, diverged)
         return
     # a number is stepped as it is, wherever it stands: many parameters in one launch
-    flat = [
-        tuple(array.reshape(-1) for array in (*held, gradient))
-        for held, gradient in zip(arrays, gradients, strict=True)
-    ]
+    flat = [tuple(array.reshape(-1) for array in arrays) for arrays in with_numbers]
     for some in in_groups(flat, len(flat[0]) if flat else 1):
         *held, gradient = zip(*some, strict=True)
         most = max(array.size for array in gradient)

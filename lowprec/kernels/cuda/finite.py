@@ -19,9 +19,10 @@ def _note_nonfinite(thread, threads, arrays, diverged):
             i = after(i, threads)
 
 
-def note_nonfinite(arrays, diverged):
-    """Set `diverged` (1,) if a number of 1-D float32 `arrays` is not finite."""
-    for some in in_groups(arrays, 1):
+def note_nonfinite(outputs, gradients, diverged, scratch):
+    """Set `diverged` (1,) if a number of float32 `outputs` (B,) or `gradients` is not finite."""
+    flat = [array.reshape(-1) for array in (outputs, *gradients)]
+    for some in in_groups(flat, 1):
         launch(_note_nonfinite, max(values.size for values in some), some, diverged)
 
 
