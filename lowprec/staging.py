@@ -31,7 +31,9 @@ class Staging:
 
     def copy_in(self, arrays: Sequence[NDArray[Any]]) -> list[Any]:
         """These arrays on the device, by one copy; which are there already are not copied."""
-        if not self.device.asynchronous or any(map(self.device.owns, arrays)):
+        if not self.device.asynchronous:
+            return list(arrays)
+        if any(map(self.device.owns, arrays)):
             return [self.device.asarray(array) for array in arrays]
         starts, nbytes = [], 0
         for array in arrays:

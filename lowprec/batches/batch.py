@@ -93,7 +93,7 @@ def make_batch(
     if padding:
         flat, bounds, weights = _without_padding(device, flat, bounds, weights)
     rows, bags, in_range = _find_rows(device, features, flat, bounds, merged)
-    if not checked and not in_range.all():
+    if not checked and not in_range:
         raise_out_of_range(device, features, *given, padding)
     if across_features:
         shape = shape[:1]
@@ -116,7 +116,7 @@ def check_ids(device: Device, features: Features, indices: Any, offsets: Any = N
     for before, some_ids, some_bounds in _pieces(features, ids, bounds):
         piece = as_kernels_take(device, some_ids)
         in_range = _find_rows(device, features, piece.reshape(-1), some_bounds, 1)[2]
-        if not in_range.all():
+        if not in_range:
             raise_out_of_range(device, features, piece, some_bounds, before=before)
 
 
@@ -150,8 +150,8 @@ def _find_rows(
     flat: NDArray[Any],
     offsets: NDArray[np.int64] | None,
     merged: int,
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.bool_]]:
-    """The row and the bag of each position, and whether all ids of each part are in range.
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], Any]:
+    """The row and the bag of each position, and whether all ids are in range, as the device has it.
 
     So many bags in a row are merged into one; without, and no offsets, bags are left out.
     """

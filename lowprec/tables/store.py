@@ -104,6 +104,10 @@ class Store:
 
     def _arrays_of_rows(self) -> tuple[Any, ...]:
         """The weights and the optimizer's states as kernels take them."""
+        held = [self._weight, *self._state.values()]
+        return self._workspace.made_of("arrays of rows", held, None, self._make_arrays_of_rows)  # type: ignore[no-any-return]
+
+    def _make_arrays_of_rows(self) -> tuple[Any, ...]:
         words, dtypes = self._device.words, self._state_dtypes
         states = (words(array, dtypes[name]) for name, array in self._state.items())
         return (self._words(), *states)

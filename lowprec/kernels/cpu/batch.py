@@ -32,7 +32,7 @@ def _run_rows_of_features(indices, num_embeddings, row_offsets, rows, bags, in_r
 
 
 def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
-    """Rows (uint32) of one id per feature; returns whether all ids of each part are in range.
+    """Rows (uint32) of one id per feature; returns whether all ids are in range.
 
     `indices` is flat and sample-major: position p belongs to feature ``p % num_embeddings.size``.
     `bags` (uint32) takes the sample of each position, unless it is empty.
@@ -42,7 +42,7 @@ def rows_of_features(indices, num_embeddings, row_offsets, rows, bags):
     launch(
         _run_rows_of_features, threads, indices, num_embeddings, row_offsets, rows, bags, in_range
     )
-    return in_range
+    return all(in_range.tolist())
 
 
 @internal(**SERIAL)
@@ -81,4 +81,4 @@ def rows_of_bags(indices, offsets, num_embeddings, row_offsets, rows, bags, merg
         _run_rows_of_bags, threads,
         indices, offsets, num_embeddings, row_offsets, rows, bags, merged, in_range,
     )  # fmt: skip
-    return in_range
+    return all(in_range.tolist())

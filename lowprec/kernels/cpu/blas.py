@@ -53,10 +53,11 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                self._before = [(set_to, get()) for get, set_to in _pools()]
-                for set_to, count in self._before:
-                    if count != 1:
-                        set_to(1)
+                self._before = [
+                    (set_to, count) for get, set_to in _pools() if (count := get()) != 1
+                ]
+                for set_to, _ in self._before:
+                    set_to(1)
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
@@ -64,8 +65,7 @@ class _OneThread:
             self._inside -= 1
             if not self._inside:
                 for set_to, count in self._before:
-                    if count != 1:
-                        set_to(count)
+                    set_to(count)
 
 
 one_thread = _OneThread()

@@ -61,8 +61,9 @@ def _gather(weight, rows, out, streamed, t, threads):
 
 def _is_streamed(out):
     """Whether an output is too large to be found in cache later, and can be streamed."""
-    aligned = out.ctypes.data % STREAM_BYTES == 0
-    return aligned and out.shape[1] % WIDTH == 0 and out.nbytes >= _STREAMED_BYTES
+    if out.nbytes < _STREAMED_BYTES or out.shape[1] % WIDTH:
+        return False
+    return out.ctypes.data % STREAM_BYTES == 0
 
 
 def _threads(weight, rows):

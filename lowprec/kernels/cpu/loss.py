@@ -10,6 +10,7 @@ from lowprec.scalar.logistic import log_loss, sigmoid
 
 _ONE = np.float32(1.0)
 _LOSS_BLOCK = 1024  # samples whose losses are added up apart: the sum is that for any threads
+_NUMBERS_A_LOSS = 64  # a loss and its slope take as long as reading so many numbers
 
 
 @internal(**SERIAL)
@@ -36,5 +37,13 @@ def logistic_loss(logits, y, weights, dlogits):
     Losses are multiplied with `weights`, if there are any.
     """
     sums = np.empty(-(-logits.size // _LOSS_BLOCK), np.float64)
-    launch(_logistic_loss, threads_for(logits.size), logits, y, weights, dlogits, sums)
+    launch(
+        _logistic_loss,
+        threads_for(logits.size * _NUMBERS_A_LOSS),
+        logits,
+        y,
+        weights,
+        dlogits,
+        sums,
+    )
     return float(sums.sum() / logits.size)
