@@ -29,7 +29,7 @@ F32 = np.float32
 def tables(rng, at_end):
     """gather, pool, find rows, sort, sum, check, update: of all formats and all ends of a row."""
     guarded = lambda array: guard.guarded(array, at_end=at_end)
-    for number, dim in enumerate((1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 64, 65)):
+    for number, dim in enumerate((1, 2, 3, 4, 8, 15, 16, 17, 31, 32, 33, 64, 65)):
         for dtype in (DTYPES[(number + k) % len(DTYPES)] for k in range(2)):
             table = lp.EmbeddingTable(
                 [7, 5], dim, dtype, optimizer=lp.SGD(0.5), on_nonfinite="skip"

@@ -67,28 +67,103 @@ def load(typingctx, array, start, width):
     return block(array, types.int64, width), codegen
 
 
+def _of_rows(width, numbers, lanes):
+    """How many rows a block has, and the lanes of each; None unless all are constants that fit."""
+    sizes = width, numbers, lanes
+    if not all(isinstance(size, types.IntegerLiteral) for size in sizes):
+        return None
+    width, numbers, lanes = (size.literal_value for size in sizes)
+    return width // lanes if numbers in (1, lanes) and width % lanes == 0 else None
+
+
+def _pointers_to_rows(context, builder, array, places, kind, number, rows):
+    """Where the numbers of each row begin."""
+    (array_type, numbers), (places_type, places_of, first) = array, places
+    index = ir.IntType(64)
+    for row in range(rows):
+        at = builder.add(first, index(row))
+        place = builder.load(address_of(context, builder, places_type, places_of, at))
+        place = builder.mul(builder.zext(place, index), index(number))
+        yield builder.bitcast(
+            address_of(context, builder, array_type, numbers, place), kind.as_pointer()
+        )
+
+
 @intrinsic
-def load_each(typingctx, array, places, start, width):
-    """The block of the numbers of `array` whose places `places` has from `start` on (uint32)."""
+def load_rows(typingctx, array, places, start, numbers, lanes, width):
+    """A block of `width` lanes with some rows of `array`, as `places` (uint32) has them from
+    `start` on.
+
+    Each row has constantly many `lanes`: its `numbers`, or its only one in all of them.
+    """
+    rows = _of_rows(width, numbers, lanes)
+    if rows is None:
+        return None
+    block, number = _block_type(array.dtype, width), number_type(array.dtype)
+
+    def codegen(context, builder, sig, args):
+        index, size = ir.IntType(32), number.bitwidth // 8
+        of_row, count = lanes.literal_value, numbers.literal_value
+        kind = context.get_value_type(Lanes(number, count))
+        pointers = _pointers_to_rows(
+            context, builder, (array, args[0]), (places, *args[1:3]), kind, count, rows
+        )
+        found = [builder.load(pointer, align=size) for pointer in pointers]
+        # neighbours are put together until there is one; a row's only number is spread first
+        every = ir.Constant(ir.VectorType(index, of_row), [i % count for i in range(of_row)])
+        found = [builder.shuffle_vector(each, each, every) for each in found]
+        while len(found) > 1:
+            both = 2 * found[0].type.count
+            order = ir.Constant(ir.VectorType(index, both), list(range(both)))
+            found = [
+                builder.shuffle_vector(one, other, order)
+                for one, other in zip(found[::2], found[1::2], strict=True)
+            ]
+        return found[0]
+
+    return block(array, places, types.int64, numbers, lanes, width), codegen
+
+
+@intrinsic
+def load_repeated(typingctx, array, start, times, width):
+    """A block of `width` lanes with numbers of `array` from `start` on, each in `times` lanes."""
     block = _block_type(array.dtype, width)
-    if not isinstance(block, Lanes):
+    if not isinstance(block, Lanes) or not isinstance(times, types.IntegerLiteral):
         return None
 
     def codegen(context, builder, sig, args):
-        numbers, places_of, first, _ = args
-        index, number = ir.IntType(64), context.get_value_type(block.dtype)
-        found = ir.Constant(context.get_value_type(block), ir.Undefined)
-        for lane in range(block.count):
-            at = builder.add(first, index(lane))
-            place = builder.load(address_of(context, builder, sig.args[1], places_of, at))
-            place = builder.zext(place, index)
-            address = address_of(context, builder, array, numbers, place)
-            loaded = builder.load(builder.bitcast(address, number.as_pointer()))
-            loaded.align = block.dtype.bitwidth // 8
-            found = builder.insert_element(found, loaded, ir.IntType(32)(lane))
-        return found
+        count = block.count // times.literal_value
+        kind = context.get_value_type(Lanes(block.dtype, count)).as_pointer()
+        pointer = builder.bitcast(address_of(context, builder, array, *args[:2]), kind)
+        found = builder.load(pointer, align=block.dtype.bitwidth // 8)
+        order = [lane // times.literal_value for lane in range(block.count)]
+        order = ir.Constant(ir.VectorType(ir.IntType(32), block.count), order)
+        return builder.shuffle_vector(found, found, order)
 
-    return block(array, places, types.int64, width), codegen
+    return block(array, types.int64, times, width), codegen
+
+
+@intrinsic
+def store_rows(typingctx, block, array, places, start, lanes):
+    """Write the rows of a block, of `lanes` numbers each, to where `load_rows` has them from."""
+    rows = _of_rows(types.literal(block.count), lanes, lanes)
+    if rows is None:
+        return None
+
+    def codegen(context, builder, sig, args):
+        count, size = lanes.literal_value, block.dtype.bitwidth // 8
+        kind = context.get_value_type(Lanes(block.dtype, count))
+        pointers = _pointers_to_rows(
+            context, builder, (array, args[1]), (places, *args[2:4]), kind, count, rows
+        )
+        for row, pointer in enumerate(pointers):
+            own = ir.Constant(
+                ir.VectorType(ir.IntType(32), count), list(range(row * count, (row + 1) * count))
+            )
+            builder.store(builder.shuffle_vector(args[0], args[0], own), pointer, align=size)
+        return context.get_dummy_value()
+
+    return types.void(block, array, places, types.int64, lanes), codegen
 
 
 @intrinsic

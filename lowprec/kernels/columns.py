@@ -73,8 +73,6 @@ NOTHING = 0
 
 def _read_all(arrays, place, width): ...
 def _write_states(values, arrays, place, column, low, high, stochastic, number): ...
-def copy_numbers(arrays, place, to, at):
-    """Copy the number at a place of each array to another place of as many arrays `to`."""
 
 
 @overloaded(_read_all, **_INLINE)
@@ -102,18 +100,6 @@ def _overload_write_states(values, arrays, place, column, low, high, stochastic,
         )
 
     return write_states
-
-
-@overloaded(copy_numbers, **_INLINE)
-def _overload_copy_numbers(arrays, place, to, at):
-    if len(arrays) == 0:
-        return lambda arrays, place, to, at: None
-
-    def copy(arrays, place, to, at):
-        store(load(arrays[0], place, 1), to[0], at)
-        copy_numbers(arrays[1:], place, to[1:], at)
-
-    return copy
 
 
 # --- rules ---

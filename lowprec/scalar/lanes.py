@@ -190,3 +190,24 @@ def halves_of_lanes(typingctx, words):
         return builder.bitcast(args[0], context.get_value_type(sig.return_type))
 
     return result(words), codegen
+
+
+@intrinsic
+def sum_of_neighbours(typingctx, x, count):
+    """In each lane, the sum of the constantly many lanes that it is one of, added up in halves.
+
+    That is ``(x[0] + x[2]) + (x[1] + x[3])`` for 4.
+    """
+    if not isinstance(x, Lanes) or not isinstance(count, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, sig, args):
+        total, half = args[0], count.literal_value // 2
+        while half:
+            places = [lane ^ half for lane in range(x.count)]
+            places = ir.Constant(ir.VectorType(ir.IntType(32), x.count), places)
+            total = builder.fadd(total, builder.shuffle_vector(total, total, places))
+            half //= 2
+        return total
+
+    return x(x, count), codegen

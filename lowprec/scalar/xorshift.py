@@ -90,7 +90,7 @@ def draw(key_low, key_high, column, bits):
     more are the top bits of a word of the column's own.
     """
     if bits <= 16:
-        pair = word(key_low, key_high, _U32(column >> 1))
-        half = u32(u32(pair >> _U32((column & 1) << 4)) & _U32(0xFFFF))
+        pair = word(key_low, key_high, u32(column >> _U32(1)))
+        half = u32(u32(pair >> u32((column & _U32(1)) << _U32(4))) & _U32(0xFFFF))
         return u32(half >> _U32(16 - bits))
-    return u32(word(key_low, key_high, _U32(column)) >> _U32(32 - bits))
+    return u32(word(key_low, key_high, u32(column)) >> _U32(32 - bits))

@@ -6,7 +6,7 @@ import pytest
 
 import lowprec as lp
 from lowprec.formats.entries import FORMATS
-from lowprec.kernels.blocks import transpose
+from lowprec.kernels.blocks import load_repeated, load_rows, store, store_rows, transpose
 
 NAMES = [fmt.name for fmt in FORMATS]
 WIDTH = 16
@@ -74,3 +74,46 @@ def test_transpose(dtype, width, function):
     expected = np.zeros_like(to)
     expected[1 : 1 + width, 2 : 2 + width] = array[2 : 2 + width, 3 : 3 + width].T
     np.testing.assert_array_equal(to, expected)
+
+
+def _move_rows(numbers, lanes):
+    """Rows from a table to a block, and back to another table."""
+
+    @numba.njit
+    def move(table, places, start, block, to):
+        rows = load_rows(table, places, start, numbers, lanes, WIDTH)
+        store(rows, block, 0)
+        store_rows(rows, to, places, start, lanes)
+
+    return move
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8])
+def test_rows_in_lanes(lanes, dtype):
+    rng = np.random.default_rng(lanes)
+    table = rng.permutation(256)[: 30 * lanes].reshape(30, lanes).astype(dtype)
+    places = rng.permutation(30).astype(np.uint32)
+    block, to = np.zeros(WIDTH, dtype), np.zeros_like(table)
+    _move_rows(lanes, lanes)(table, places, 3, block, to)
+    rows = places[3 : 3 + WIDTH // lanes]
+    np.testing.assert_array_equal(block, table[rows].reshape(-1))
+    expected = np.zeros_like(table)
+    expected[rows] = table[rows]
+    np.testing.assert_array_equal(to, expected)
+
+
+@pytest.mark.parametrize("lanes", [2, 4, 8])
+def test_the_only_number_of_a_row_is_in_all_its_lanes(lanes):
+    @numba.njit
+    def spread(table, places, block, repeated):
+        store(load_rows(table, places, 1, 1, lanes, WIDTH), block, 0)
+        store(load_repeated(places, 1, lanes, WIDTH), repeated, 0)
+
+    table = np.arange(30, dtype=np.float32).reshape(30, 1) / 7
+    places = np.random.default_rng(lanes).permutation(30).astype(np.uint32)
+    block, repeated = np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.uint32)
+    spread(table, places, block, repeated)
+    rows = places[1 : 1 + WIDTH // lanes]
+    np.testing.assert_array_equal(repeated, np.repeat(rows, lanes))
+    np.testing.assert_array_equal(block, np.repeat(table[rows, 0], lanes))

@@ -47,6 +47,14 @@ KINDS = [
     if EVERYTHING or dtype in ("float32", LOW[name])
 ]
 
+# a kernel for each number of columns, too
+NARROW_KINDS = [
+    (name, dim)
+    for place, name in enumerate(CASES)
+    for dim in (2, 4, 8)
+    if EVERYTHING or dim == (2, 4, 8)[place % 3]
+]
+
 # states in low precision of Adam: (state_dtype, state_rounding)
 OF_STATES = {
     "bfloat16": ("bfloat16", "stochastic"),

@@ -20,6 +20,7 @@ from tests.optimizers.cases import (
     EVERYTHING,
     KINDS,
     LOW,
+    NARROW_KINDS,
     SIZES,
     batch,
     check,
@@ -54,6 +55,16 @@ def test_update_of_one_column_is_the_oracle(name, rounding):
     rng = np.random.default_rng(1)
     for _ in range(3):
         check(table, oracle, *batch(rng, 1))
+
+
+@pytest.mark.parametrize(("name", "dim"), NARROW_KINDS)
+def test_update_of_narrow_rows_is_the_oracle(name, dim):
+    """Several rows are stepped in one block."""
+    optimizer, oracle = CASES[name]
+    table = make_table(SIZES, dim, dtype=LOW[name], optimizer=optimizer, seed=9)
+    rng = np.random.default_rng(dim)
+    for samples in (1, 4, 40):
+        check(table, oracle, *batch(rng, dim, samples=samples))
 
 
 @every_case

@@ -9,6 +9,7 @@ from numba.core.errors import TypingError
 
 from lowprec.kernels.blocks import load, store
 from lowprec.scalar.bits import fma, select, sqrt
+from lowprec.scalar.lanes import sum_of_neighbours
 
 WIDTH = 16
 SPECIAL = np.array(
@@ -94,3 +95,20 @@ def test_what_lanes_cannot_do(expression, x, message):
     x = np.ones(WIDTH, x)
     with pytest.raises(TypingError, match=message):
         run(expression, x, x, x.dtype)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
+def test_sums_of_neighbours_are_added_in_halves(count):
+    x = np.random.default_rng(count).normal(size=WIDTH).astype(np.float32)
+    source = (
+        f"def run(x, out):\n    store(sum_of_neighbours(load(x, 0, {WIDTH}), {count}), out, 0)\n"
+    )
+    scope = {"load": load, "store": store, "sum_of_neighbours": sum_of_neighbours}
+    exec(source, scope)
+    found = np.zeros(WIDTH, np.float32)
+    njit(scope["run"])(x, found)
+    total = x.reshape(-1, count)
+    while total.shape[1] > 1:
+        half = total.shape[1] // 2
+        total = total[:, :half] + total[:, half:]
+    np.testing.assert_array_equal(found, np.repeat(total[:, 0], count))

@@ -4,14 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.blocks import load, load_each, store
-from lowprec.kernels.columns import (
-    by_column,
-    copy_numbers,
-    measure_columns,
-    step_columns,
-    step_row,
-)
+from lowprec.kernels.blocks import load
 from lowprec.kernels.cpu.buckets import (
     empty_buckets,
     empty_sums,
@@ -20,24 +13,18 @@ from lowprec.kernels.cpu.buckets import (
     sum_bucket,
 )
 from lowprec.kernels.cpu.compiling import serial
+from lowprec.kernels.cpu.in_lanes import step_in_lanes
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
 from lowprec.kernels.cpu.options import PART, SERIAL
 from lowprec.kernels.cpu.parts import in_parts
-from lowprec.kernels.cpu.squares import squares_of
 from lowprec.kernels.cpu.tails import new_lanes
 from lowprec.kernels.keys import first_table, row_key
-from lowprec.kernels.preparing import (
-    OfRow,
-    clipped,
-    missed_of_row,
-    note_seen,
-    prepares,
-    scale_of_norm,
-    without_last,
-)
-from lowprec.scalar.internal import internal, overloaded
+from lowprec.kernels.preparing import missed_of_row, note_seen
+from lowprec.scalar.internal import internal
 from lowprec.scalar.xorshift import derive, halves_of
+
+_ONE_COLUMN = (0,)
 
 
 class RowsInLanes(NamedTuple):
@@ -69,64 +56,25 @@ def _keys_of_rows(keys, step, of_first, rows, start, low, high):
         low[lane], high[lane] = halves_of(derive(key, number + (row - begin) * stride))
 
 
-def prepare_rows(preparation, gradient, missed):
-    """`OfRow` for rows in lanes, whose gradients are numbers."""
-
-
-@overloaded(prepare_rows, forceinline=True, **SERIAL)
-def _overload_prepare_rows(preparation, gradient, missed):
-    if not prepares(preparation.instance_class):
-        return lambda preparation, gradient, missed: OfRow(np.float32(1.0), np.float32(0.0))
-
-    def prepare(preparation, gradient, missed):
-        number = clipped(preparation, gradient)
-        return OfRow(scale_of_norm(number * number, preparation.clip_norm), missed)
-
-    return prepare
-
-
-def gather_numbers(arrays, places, start, to):
-    """Copy the numbers of each array whose places are `places` from `start` on: a block of each."""
-
-
-@overloaded(gather_numbers, forceinline=True, **SERIAL)
-def _overload_gather_numbers(arrays, places, start, to):
-    if len(arrays) == 0:
-        return lambda arrays, places, start, to: None
-
-    def gather(arrays, places, start, to):
-        store(load_each(arrays[0], places, start, WIDTH), to[0], 0)
-        gather_numbers(arrays[1:], places, start, to[1:])
-
-    return gather
-
-
 @internal(forceinline=True, **SERIAL)
 def _step_lanes(
     rule, preparation, arrays, rows, sums, keys, step, of_first, stochastic, numbers, lanes, start,
     count,
 ):  # fmt: skip
     """Step `count` rows from place `start` of `rows` on, at most WIDTH, by their `sums`."""
-    of_rule = without_last(preparation, numbers)
-    stepped = by_column(rule, of_rule)
-    _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
     for lane in range(count):
         row = np.int64(rows[start + lane])
         lanes.missed[lane] = missed_of_row(preparation, arrays, row, step)
         note_seen(preparation, arrays, row, step)
-    if count == np.uint64(WIDTH):  # as nearly always: through registers
-        gather_numbers(arrays, rows, np.int64(start), numbers)
-    else:
-        for lane in range(count):
-            copy_numbers(arrays, np.int64(rows[start + lane]), numbers, lane)
-    gradient, missed = load(sums, start, WIDTH), load(lanes.missed, 0, WIDTH)
-    low, high = load(lanes.low, 0, WIDTH), load(lanes.high, 0, WIDTH)
-    of_row = prepare_rows(preparation, gradient, missed)
-    measured = measure_columns(rule, preparation, of_row, stepped, 0, gradient)
-    own = step_row(rule, of_rule, 0, squares_of(measured), low, high, stochastic)
-    step_columns(own, preparation, of_row, stepped, 0, 0, gradient, low, high, stochastic)
-    for lane in range(count):
-        copy_numbers(numbers, lane, arrays, np.int64(rows[start + lane]))
+    for lane in range(count, np.uint64(WIDTH)):  # the last row again, to the same number
+        last = count - np.uint64(1)
+        rows[start + lane], sums[start + lane] = rows[start + last], sums[start + last]
+        lanes.missed[lane] = lanes.missed[last]
+    _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
+    step_in_lanes(
+        rule, preparation, arrays, rows, sums, np.int64(start), load(lanes.low, 0, WIDTH),
+        load(lanes.high, 0, WIDTH), load(lanes.missed, 0, WIDTH), stochastic, numbers, _ONE_COLUMN,
+    )  # fmt: skip
 
 
 @internal(**PART)

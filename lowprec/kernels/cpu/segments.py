@@ -6,6 +6,7 @@ import numpy as np
 
 from lowprec.kernels.cpu.compiling import serial
 from lowprec.kernels.cpu.options import SERIAL
+from lowprec.kernels.cpu.search import first_at_least
 from lowprec.kernels.cpu.sort import sort_by_row
 from lowprec.kernels.gradients import PIECE, ROW_SHIFT
 from lowprec.scalar.internal import internal
@@ -29,6 +30,14 @@ class Segments(NamedTuple):
 def row_of_segment(segments, segment):
     """The row (int64) that a segment is about."""
     return np.int64(segments.order[segments.starts[segment]] >> ROW_SHIFT)
+
+
+@internal(forceinline=True, **SERIAL)
+def first_segment(starts, part, parts):
+    """The first segment of a part of the batch: halfway between equal ids and equal rows a part."""
+    segments = starts.size - 1
+    by_ids = first_at_least(starts, np.int64(starts[segments]) * part // parts)
+    return np.uint64((by_ids + segments * part // parts) // 2)
 
 
 @serial

@@ -106,16 +106,3 @@ def _overload_mean_squares(
     return lambda rule, preparation, of_row, arrays, place, gradient, start, columns, chains: found(
         rule, preparation, of_row, arrays, place, gradient, start, columns, chains
     )
-
-
-def squares_of(numbers):
-    """The square of each of a tuple: the means for rows of one column, in lanes."""
-
-
-@overloaded(squares_of, **_INLINE)
-def _overload_squares_of(numbers):
-    if len(numbers) == 0:
-        return lambda numbers: ()
-    return lambda numbers: (
-        (numbers[0] * numbers[0],) + squares_of(numbers[1:])  # noqa: RUF005
-    )

@@ -10,10 +10,10 @@ from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.finite import are_within
 from lowprec.kernels.cpu.launch import NUMBERS_TO_FIND_A_ROW, launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, in_blocks, prefetch_rows
+from lowprec.kernels.cpu.narrow import NARROW, update_narrow_rows
 from lowprec.kernels.cpu.one_column import update_rows_of_one_column
 from lowprec.kernels.cpu.options import SERIAL
-from lowprec.kernels.cpu.search import first_at_least
-from lowprec.kernels.cpu.segments import row_of_segment
+from lowprec.kernels.cpu.segments import first_segment, row_of_segment
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.cpu.sums import (
     bag_at,
@@ -35,14 +35,6 @@ _PAIR = 2 * WIDTH
 _MOST_IN_PAIRS = 127  # columns
 _WIDE = compiled_for("avx512f")
 _NEGATIVE_ZERO = np.float32(-0.0)
-
-
-@internal(forceinline=True, **SERIAL)
-def _first_segment(starts, part, parts):
-    """The first segment of a part of the batch: halfway between equal ids and equal rows a part."""
-    segments = starts.size - 1
-    by_ids = first_at_least(starts, np.int64(starts[segments]) * part // parts)
-    return np.uint64((by_ids + segments * part // parts) // 2)
 
 
 def _step_pairs(
@@ -150,8 +142,8 @@ def _update_rows(
     rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
     totals, chains, skipped, t, threads,
 ):  # fmt: skip
-    first = _first_segment(segments.starts, t, threads)
-    last = _first_segment(segments.starts, t + 1, threads)
+    first = first_segment(segments.starts, t, threads)
+    last = first_segment(segments.starts, t + 1, threads)
     skipped[t] = _step_range(
         rule, preparation, arrays, segments, gradients, keys, step, stochastic, limit, guard,
         first, last, totals[t : t + 1], chains[t],
@@ -173,6 +165,10 @@ def update_rows(rules, arrays, groups, gradients, keys, step, stochastic, limit,
     segments = segments_of(groups, gradients, scratch)
     columns = arrays[0].shape[1]
     threads = threads_for(segments.order.size * (columns + NUMBERS_TO_FIND_A_ROW))
+    if columns in NARROW:
+        return update_narrow_rows(
+            rules, arrays, segments, gradients, keys, step, stochastic, limit, check.guard, threads
+        )
     common = *rules, arrays, segments, gradients, keys, step, stochastic
     totals = scratch.empty("totals", (threads, columns), np.float32)
     chains = scratch.empty("chains", (threads, CHAINS_OF_ROW), np.float32)
