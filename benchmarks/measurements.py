@@ -100,6 +100,10 @@ MEASUREMENTS = {
     "busy": Measurement(
         "python -m benchmarks.busy", 2, ("docs/performance.md#threads",), quiet=True,
     ),
+    "steps": Measurement(
+        f"{_ONE_THREAD} python -m benchmarks.steps", 1,
+        ("docs/performance.md#what-a-step-costs-beside-its-kernels",), quiet=True,
+    ),
     "ranks": Measurement(
         "mpiexec -n 2 -genv NUMBA_NUM_THREADS 1 python -m mpi4py -m benchmarks.ranks --rows 4e6",
         0.5,

@@ -249,3 +249,25 @@ def test_ctrl_c_between_the_kernel_and_the_count_of_steps(monkeypatch):
         monkeypatch.undo()
     twin.update(**plain())
     assert state(table) == state(twin)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda array: array.astype(np.float64), "got one of float64"),
+        (lambda array: np.stack([array, array], -1)[..., 0], "C-contiguous"),
+        (lambda array: array[:-1], r"shape \(2, 4\), got one of float32, with shape \(1, 4\)"),
+    ],
+)
+def test_dense_parameters_that_no_step_can_take(wrong, message):
+    """They are refused before anything is written."""
+    X, y, _ = lp.datasets.make_clicks(8, num_embeddings=[5, 3], num_dense=2, seed=0)
+    model = lp.DLRM([5, 3], 2, (4,), (), batch_size=4).fit(X, y)
+    weight, bias = model.bottom_[0]
+    model.bottom_[0] = wrong(weight), bias
+    before = model.table_.weight.tobytes(), model.table_.step
+    with pytest.raises(ValueError, match=f"bottom.0.weight must be .*{message}"):
+        model.partial_fit(X, y)
+    assert (model.table_.weight.tobytes(), model.table_.step) == before
+    model.bottom_[0] = weight, bias
+    model.partial_fit(X, y)
