@@ -208,6 +208,21 @@ class Samples:
         return some
 
 
+def taken(samples: Samples, order: Any, more: Sequence[Any]) -> tuple[Samples, list[Any]]:
+    """The samples numbered in `order`, which is known to be right, and those rows of `more` arrays.
+
+    `order` is int64, on the device of the samples.
+    """
+    if samples.offsets is not None:
+        return samples[order], [array[order] for array in more]
+    weights = [] if samples.weights is None else [samples.weights]
+    dense, indices, *found = samples.device.kernels.take_rows(
+        [samples.dense, samples.indices, *weights, *more], order
+    )
+    own = found.pop(0) if weights else None
+    return samples._with(dense, indices, None, own), found
+
+
 def with_an_empty_bag(samples: Samples) -> Samples:
     """Samples without ids, as samples of one feature that none has an id of."""
     xp = samples.device.xp

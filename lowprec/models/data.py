@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lowprec.batches import checks as batches
 from lowprec.batches.joining import join
-from lowprec.batches.samples import Samples
+from lowprec.batches.samples import Samples, taken
 from lowprec.device import Device
 
 
@@ -62,7 +62,12 @@ class Labelled:
         batch_size = int(batch_size)  # a number of NumPy would wrap around
         for start in range(first, len(self), batch_size):
             rows = slice(start, min(start + batch_size, len(self)))
-            yield self[rows if order is None else self.device.asarray(order[rows])]
+            yield self[rows] if order is None else self._taken(self.device.asarray(order[rows]))
+
+    def _taken(self, order: Any) -> Labelled:
+        weights = [] if self.weights is None else [self.weights]
+        samples, (y, *found) = taken(self.samples, order, [self.y, *weights])
+        return Labelled(samples, y, found[0] if found else None, self.classes)
 
 
 def join_labelled(parts: Sequence[Labelled]) -> Labelled:

@@ -104,13 +104,14 @@ class Store:
 
     def _arrays_of_rows(self) -> tuple[Any, ...]:
         """The weights and the optimizer's states as kernels take them."""
-        held = [self._weight, *self._state.values()]
-        return self._workspace.made_of("arrays of rows", held, None, self._make_arrays_of_rows)  # type: ignore[no-any-return]
-
-    def _make_arrays_of_rows(self) -> tuple[Any, ...]:
         words, dtypes = self._device.words, self._state_dtypes
-        states = (words(array, dtypes[name]) for name, array in self._state.items())
-        return (self._words(), *states)
+
+        def make() -> tuple[Any, ...]:
+            states = (words(array, dtypes[name]) for name, array in self._state.items())
+            return (self._words(), *states)
+
+        held = [self._weight, *self._state.values()]
+        return self._workspace.made_of("arrays of rows", held, None, make)  # type: ignore[no-any-return]
 
     @property
     def optimizer(self) -> Optimizer:

@@ -22,6 +22,7 @@ from lowprec.kernels.cpu.routing import (
 )
 from lowprec.kernels.cpu.standardize import standardize, standardized_is_finite
 from lowprec.kernels.cpu.sums import sum_segments
+from lowprec.kernels.cpu.take import take_rows
 from lowprec.kernels.cpu.update import update_rows
 from lowprec.kernels.cpu.write import write_rows
 
@@ -54,6 +55,7 @@ __all__ = [
     "standardize",
     "standardized_is_finite",
     "sum_segments",
+    "take_rows",
     "update_dense",
     "update_rows",
     "weighted_sum",

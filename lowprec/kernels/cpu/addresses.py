@@ -11,14 +11,19 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 
-def address(array, dtype):
-    """Where the memory of a C-contiguous array begins; ValueError if it is none of this dtype."""
+def address(array):
+    """Where the memory of an array begins."""
+    return array.__array_interface__["data"][0]
+
+
+def address_as(dtype, array):
+    """The address of a C-contiguous array; ValueError if it is none of this dtype."""
     if array.dtype != dtype or not array.flags.c_contiguous:
         raise ValueError(
             f"arrays of a model must be C-contiguous and {np.dtype(dtype)}, got one of "
             f"{array.dtype}, with shape {array.shape} and strides {array.strides}"
         )
-    return array.__array_interface__["data"][0]
+    return address(array)
 
 
 @intrinsic

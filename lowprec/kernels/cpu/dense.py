@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.cpu.addresses import address
+from lowprec.kernels.cpu.addresses import address_as
 from lowprec.kernels.cpu.blas import gemm, one_thread
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.layers import backward, forward
@@ -32,7 +32,7 @@ class _Layers(NamedTuple):
         So many `products` a layer are asked for.
         """
         lines = [
-            [*weight.shape, *(0 if array is None else address(array, dtype) for array in arrays)]
+            [*weight.shape, *(0 if array is None else address_as(dtype, array) for array in arrays)]
             for (weight, bias), more in zip(parameters, zip(*columns, strict=True), strict=True)
             for arrays in [(weight, bias, *more)]
         ]
@@ -124,7 +124,7 @@ def mlp_forward(x, parameters, last_relu, size, scratch, name):
         f"{name} forward", list(itertools.chain(*parameters)), (x.shape, x.dtype),
         lambda: _Forward.of(x, parameters, scratch, name),
     )  # fmt: skip
-    found.layers.run(forward, len(x), size, address(x, x.dtype), 0, last_relu)
+    found.layers.run(forward, len(x), size, address_as(x.dtype, x), 0, last_relu)
     return [x, *found.outs]
 
 
@@ -142,6 +142,6 @@ def mlp_backward(dy, activations, parameters, last_relu, input_too, size, by_par
         (len(x), count, input_too, by_parts),
         lambda: _Backward.of(count, activations, parameters, input_too, by_parts, scratch, name),
     )  # fmt: skip
-    places = address(x, x.dtype), address(dy, x.dtype)
+    places = address_as(x.dtype, x), address_as(x.dtype, dy)
     found.layers.run(backward, len(x), size, *places, last_relu)
     return found.dxs[0], found.gradients

@@ -7,7 +7,7 @@ import numpy as np
 from lowprec.kernels.as_rows import shape_as_rows
 from lowprec.kernels.blocks import load
 from lowprec.kernels.columns import NOTHING, by_column, has_row, step_columns, step_row
-from lowprec.kernels.cpu.addresses import address, rows_at
+from lowprec.kernels.cpu.addresses import address_as, rows_at
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH
@@ -118,9 +118,9 @@ def _table(parameters, states, gradients):
         if not parameter.size:  # a row without numbers has no step
             continue
         rows, columns = shape_as_rows(parameter.shape)
-        line = [rows, columns, address(gradient, np.float32)]
+        line = [rows, columns, address_as(np.float32, gradient)]
         for array in (parameter, *own):
-            line += [address(array, np.float32), array.size // rows]
+            line += [address_as(np.float32, array), array.size // rows]
         lines.append(line)
     count = (0,) * (1 + len(states[0]))
     table = np.array(lines, np.int64).reshape(len(lines), _HELD + 2 * len(count))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lowprec.kernels.cpu.addresses import address, rows_at
+from lowprec.kernels.cpu.addresses import address_as, rows_at
 from lowprec.kernels.cpu.buckets import segments_of
 from lowprec.kernels.cpu.compiling import parallel
 from lowprec.kernels.cpu.launch import launch, threads_for
@@ -51,7 +51,7 @@ def note_nonfinite(outputs, gradients, diverged, scratch):
 
 def _table(arrays):
     """The address and the size of each array, and all their sizes together."""
-    lines = [(address(array, np.float32), array.size) for array in arrays]
+    lines = [(address_as(np.float32, array), array.size) for array in arrays]
     return np.array(lines, np.int64).reshape(-1, 2), sum(array.size for array in arrays)
 
 

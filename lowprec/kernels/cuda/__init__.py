@@ -23,6 +23,7 @@ from lowprec.kernels.cuda.routing import (
 )
 from lowprec.kernels.cuda.standardize import standardize, standardized_is_finite
 from lowprec.kernels.cuda.sums import sum_segments
+from lowprec.kernels.cuda.take import take_rows
 from lowprec.kernels.cuda.update import update_rows
 from lowprec.kernels.cuda.write import write_rows
 
@@ -55,6 +56,7 @@ __all__ = [
     "standardize",
     "standardized_is_finite",
     "sum_segments",
+    "take_rows",
     "update_dense",
     "update_rows",
     "weighted_sum",
