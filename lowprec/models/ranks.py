@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from lowprec.batches.samples import Samples
 from lowprec.device import Device
 from lowprec.models.data import Labelled
-from lowprec.tables import verbs
 from lowprec.tables.embedding import EmbeddingTable
 
 if TYPE_CHECKING:
@@ -243,15 +242,11 @@ def begin_look_up(
 ) -> Callable[[], NDArray[np.float32]]:
     """Begin to look up a minibatch's ids; returns what gives the embeddings, in `out` if given.
 
-    `out` fits, and is nobody else's.
-
     What other ranks answer is on its way meanwhile.
     """
     if isinstance(ids, SharedIds):
         return ids.begin_look_up(table, out)
-    if out is None:
-        return lambda: table.lookup(ids)  # type: ignore[no-any-return]
-    return lambda: verbs.look_up_into(table, ids, out)
+    return lambda: table.lookup(ids, out=out)  # type: ignore[no-any-return]
 
 
 def shard_of(table: Any) -> EmbeddingTable:

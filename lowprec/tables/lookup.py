@@ -55,15 +55,10 @@ def batch_of_whole(
 def look_up(store: Store, batch: Batch, out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """The pooled rows of a batch, in `out` if it is given."""
     result = _check_out(store, out, batch)
-    look_up_into(store, batch, store._device.xp.asarray(result))
-    return result
-
-
-def look_up_into(store: Store, batch: Batch, out: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same, into an array that is known to fit."""
+    flat = store._device.xp.asarray(result).reshape(-1, store.embedding_dim)
     words, rows = at_hand(store, batch.rows)
-    pool(store._device, words, rows, batch, out.reshape(-1, store.embedding_dim))
-    return out
+    pool(store._device, words, rows, batch, flat)
+    return result
 
 
 def pool(device: Device, words: Any, rows: NDArray[np.uint32], batch: Batch, out: Any) -> None:

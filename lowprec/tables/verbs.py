@@ -23,7 +23,6 @@ from lowprec.tables.diagnosis import diagnose
 from lowprec.tables.embedding import EmbeddingTable
 from lowprec.tables.files import SavedRows, arrays_of, description_of, layout_of, names_in
 from lowprec.tables.keys import row_keys
-from lowprec.tables.lookup import look_up_into
 from lowprec.tables.opening import has_table, table_exists
 from lowprec.tables.restoring import fill
 from lowprec.tables.store import Store
@@ -47,7 +46,6 @@ __all__ = [
     "go_back",
     "halve",
     "layout_of",
-    "look_up_into",
     "names_in",
     "step_numbers",
     "stepped_by",

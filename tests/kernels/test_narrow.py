@@ -60,19 +60,15 @@ def test_rows_whose_gradients_are_not_finite(dim):
     assert table.skipped_rows == len(np.intersect1d(ids, bad))
 
 
-@dims
+@pytest.mark.parametrize("dim", [1, *NARROW])
 def test_threads_do_not_matter(dim, monkeypatch):
-    monkeypatch.setattr("lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1)
+    """The last block of one thread is often not full, and what is in it is nobody else's."""
     rng = np.random.default_rng(dim)
-    ids, grad = rng.integers(0, 300, 500), rng.normal(size=(500, dim)).astype(np.float32)
-    found = set()
-    for threads in (1, 2):
-        table = table_of(dim)
-        before = lp.get_num_threads()
-        lp.set_num_threads(threads)
-        try:
-            table.update(ids, grad)
-        finally:
-            lp.set_num_threads(before)
-        found.add(bits(table.weight))
-    assert len(found) == 1
+    batches = [(rng.integers(0, 300, n), rng.normal(size=(n, dim))) for n in range(20, 220)]
+    one, several = table_of(dim), table_of(dim)
+    for ids, grad in batches:
+        one.update(ids, grad)
+    monkeypatch.setattr("lowprec.kernels.cpu.launch.NUMBERS_PER_THREAD", 1)
+    for ids, grad in batches:
+        several.update(ids, grad)
+    assert bits(one.weight) == bits(several.weight)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowprec.kernels.blocks import load
+from lowprec.kernels.blocks import load, store
 from lowprec.kernels.cpu.buckets import (
     empty_buckets,
     empty_sums,
@@ -28,8 +28,10 @@ _ONE_COLUMN = (0,)
 
 
 class RowsInLanes(NamedTuple):
-    """WIDTH rows: scratch, with any numbers in lanes without a row."""
+    """WIDTH rows: scratch of one thread."""
 
+    rows: np.ndarray  # uint32: which they are
+    sums: np.ndarray  # float32: their gradients
     low: np.ndarray  # uint32: the halves of their keys
     high: np.ndarray
     missed: np.ndarray  # float32: as `OfRow` has it
@@ -39,7 +41,8 @@ class RowsInLanes(NamedTuple):
 def rows_in_lanes():
     """New scratch."""
     return RowsInLanes(
-        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32)
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.uint32),
+        np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.float32),
     )  # fmt: skip
 
 
@@ -47,7 +50,7 @@ def rows_in_lanes():
 def _keys_of_rows(keys, step, of_first, rows, start, low, high):
     """The halves of the keys of WIDTH rows; those of one table in a loop without branches."""
     if keys.starts.size > 1:
-        for lane in range(WIDTH):
+        for lane in range(np.uint64(WIDTH)):
             low[lane], high[lane] = row_key(keys, step, of_first, np.int64(rows[start + lane]))
         return
     key, begin, number, stride = of_first
@@ -58,21 +61,25 @@ def _keys_of_rows(keys, step, of_first, rows, start, low, high):
 
 @internal(forceinline=True, **SERIAL)
 def _step_lanes(
-    rule, preparation, arrays, rows, sums, keys, step, of_first, stochastic, numbers, lanes, start,
-    count,
+    rule, preparation, arrays, found, keys, step, of_first, stochastic, numbers, lanes, start, count
 ):  # fmt: skip
-    """Step `count` rows from place `start` of `rows` on, at most WIDTH, by their `sums`."""
+    """Step `count` rows of `found` from place `start` on, at most WIDTH."""
+    rows, sums, first = found.rows, found.sums, np.int64(start)
+    if count < np.uint64(WIDTH):  # what is behind them is of another thread
+        store(load(rows, first, WIDTH), lanes.rows, 0)
+        store(load(sums, first, WIDTH), lanes.sums, 0)
+        rows, sums, first = lanes.rows, lanes.sums, np.int64(0)
     for lane in range(count):
-        row = np.int64(rows[start + lane])
+        row = np.int64(rows[first + np.int64(lane)])
         lanes.missed[lane] = missed_of_row(preparation, arrays, row, step)
         note_seen(preparation, arrays, row, step)
     for lane in range(count, np.uint64(WIDTH)):  # the last row again, to the same number
         last = count - np.uint64(1)
-        rows[start + lane], sums[start + lane] = rows[start + last], sums[start + last]
+        rows[lane], sums[lane] = rows[last], sums[last]
         lanes.missed[lane] = lanes.missed[last]
-    _keys_of_rows(keys, step, of_first, rows, start, lanes.low, lanes.high)
+    _keys_of_rows(keys, step, of_first, rows, np.uint64(first), lanes.low, lanes.high)
     step_in_lanes(
-        rule, preparation, arrays, rows, sums, np.int64(start), load(lanes.low, 0, WIDTH),
+        rule, preparation, arrays, rows, sums, first, load(lanes.low, 0, WIDTH),
         load(lanes.high, 0, WIDTH), load(lanes.missed, 0, WIDTH), stochastic, numbers, _ONE_COLUMN,
     )  # fmt: skip
 
@@ -95,8 +102,8 @@ def _step_buckets(
         behind = end if bucket + 1 == last else end - (end - begin) % width
         for start in range(begin, behind, width):
             _step_lanes(
-                rule, preparation, arrays, sums.rows, sums.sums, keys, step, of_first, stochastic,
-                numbers, lanes, start, min(width, end - start),
+                rule, preparation, arrays, sums, keys, step, of_first, stochastic, numbers, lanes,
+                start, min(width, end - start),
             )  # fmt: skip
         for place in range(end - behind):  # to the front, so that one place is used over and over
             sums.rows[begin + place] = sums.rows[behind + place]
