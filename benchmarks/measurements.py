@@ -227,7 +227,7 @@ MEASUREMENTS = {
         {"docs/word2vec.png": "word2vec.png"}, needs=("gensim",),
     ),
     "fuzz": Measurement(
-        "python -m tests.fuzz --full --seed 3 --minutes 8.5", 34,
+        "python -m tests.fuzz --full --seed 3 --minutes 8.5", 10,
         ("docs/reliability.md#random-cases",),
     ),
     "faults": Measurement(
