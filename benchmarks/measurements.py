@@ -226,6 +226,10 @@ MEASUREMENTS = {
         (_RESULTS, "docs/claims.md#word-vectors"),
         {"docs/word2vec.png": "word2vec.png"}, needs=("gensim",),
     ),
+    "word2vec_front": Measurement(
+        f"python examples/word2vec.py {_WORDS} --full --peers --readers 1 --seeds 1", 12,
+        ("docs/claims.md#word-vectors",), needs=("gensim",),
+    ),
     "fuzz": Measurement(
         "python -m tests.fuzz --full --seed 3 --minutes 8.5", 10,
         ("docs/reliability.md#random-cases",),
