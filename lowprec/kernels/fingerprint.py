@@ -122,7 +122,7 @@ class _Walk:
         self.put(repr(value.dtype), value.shape, value.tobytes())
 
     def type_of_argument(self, value: Any) -> None:
-        """A type of Numba: names leave out which class a NamedTuple is of."""
+        """Put in a type of Numba; its name does not say which class a NamedTuple is of."""
         if isinstance(value, types.BaseTuple):
             if isinstance(value, types.BaseNamedTuple):
                 if not _can_be_imported(value.instance_class):

@@ -55,9 +55,10 @@ def distinct_rows(rows, counts, most, scratch):
 
 
 def bags_of_owners(order, bags, counts, scratch):
-    """The bags of positions `order`, so many of each owner: (bags, their sizes, how many of each).
+    """The bags of each owner, from the positions in `order`, which has `counts` of each owner.
 
-    A bag is one of every owner that has an id of it, and its size there is that of these ids.
+    Returns the bags, their sizes, and how many each owner has.  A bag belongs to every owner that
+    has an id of it, and its size there is how many of its ids that owner has.
     """
     xp = array_module()
     owners, of_positions = _owners(xp, counts, order.size), bags[order]
