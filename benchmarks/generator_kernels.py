@@ -20,7 +20,7 @@ from lowprec.kernels.cpu.launch import launch, threads_for
 from lowprec.kernels.cpu.memory import WIDTH, prefetch_row
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.segments import row_of_segment
-from lowprec.kernels.cpu.sums import bag_at, is_one_gradient, prefetch_gradient, sum_segment
+from lowprec.kernels.cpu.sums import bag_of_one, is_one_gradient, sum_segment
 from lowprec.optimizers.sgd import Descent
 from lowprec.scalar.bits import fma, u32
 
@@ -39,9 +39,7 @@ def _gradient(weight, segments, gradients, segment, last, total):
     """Where the gradient of a segment's row begins: a matrix and a flat index.  Prefetches, too."""
     prefetch_row(weight, row_of_segment(segments, min(segment + _AHEAD, last - np.uint64(1))))
     if is_one_gradient(segments, gradients, segment):
-        place = np.uint64(segments.starts[segment])
-        prefetch_gradient(gradients, segments.order, place)
-        bag = bag_at(gradients, segments.order[place])
+        bag = bag_of_one(segments, gradients, segment)
         return gradients.grad, bag * weight.shape[1]
     sum_segment(segments, gradients, segment, total[0])
     return total, 0

@@ -68,7 +68,7 @@ def load(typingctx, array, start, width):
 
 
 def _of_rows(width, numbers, lanes):
-    """How many rows a block has, and the lanes of each; None unless all are constants that fit."""
+    """How many rows a block has; None unless all sizes are constants that fit."""
     sizes = width, numbers, lanes
     if not all(isinstance(size, types.IntegerLiteral) for size in sizes):
         return None

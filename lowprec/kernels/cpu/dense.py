@@ -32,9 +32,11 @@ class _Layers(NamedTuple):
         So many `products` a layer are asked for.
         """
         lines = [
-            [*weight.shape, *(0 if array is None else address_as(dtype, array) for array in arrays)]
-            for (weight, bias), more in zip(parameters, zip(*columns, strict=True), strict=True)
-            for arrays in [(weight, bias, *more)]
+            [
+                *arrays[0].shape,
+                *(0 if array is None else address_as(dtype, array) for array in arrays),
+            ]
+            for arrays in zip(*zip(*parameters, strict=True), *columns, strict=True)
         ]
         of_one = sum(weight.size // _PRODUCTS_PER_NUMBER + bias.size for weight, bias in parameters)
         char = dtype.char

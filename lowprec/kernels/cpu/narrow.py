@@ -13,10 +13,9 @@ from lowprec.kernels.cpu.memory import WIDTH, prefetch_rows
 from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.segments import first_segment, row_of_segment
 from lowprec.kernels.cpu.sums import (
-    bag_at,
+    bag_of_one,
     is_one_gradient,
     one_gradient,
-    prefetch_gradient,
     sum_segment,
 )
 from lowprec.kernels.cpu.tails import new_lanes
@@ -84,9 +83,7 @@ def _sum_rows(
         ahead = min(segment + _ROWS_AT_ONCE, end - np.uint64(1))
         prefetch_rows(arrays, row_of_segment(segments, ahead))
         if is_one_gradient(segments, gradients, segment) and not guard:
-            place = np.uint64(segments.starts[segment])
-            prefetch_gradient(gradients, segments.order, place)
-            bag = bag_at(gradients, segments.order[place])
+            bag = bag_of_one(segments, gradients, segment)
             _take_gradient(gradients, bag, rows, count, columns)
         else:
             sum_segment(segments, gradients, segment, rows.gradients[count])

@@ -64,6 +64,14 @@ def prefetch_gradient(gradients, order, place):
 
 
 @internal(forceinline=True, **SERIAL)
+def bag_of_one(segments, gradients, segment):
+    """The bag whose gradient is that of a row, after those that are due later were asked for."""
+    place = np.uint64(segments.starts[segment])
+    prefetch_gradient(gradients, segments.order, place)
+    return bag_at(gradients, segments.order[place])
+
+
+@internal(forceinline=True, **SERIAL)
 def _sum_columns(gradients, order, start, stop, columns, column, total):
     """Add some columns of each gradient in turn to `total`, a block or a number of zeros."""
     for i in range(start, stop):

@@ -1,4 +1,4 @@
-"""Samples in another order: rows of several arrays, each a copy of its own."""
+"""Copying rows of several arrays in another order, as batches of shuffled samples need them."""
 
 import math
 

@@ -16,10 +16,9 @@ from lowprec.kernels.cpu.options import SERIAL
 from lowprec.kernels.cpu.segments import first_segment, row_of_segment
 from lowprec.kernels.cpu.squares import CHAINS_OF_ROW, mean_squares, prepare_row
 from lowprec.kernels.cpu.sums import (
-    bag_at,
+    bag_of_one,
     is_one_gradient,
     one_gradient,
-    prefetch_gradient,
     sum_segment,
 )
 from lowprec.kernels.cpu.tails import LEAST, MOVES_SOME, give, new_lanes, take
@@ -85,9 +84,7 @@ def _step_range(
         ahead = min(segment + _ROWS_AHEAD, last - np.uint64(1))
         prefetch_rows(arrays, row_of_segment(segments, ahead))
         if is_one_gradient(segments, gradients, segment) and not guard:
-            place = np.uint64(segments.starts[segment])
-            prefetch_gradient(gradients, segments.order, place)
-            bag = bag_at(gradients, segments.order[place])
+            bag = bag_of_one(segments, gradients, segment)
             gradient, start = one_gradient(gradients, bag, total)
             zero = np.float32(0.0)
         else:
